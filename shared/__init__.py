@@ -1,0 +1,1 @@
+"""What every service has in common: contracts, bus, settings, metrics, the run loop."""

@@ -1,0 +1,35 @@
+"""Every metric's name, labels and help, in one place.
+
+``stream``, ``group``, ``reason``, ``gate``, ``channel`` and the like are bounded; symbols are never labels.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+SENT: Final = Counter("sevengate_messages_sent_total", "Messages added to a stream", ["stream"])
+RECEIVED: Final = Counter("sevengate_messages_received_total", "Messages delivered to a group", ["stream", "group"])
+DROPPED: Final = Counter("sevengate_messages_dropped_total", "Messages that nobody will handle", ["stream", "reason"])
+FAILED: Final = Counter("sevengate_handler_failures_total", "Handlers that raised", ["stream", "group"])
+CLAIMED: Final = Counter("sevengate_messages_claimed_total", "Messages taken over from others", ["stream", "group"])
+COMMITS: Final = Counter("sevengate_commits_total", "Commits by their result", ["result"])
+GROUPS_RECREATED: Final = Counter("sevengate_groups_recreated_total", "Consumer groups that were lost", ["group"])
+LAG: Final = Gauge("sevengate_stream_lag", "Undelivered entries", ["stream", "group"])
+OLDEST_PENDING: Final = Gauge(
+    "sevengate_oldest_pending_seconds", "Age of the oldest unacknowledged entry", ["stream", "group"]
+)
+HANDLING: Final = Histogram(
+    "sevengate_handling_seconds",
+    "Wall time of a handler, per message",
+    ["stage"],
+    buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10),
+)
+LATENCY: Final = Histogram(
+    "sevengate_latency_seconds",
+    "From the bus receiving a message to its commit",
+    ["stream", "group"],
+    buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100),
+)
+HOLDS_LEASE: Final = Gauge("sevengate_holds_lease", "1 while this process is the active one", ["lease"])
