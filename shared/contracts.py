@@ -460,6 +460,7 @@ class Alert(Fact, tag="alert/1"):
     parent_id: str = ""  #: the alert it answers to
     estimated: tuple[str, ...] = ()
     held_by: str = ""  #: the mute or quiet hours that hold it back; empty: tell it now
+    destinations: tuple[str, ...] = ()  #: only these; empty: as the routes say
 
 
 DeliveryStatus = Literal["sent", "retrying", "unknown", "rejected", "expired", "suppressed"]

@@ -33,3 +33,11 @@ LATENCY: Final = Histogram(
     buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100),
 )
 HOLDS_LEASE: Final = Gauge("sevengate_holds_lease", "1 while this process is the active one", ["lease"])
+DELIVERIES: Final = Counter("sevengate_deliveries_total", "Delivery reports by what they say", ["channel", "status"])
+DELIVERY_SECONDS: Final = Histogram(
+    "sevengate_delivery_seconds",
+    "Wall time of an attempt to deliver",
+    ["channel"],
+    buckets=(0.03, 0.1, 0.3, 1, 3, 10, 30),
+)
+PARKED: Final = Gauge("sevengate_parked_destinations", "Destinations that refused us and are left alone")
