@@ -1,0 +1,181 @@
+"""Recorded five-minute bars as a market: parquet, or CSV in the exchange's twelve columns.
+
+What a recording lacks is made by a rule and named in `estimated`: quote volume = volume × (high + low +
+close) / 3; taker share = 0.35 + 0.30 × where the bar closed in its range (0.5 for a flat bar); trades =
+quote volume / 1500; open interest, ratios and funding by `DerivativesRule` without noise; depth always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from services.simulator.contracts import BAR_MS, DAY_MS, Contract
+from services.simulator.derivatives import DerivativesRule
+from services.simulator.tape import (
+    BARS_A_DAY,
+    CLOSE,
+    COLUMNS,
+    COUNT,
+    HIGH,
+    LOW,
+    OPEN,
+    QUOTE,
+    TAKER,
+    TAKER_QUOTE,
+    VOLUME,
+    Day,
+    Floats,
+)
+
+CSV_COLUMNS: Final = (
+    "open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume", "count",
+    "taker_buy_volume", "taker_buy_quote_volume", "ignore",
+)  # fmt: skip
+NEEDED: Final = CSV_COLUMNS[:6]
+ALIASES: Final = {"taker_buy_base": "taker_buy_volume", "taker_buy_quote": "taker_buy_quote_volume", "trades": "count"}
+FULL_WINDOWS: Final = (499, 300)  #: bars of 4h to have before the start, the better one first
+LEAST_TO_PLAY_MS: Final = 2 * DAY_MS
+
+
+class NoBars(ValueError):
+    """A folder or a moment without recorded bars."""
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Return a recording with the columns that it has, sorted by open time in ms, each time once."""
+    frame = pd.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+    frame = frame.rename(columns=ALIASES)
+    missing = [name for name in NEEDED if name not in frame]
+    if missing:
+        raise NoBars(f"{path.name}: no column {', '.join(missing)}")
+    return frame.drop_duplicates("open_time").sort_values("open_time", ignore_index=True)
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    with path.open(encoding="utf-8") as file:
+        headed = not file.readline().split(",")[0].strip().isdecimal()
+    frame = pd.read_csv(path, header=0 if headed else None)
+    frame.columns = pd.Index(CSV_COLUMNS[: frame.shape[1]])
+    return frame
+
+
+def grid(values: Iterable[Floats]) -> float:
+    """Return the coarsest decimal grid that all *values* lie on: the tick or the quantity step."""
+    numbers = np.concatenate([series[np.isfinite(series)] for series in values])
+    for places in range(9):
+        scaled = numbers * 10.0**places
+        whole = np.round(scaled)
+        if np.all(np.abs(scaled - whole) < 1e-6 * np.maximum(1.0, np.abs(scaled) * 1e-8) + 1e-4):
+            common = int(np.gcd.reduce(whole.astype(np.int64)))
+            step = common if places == 0 else _one_two_five(common)
+            return float(f"{max(1, min(step, 1_000)) * 10.0**-places:.10f}")
+    return 1e-8
+
+
+def _one_two_five(common: int) -> int:
+    return 5 if common % 5 == 0 and common else 2 if common % 2 == 0 and common else 1
+
+
+class RecordedMarket:
+    """A `Source` that ends."""
+
+    def __init__(self, folder: Path, most: int) -> None:
+        paths = {path.stem.split("-")[0]: path for path in sorted([*folder.glob("*.parquet"), *folder.glob("*.csv")])}
+        names = sorted(paths, key=lambda name: (name != "BTCUSDT", name != "ETHUSDT", name))[:most]
+        if not names:
+            raise NoBars(f"{folder} holds neither parquet nor CSV files")
+        frames = [read(paths[name]) for name in names]
+        first = min(int(frame["open_time"].iloc[0]) for frame in frames)
+        self.genesis = first // DAY_MS * DAY_MS
+        self.first = first
+        self.end: int | None = max(int(frame["open_time"].iloc[-1]) for frame in frames) + BAR_MS
+        days = -(-(self.end - self.genesis) // DAY_MS)
+        self._bars = np.full((COLUMNS, len(names), days * BARS_A_DAY), np.nan)
+        lacking: set[str] = {"derivatives", "depth"}
+        for row, frame in enumerate(frames):
+            lacking |= self._place(row, frame)
+        self.estimated: tuple[str, ...] = tuple(
+            part for part in ("taker", "quote_volume", "derivatives", "depth") if part in lacking
+        )
+        self.contracts = [self._contract(row, name, frame) for row, (name, frame) in enumerate(zip(names, frames, strict=True))]
+        self._settle_quotes()
+        self._rule = DerivativesRule(self.contracts)
+
+    @property
+    def default_start(self) -> int:
+        """Where a 4h window of 499 is full if two days are left then, else of 300, else the middle."""
+        assert self.end is not None
+        for window in FULL_WINDOWS:
+            begin = self.first + window * 4 * 3_600_000
+            if begin + LEAST_TO_PLAY_MS <= self.end:
+                return begin // BAR_MS * BAR_MS
+        return (self.first + self.end) // 2 // BAR_MS * BAR_MS
+
+    def _place(self, row: int, frame: pd.DataFrame) -> set[str]:
+        """Put a recording into its row; return what had to be estimated."""
+        at = ((frame["open_time"].to_numpy(np.int64) - self.genesis) // BAR_MS).astype(np.int64)
+        bars = np.full((COLUMNS, len(frame)), np.nan)
+        for column, name in enumerate(("open", "high", "low", "close", "volume")):
+            bars[column] = frame[name].to_numpy(np.float64)
+        lacking = fill_in(bars, {name: frame[name].to_numpy(np.float64) for name in CSV_COLUMNS[7:11] if name in frame})
+        self._bars[:, row, at] = bars
+        return lacking
+
+    def _contract(self, row: int, name: str, frame: pd.DataFrame) -> Contract:
+        bars = self._bars[:, row]
+        quote = next((ending for ending in ("USDT", "USDC") if name.endswith(ending)), "USDT")
+        begins = int(frame["open_time"].iloc[0])
+        return Contract(
+            symbol=name,
+            row=row,
+            tick=grid(bars[OPEN : CLOSE + 1]),
+            step=grid([bars[VOLUME]]),
+            base=name.removesuffix(quote),
+            quote=quote,
+            onboard=begins if begins > self.first else self.first // DAY_MS * DAY_MS - 365 * DAY_MS,
+        )
+
+    def _settle_quotes(self) -> None:
+        """Round estimated quantities to the contract's step and quote volumes to their decimals."""
+        for contract in self.contracts:
+            bars, power = self._bars[:, contract.row], 10.0**contract.quote_decimals
+            bars[TAKER] = np.round(bars[TAKER] / contract.step) * contract.step
+            bars[[QUOTE, TAKER_QUOTE]] = np.round(bars[[QUOTE, TAKER_QUOTE]] * power) / power
+
+    def day(self, number: int) -> Day:
+        """Return the next day; after the end of the data, days without bars."""
+        bars = self._bars[:, :, number * BARS_A_DAY : (number + 1) * BARS_A_DAY]
+        if bars.shape[2] == 0:
+            bars = np.full((COLUMNS, len(self.contracts), BARS_A_DAY), np.nan)
+        return Day(bars, self._rule.day(bars))
+
+
+def fill_in(bars: Floats, recorded: dict[str, Floats]) -> set[str]:
+    """Fill the columns after volume from *recorded*, or by the rule; return what was estimated."""
+    lacking = set()
+    if "quote_volume" in recorded:
+        bars[QUOTE] = recorded["quote_volume"]
+    else:
+        bars[QUOTE] = bars[VOLUME] * (bars[HIGH] + bars[LOW] + bars[CLOSE]) / 3
+        lacking.add("quote_volume")
+    if "taker_buy_volume" in recorded:
+        bars[TAKER] = recorded["taker_buy_volume"]
+    else:
+        bars[TAKER] = bars[VOLUME] * taker_share(bars)
+        lacking.add("taker")
+    share = np.divide(bars[TAKER], bars[VOLUME], out=np.zeros_like(bars[VOLUME]), where=bars[VOLUME] > 0)
+    bars[TAKER_QUOTE] = recorded.get("taker_buy_quote_volume", bars[QUOTE] * share)
+    bars[COUNT] = recorded.get("count", np.ceil(bars[QUOTE] / 1_500))
+    return lacking
+
+
+def taker_share(bars: Floats) -> Floats:
+    """Return 0.35 + 0.30 × where each bar closed in its range; 0.5 for a flat one."""
+    spread = bars[HIGH] - bars[LOW]
+    place = np.divide(bars[CLOSE] - bars[LOW], spread, out=np.full_like(spread, 0.5), where=spread > 0)
+    return np.asarray(0.35 + 0.30 * place)
