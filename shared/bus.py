@@ -19,7 +19,7 @@ import msgspec
 import redis.asyncio as redis
 import zstandard
 from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialWithJitterBackoff
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -28,6 +28,8 @@ from shared import metrics
 from shared.contracts import Message, SettingsEvent, Stream, decode, encode
 
 MAX_TRIES: Final = 5  #: deliveries of one message before it is put aside
+SUSPECT_TRIES: Final = 3  #: from here on a message is claimed alone: it may have killed those it came with
+MAX_RESTARTS: Final = 20  #: as MAX_TRIES, for what a restarted consumer finds of its own: kills are nobody's fault
 COMPRESS_ABOVE: Final = 2048  #: bytes
 ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 BLOCK_MS: Final = 2_000  #: longest blocking read; the socket's timeout is well above it
@@ -45,7 +47,7 @@ class Retention:
 
 RETENTION: Final[dict[Stream, Retention]] = {
     Stream.SNAPSHOTS: Retention(at_most=2_400),
-    Stream.TICKS: Retention(at_most=1_000, milliseconds=120_000),
+    Stream.TICKS: Retention(at_most=20_000, milliseconds=120_000),
     Stream.SCANS: Retention(at_most=20_000, milliseconds=86_400_000),
     Stream.ANALYSES: Retention(at_most=2_400),
     Stream.DECISIONS: Retention(at_most=3_000),
@@ -56,7 +58,7 @@ RETENTION: Final[dict[Stream, Retention]] = {
 }
 
 
-class LeaseLost(Exception):
+class LeaseLost(Exception):  # noqa: N818 - a state of affairs, not an error
     """Somebody else holds the lease now: stop and stand by."""
 
 
@@ -181,7 +183,7 @@ class Bus(Protocol):
     async def dead_letters(self) -> list[DeadLetter]: ...
     async def put_back(self, dead_id: str) -> bool: ...
     async def backlog(self, stream: Stream, group: str) -> Backlog: ...
-    async def trim_read(self, stream: Stream) -> int: ...
+    async def trim_read(self, stream: Stream, *, readers: Sequence[str] = ()) -> int: ...
     async def close(self) -> None: ...
 
 
@@ -197,7 +199,7 @@ def from_wire(data: bytes) -> Message:
 
 
 _COMMIT_LUA: Final = """
--- KEYS: state, lease, then every stream.  ARGV: version, owner, and three counted lists.
+-- KEYS: state, lease, errors, then every stream.  ARGV: version, owner, and three counted lists.
 local argument = 3
 local function take() argument = argument + 1; return ARGV[argument - 1] end
 if ARGV[1] ~= '' and (redis.call('HGET', KEYS[1], 'version') or '0') ~= ARGV[1] then return 'stale' end
@@ -208,9 +210,16 @@ for _ = 1, wanted do
   acknowledged = acknowledged + redis.call('XACK', stream, group, id)
 end
 if wanted > 0 and acknowledged == 0 then return 'done' end
+if wanted > 0 and redis.call('EXISTS', KEYS[3]) == 1 then
+  for position = 4, 3 + 3 * wanted, 3 do
+    local name = string.match(KEYS[tonumber(ARGV[position])], '[^:]+$')
+    redis.call('HDEL', KEYS[3], name .. ':' .. ARGV[position + 1] .. ':' .. ARGV[position + 2])
+  end
+end
 for _ = 1, tonumber(take()) do
-  local stream, payload, strategy, bound = KEYS[tonumber(take())], take(), take(), take()
+  local stream, payload, strategy, bound, cap = KEYS[tonumber(take())], take(), take(), take(), take()
   redis.call('XADD', stream, strategy, '~', bound, '*', 'd', payload)
+  if strategy == 'MINID' then redis.call('XTRIM', stream, 'MAXLEN', '~', cap) end
 end
 for _ = 1, tonumber(take()) do
   redis.call('XTRIM', KEYS[tonumber(take())], 'MINID', take())
@@ -232,12 +241,53 @@ return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """
 
 
-def _bound(stream: Stream, now_ms: int) -> tuple[str, str]:
-    """Return the trimming strategy and its bound for an entry added to *stream*."""
+_PUBLISH_LUA: Final = """
+-- KEYS: stream, lease.  ARGV: owner, strategy, bound, cap, trim before, payloads.
+if ARGV[1] ~= '' and redis.call('GET', KEYS[2]) ~= ARGV[1] then return false end
+local ids = {}
+for position = 6, #ARGV do
+  ids[#ids + 1] = redis.call('XADD', KEYS[1], ARGV[2], '~', ARGV[3], '*', 'd', ARGV[position])
+end
+if ARGV[2] == 'MINID' then redis.call('XTRIM', KEYS[1], 'MAXLEN', '~', ARGV[4]) end
+if ARGV[5] ~= '' then redis.call('XTRIM', KEYS[1], 'MINID', ARGV[5]) end
+return ids
+"""
+
+_PUT_ASIDE_LUA: Final = """
+-- KEYS: stream, dead letters, errors.  ARGV: stream, group, id, error unless one was kept, tries, payload.
+if redis.call('XACK', KEYS[1], ARGV[2], ARGV[3]) == 0 then return 0 end
+local field = ARGV[1] .. ':' .. ARGV[2] .. ':' .. ARGV[3]
+local error = redis.call('HGET', KEYS[3], field) or ARGV[4]
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', 10000, '*', 'stream', ARGV[1], 'group', ARGV[2],
+  'entry_id', ARGV[3], 'error', error, 'tries', ARGV[5], 'd', ARGV[6])
+redis.call('HDEL', KEYS[3], field)
+return 1
+"""
+
+_PUT_BACK_LUA: Final = """
+if redis.call('XDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
+redis.call('XADD', KEYS[2], '*', 'd', ARGV[2])
+return 1
+"""
+
+_COUNT_LUA: Final = """
+local total, after = 0, ARGV[1]
+while total < 20000 do
+  local page = redis.call('XRANGE', KEYS[1], '(' .. after, '+', 'COUNT', 200)
+  total = total + #page
+  if #page < 200 then break end
+  after = page[#page][1]
+end
+return total
+"""
+
+
+def _bound(stream: Stream, now_ms: int) -> tuple[str, str, str]:
+    """Return the trimming strategy, its bound, and the most entries, for an entry added to *stream*."""
     kept = RETENTION[stream]
     if kept.milliseconds is not None:
-        return "MINID", str(now_ms - kept.milliseconds)
-    return "MAXLEN", str(kept.at_most)
+        return "MINID", str(now_ms - kept.milliseconds), str(kept.at_most)
+    return "MAXLEN", str(kept.at_most), str(kept.at_most)
 
 
 class RedisBus:
@@ -245,7 +295,7 @@ class RedisBus:
 
     def __init__(self, url: str, market: str = "binance-um") -> None:
         self.market = market
-        self.redis: redis.Redis = redis.Redis.from_url(
+        self.redis: Any = redis.Redis.from_url(  # its types cover both text and bytes
             url,
             socket_timeout=SOCKET_TIMEOUT_S,
             socket_connect_timeout=5.0,
@@ -253,9 +303,23 @@ class RedisBus:
             retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), 5),
             retry_on_error=[RedisConnectionError, RedisTimeoutError],
         )
+        # a group's read is never repeated silently: what a lost answer held is fetched anew, see `_lost`
+        self._reader: Any = redis.Redis.from_url(
+            url,
+            socket_timeout=SOCKET_TIMEOUT_S,
+            socket_connect_timeout=5.0,
+            health_check_interval=15,
+            retry=Retry(NoBackoff(), 0),
+        )
         self._commit = self.redis.register_script(_COMMIT_LUA)
         self._if_owner = self.redis.register_script(_IF_OWNER_LUA)
+        self._publish = self.redis.register_script(_PUBLISH_LUA)
+        self._aside = self.redis.register_script(_PUT_ASIDE_LUA)
+        self._back = self.redis.register_script(_PUT_BACK_LUA)
+        self._count = self.redis.register_script(_COUNT_LUA)
         self._groups: set[tuple[Stream, str]] = set()
+        self._seen: dict[tuple[Stream, str, str], str] = {}  #: newest id each consumer got
+        self._doubtful: set[tuple[str, str]] = set()  #: (group, consumer) whose last read had no answer
 
     def key(self, name: str) -> str:
         """Return the key of *name*: one hash tag for the whole market."""
@@ -277,17 +341,19 @@ class RedisBus:
 
         Raises `LeaseLost` when *lease* is given and not held; then nothing was written.
         """
-        if lease is not None and await self._get(f"lease:{lease.name}") != lease.owner.encode():
-            raise LeaseLost(lease.name)
-        strategy, bound = _bound(stream, _now_ms())
-        async with self.redis.pipeline(transaction=False) as pipe:
-            for message in messages:
-                pipe.execute_command("XADD", self.key(stream), strategy, "~", bound, "*", "d", to_wire(message))
-            if trim_before:
-                pipe.execute_command("XTRIM", self.key(stream), "MINID", trim_before)
-            answers = await pipe.execute()
+        ids = await self._publish(
+            keys=[self.key(stream), self.key(f"lease:{lease.name if lease else ''}")],
+            args=[
+                lease.owner if lease else "",
+                *_bound(stream, _now_ms()),
+                trim_before,
+                *[to_wire(message) for message in messages],
+            ],
+        )
+        if ids is None:
+            raise LeaseLost(lease.name if lease else "")
         metrics.SENT.labels(stream).inc(len(messages))
-        return [_text(answer) for answer in answers[: len(messages)]]
+        return [_text(entry_id) for entry_id in ids]
 
     async def publish_settings(self, event: SettingsEvent) -> str:
         """Add *event* to `settings` and keep it as the newest of its type."""
@@ -302,52 +368,89 @@ class RedisBus:
     async def newest_settings(self) -> list[SettingsEvent]:
         """Return the newest event of each type on `settings`."""
         held = await self.redis.hgetall(self.key("settings-newest"))
-        return [from_wire(data) for data in held.values()]  # type: ignore[misc]
+        events = [_readable(Stream.SETTINGS, data) for data in held.values()]
+        return [event for event in events if event is not None]  # type: ignore[misc]
 
     async def read(
         self, group: str, consumer: str, streams: Sequence[Stream], *, count: int = 64, block_ms: int = BLOCK_MS
     ) -> list[Delivery]:
         """Return new messages of *streams*, at most *count* of each, waiting at most *block_ms*."""
-        return await self._read_group(group, consumer, {stream: ">" for stream in streams}, count, block_ms)
+        if (group, consumer) in self._doubtful and (lost := await self._lost(group, consumer, streams)):
+            return lost
+        pages = await self._pages(group, consumer, dict.fromkeys(streams, ">"), count, block_ms)
+        return await self._deliveries(group, consumer, pages)
+
+    async def _lost(self, group: str, consumer: str, streams: Sequence[Stream]) -> list[Delivery]:
+        """Return what the server delivered and a broken connection never brought."""
+        after = {stream: self._seen.get((stream, group, consumer), "0") for stream in streams}
+        pages = await self._pages(group, consumer, after, 256, None)
+        if not any(entries for _, entries in pages):
+            self._doubtful.discard((group, consumer))
+        return await self._deliveries(group, consumer, pages)
 
     async def pending(self, group: str, consumer: str, streams: Sequence[Stream]) -> list[Delivery]:
-        """Return everything this consumer got and never committed, oldest first."""
+        """Return everything this consumer got and never committed, oldest first; put aside those tried too often."""
         found: list[Delivery] = []
         for stream in streams:
+            tries = await self._tries(group, consumer, stream)
             after = "0"
-            while page := await self._read_group(group, consumer, {stream: after}, 256, None):
-                found.extend(page)
-                after = page[-1].token.entry_id
+            while entries := [
+                entry for _, page in await self._pages(group, consumer, {stream: after}, 256, None) for entry in page
+            ]:
+                after = _text(entries[-1][0])
+                for delivery in await self._deliveries(group, consumer, [(self.key(stream), entries)]):
+                    times = tries.get(delivery.token.entry_id, 0) + 1
+                    if times > MAX_RESTARTS:
+                        await self._put_aside(
+                            delivery.token, to_wire(delivery.message), "its consumer kept dying", times - 1
+                        )
+                    else:
+                        found.append(Delivery(delivery.token, delivery.message, times))
         return found
 
-    async def _read_group(
+    async def _tries(self, group: str, consumer: str, stream: Stream) -> dict[str, int]:
+        """Return how often each entry that *consumer* holds was delivered."""
+        try:
+            rows = await self.redis.xpending_range(self.key(stream), group, "-", "+", 20_000, consumer)
+        except ResponseError:  # no such group yet
+            return {}
+        return {_text(row["message_id"]): int(row["times_delivered"]) for row in rows}
+
+    async def _pages(
         self, group: str, consumer: str, after: Mapping[Stream, str], count: int, block_ms: int | None
-    ) -> list[Delivery]:
+    ) -> list[tuple[str, list[Any]]]:
+        """Return XREADGROUP's answer; remember where there was none."""
         names: dict[Any, Any] = {self.key(stream): start for stream, start in after.items()}
         for stream in after:
             if (stream, group) not in self._groups:
                 await self.ensure_group(stream, group)
         try:
-            answer = await self.redis.xreadgroup(group, consumer, names, count=count, block=block_ms or None)
+            answer = await self._reader.xreadgroup(group, consumer, names, count=count, block=block_ms or None)
         except ResponseError as error:
             if "NOGROUP" not in str(error):
                 raise
             await self._regroup(after, group)
             return []
-        return await self._deliveries(group, _pages(answer))
+        except BaseException:
+            self._doubtful.add((group, consumer))
+            raise
+        return _pages(answer)
 
     async def _regroup(self, streams: Iterable[Stream], group: str) -> None:
         """Make the groups anew after the bus lost them."""
         metrics.GROUPS_RECREATED.labels(group).inc()
         for stream in streams:
             await self.ensure_group(stream, group)
+            for seen in [seen for seen in self._seen if seen[:2] == (stream, group)]:
+                del self._seen[seen]  # an emptied server may count its ids anew
 
-    async def _deliveries(self, group: str, pages: Iterable[tuple[str, list[Any]]]) -> list[Delivery]:
+    async def _deliveries(self, group: str, consumer: str, pages: Iterable[tuple[str, list[Any]]]) -> list[Delivery]:
         deliveries: list[Delivery] = []
         for key, entries in pages:
             stream = Stream(key.rsplit(":", 1)[1])
             for entry_id, fields in entries:
                 token = Token(stream, group, _text(entry_id))
+                self._seen[stream, group, consumer] = token.entry_id
                 if (delivery := await self._open(token, fields)) is not None:
                     deliveries.append(delivery)
         return deliveries
@@ -357,7 +460,7 @@ class RedisBus:
             metrics.DROPPED.labels(token.stream, "trimmed").inc()
             await self.redis.xack(self.key(token.stream), token.group, token.entry_id)
             return None
-        data = fields[b"d"]
+        data = fields.get(b"d", b"")
         try:
             message = from_wire(data)
         except (msgspec.DecodeError, zstandard.ZstdError) as error:
@@ -380,7 +483,7 @@ class RedisBus:
             return []
         if not idle:
             return []
-        tries = {_text(row["message_id"]): int(row["times_delivered"]) for row in idle}
+        tries = _together({_text(row["message_id"]): int(row["times_delivered"]) for row in idle})
         entries = await self.redis.xclaim(key, group, consumer, min_idle_ms, list(tries))
         found = {_text(entry_id): fields for entry_id, fields in entries if fields}
         claimed: list[Delivery] = []
@@ -394,8 +497,7 @@ class RedisBus:
         if fields is None:
             return await self._gone(token)
         if tries > MAX_TRIES:
-            error = await self.redis.hget(self.key("errors"), _error_field(token))
-            await self._put_aside(token, fields[b"d"], _text(error or b"gave up without an error"), tries - 1)
+            await self._put_aside(token, fields.get(b"d", b""), "gave up without an error", tries - 1)
             return None
         metrics.CLAIMED.labels(token.stream, token.group).inc()
         return await self._open(token, fields, tries)
@@ -407,30 +509,30 @@ class RedisBus:
 
     async def _put_aside(self, token: Token, data: bytes, error: str, tries: int) -> None:
         """Move a message to the dead letters, unless somebody has done so or committed it."""
-        letter = {
-            "stream": token.stream.value,
-            "group": token.group,
-            "entry_id": token.entry_id,
-            "error": error,
-            "tries": tries,
-            "d": data,
-        }
-        if await self.redis.xack(self.key(token.stream), token.group, token.entry_id):
-            await self.redis.xadd(self.key("dead"), letter, maxlen=10_000)  # type: ignore[arg-type]
+        moved = await self._aside(
+            keys=[self.key(token.stream), self.key("dead"), self.key("errors")],
+            args=[token.stream.value, token.group, token.entry_id, error, tries, data],
+        )
+        if moved:
             metrics.DROPPED.labels(token.stream, "dead-lettered").inc()
-        await self.redis.hdel(self.key("errors"), _error_field(token))
 
     async def tail(
         self, after: Mapping[Stream, str], *, count: int = 256, block_ms: int = BLOCK_MS
     ) -> list[tuple[Stream, str, Message]]:
         """Return what follows the ids in *after*, without a group (for newest-wins readers)."""
-        names: dict[Any, Any] = {self.key(stream): start for stream, start in after.items()}
-        answer = await self.redis.xread(names, count=count, block=block_ms or None)
-        return [
-            (Stream(key.rsplit(":", 1)[1]), _text(entry_id), from_wire(fields[b"d"]))
-            for key, entries in _pages(answer)
-            for entry_id, fields in entries
-        ]
+        position = dict(after)
+        while True:
+            names: dict[Any, Any] = {self.key(stream): start for stream, start in position.items()}
+            pages = _pages(await self.redis.xread(names, count=count, block=block_ms or None))
+            found: list[tuple[Stream, str, Message]] = []
+            for key, entries in pages:
+                stream = Stream(key.rsplit(":", 1)[1])
+                for entry_id, fields in entries:
+                    position[stream] = _text(entry_id)
+                    if (message := _readable(stream, fields.get(b"d", b""))) is not None:
+                        found.append((stream, _text(entry_id), message))
+            if found or not pages:
+                return found
 
     async def last_id(self, stream: Stream) -> str:
         """Return the id of the newest entry, ``0-0`` without one."""
@@ -446,27 +548,36 @@ class RedisBus:
         if not commits:
             return []
         calls = [self._arguments(commit) for commit in commits]
-        try:
-            answers = await self._evaluate(calls)
-        except NoScriptError:
+        answers = await self._evaluate(calls)
+        missing = [number for number, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+        if missing:  # only those are repeated: another client may have loaded the script half way
             await self.redis.script_load(_COMMIT_LUA)
-            answers = await self._evaluate(calls)
+            again = await self._evaluate([calls[number] for number in missing])
+            for number, answer in zip(missing, again, strict=True):
+                answers[number] = answer
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
         results = [CommitResult(_text(answer)) for answer in answers]
         for commit, result in zip(commits, results, strict=True):
             _count(commit, result)
         return results
 
     async def _evaluate(self, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
-        """Run the commits in order; a missing script makes all of them fail, so none is done twice."""
+        """Run the commits in order; return each one's answer or exception."""
         async with self.redis.pipeline(transaction=False) as pipe:
             for keys, arguments in calls:
                 pipe.evalsha(self._commit.sha, len(keys), *keys, *arguments)
-            return list(await pipe.execute())
+            return list(await pipe.execute(raise_on_error=False))
 
     def _arguments(self, commit: Commit) -> tuple[list[str], list[Any]]:
         """Return the script's keys and arguments."""
         state, lease = commit.state, commit.lease
-        keys = [self.key(f"state:{state.name if state else ''}"), self.key(f"lease:{lease.name if lease else ''}")]
+        keys = [
+            self.key(f"state:{state.name if state else ''}"),
+            self.key(f"lease:{lease.name if lease else ''}"),
+            self.key("errors"),
+        ]
         positions: dict[Stream, int] = {}
 
         def position(stream: Stream) -> int:
@@ -526,11 +637,8 @@ class RedisBus:
         if not entries:
             return False
         letter = _letter(dead_id, entries[0][1])
-        async with self.redis.pipeline(transaction=True) as pipe:
-            pipe.xadd(self.key(letter.stream), {"d": letter.payload})
-            pipe.xdel(self.key("dead"), dead_id)
-            await pipe.execute()
-        return True
+        keys = [self.key("dead"), self.key(letter.stream)]
+        return bool(await self._back(keys=keys, args=[dead_id, letter.payload]))
 
     async def backlog(self, stream: Stream, group: str) -> Backlog:
         """Return how far *group* is behind; the server's own `lag` is not used, it can be wrong after a trim."""
@@ -544,22 +652,34 @@ class RedisBus:
         if row is None:
             return Backlog(int(info["length"]), int(info["length"]), 0, 0, 0)
         last = _text(row["last-delivered-id"])
-        undelivered = len(await self.redis.xrange(key, f"({last}", "+", count=10_000))
+        undelivered = await self._undelivered(key, info, last)
         oldest = await self.redis.xpending_range(key, group, "-", "+", 1)
         age = _now_ms() - int(_text(oldest[0]["message_id"]).split("-")[0]) if oldest else 0
         read = row.get("entries-read")
         trimmed = int(info.get("entries-added", 0)) - int(read) - undelivered if read is not None else 0
         return Backlog(int(info["length"]), undelivered, int(row["pending"]), max(0, age), max(0, trimmed))
 
-    async def trim_read(self, stream: Stream) -> int:
-        """Drop what every group has acknowledged; return how many entries went."""
+    async def _undelivered(self, key: str, info: Mapping[str, Any], last: str) -> int:
+        """Count what follows *last* without moving the payloads to the client."""
+        if _order(last) >= _order(_text(info["last-generated-id"])):
+            return 0
+        first = info.get("first-entry")
+        if first and _order(_text(first[0])) > _order(last):
+            return int(info["length"])
+        return int(await self._count(keys=[key], args=[last]))
+
+    async def trim_read(self, stream: Stream, *, readers: Sequence[str] = ()) -> int:
+        """Drop what every group has acknowledged; return how many entries went.
+
+        Nothing goes before each of *readers* has its group: one that never started has read nothing.
+        """
         key = self.key(stream)
         try:
             groups = await self.redis.xinfo_groups(key)
         except ResponseError:
             return 0
         bounds = [await self._unread_from(key, row) for row in groups]
-        if not bounds:
+        if not bounds or not set(readers) <= {_text(row["name"]) for row in groups}:
             return 0
         return int(await self.redis.xtrim(key, minid=min(bounds, key=_order), approximate=False))
 
@@ -572,11 +692,23 @@ class RedisBus:
         return f"{milliseconds}-{sequence + 1}"
 
     async def close(self) -> None:
+        await self._reader.aclose()
         await self.redis.aclose()
 
-    async def _get(self, name: str) -> bytes | None:
-        value: bytes | None = await self.redis.get(self.key(name))
-        return value
+
+def _readable(stream: Stream, data: bytes) -> Message | None:
+    """Return the message in *data*, or None, counted, where there is none."""
+    try:
+        return from_wire(data)
+    except (msgspec.DecodeError, zstandard.ZstdError):
+        metrics.DROPPED.labels(stream, "unreadable").inc()
+        return None
+
+
+def _together(tries: dict[str, int]) -> dict[str, int]:
+    """Return those that may be claimed at once: the unsuspicious, else one suspect alone."""
+    innocent = {entry_id: times for entry_id, times in tries.items() if times < SUSPECT_TRIES}
+    return innocent or dict(list(tries.items())[:1])
 
 
 def _pages(answer: Any) -> list[tuple[str, list[Any]]]:

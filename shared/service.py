@@ -18,12 +18,13 @@ import structlog
 import uvloop
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from shared import metrics
 from shared.bus import Bus, Commit, CommitResult, Delivery, Lease, RedisBus, wait_for_redis
 from shared.contracts import MutesChanged, PriceAlertsChanged, SettingsChanged, SettingsEvent, StateRestored, Stream
-from shared.settings import Environment, RuntimeSettings
+from shared.settings import Environment, RuntimeSettings, explain
 
 LEASE_MS: Final = 9_000  #: a dead holder is replaced within this and one renewal
 CLAIM_AFTER_MS: Final = 15_000  #: above the slowest honest job
@@ -153,7 +154,12 @@ class Service:
         return after
 
     def _take(self, event: SettingsEvent, changed: Callable[[SettingsEvent], None] | None) -> None:
-        if self.settings.take(event) and changed is not None:
+        try:
+            news = self.settings.take(event)
+        except ValidationError as error:
+            log.error("settings were refused, the old ones stand", version=event.version, mistakes=explain(error))
+            return
+        if news and changed is not None:
             changed(event)
 
     async def settings_arrived(self) -> bool:
@@ -182,10 +188,12 @@ class Service:
         valid_until = time.monotonic() + LEASE_MS / 1_000
         while not self.stopping.is_set():
             await self.pause(LEASE_MS / 3_000)
+            asked = time.monotonic()
             try:
-                if not await self.bus.renew(lease, ttl_ms=LEASE_MS):
-                    break
-                valid_until = time.monotonic() + LEASE_MS / 1_000
+                async with asyncio.timeout(LEASE_MS / 3_000):  # the bus' own retries may outlast the lease
+                    if not await self.bus.renew(lease, ttl_ms=LEASE_MS):
+                        break
+                valid_until = asked + LEASE_MS / 1_000
             except (RedisError, OSError):
                 if time.monotonic() > valid_until:
                     break
@@ -212,9 +220,7 @@ async def lead(service: Service, work: Callable[[Lease], Awaitable[None]]) -> No
 Handler = Callable[[Sequence[Delivery]], Awaitable[Sequence[Commit | Exception]]]
 
 
-async def consume(
-    service: Service, group: str, streams: Sequence[Stream], handle: Handler, *, count: int = 16
-) -> None:
+async def consume(service: Service, group: str, streams: Sequence[Stream], handle: Handler, *, count: int = 16) -> None:
     """Read, handle, commit, until the service stops; nothing is acknowledged that was not committed.
 
     *handle* answers each delivery with its commit, or with the exception that it raised.
@@ -227,8 +233,8 @@ async def consume(
                 await _commit(service, deliveries, await handle(deliveries), group)
             service.beat()
             deliveries = await service.bus.read(group, service.instance, streams, count=count)
-            if not deliveries and time.monotonic() > next_claim:
-                deliveries = await _claim(service, group, streams, count)
+            if time.monotonic() > next_claim:  # busy or not: a dead colleague's messages must not wait for a lull
+                deliveries += await _claim(service, group, streams, count)
                 next_claim = time.monotonic() + CLAIM_AFTER_MS / 5_000
         except (RedisError, OSError) as error:
             log.warning("the bus does not answer", error=str(error))
@@ -249,9 +255,7 @@ async def _begin(service: Service, group: str, streams: Sequence[Stream]) -> lis
 async def _claim(service: Service, group: str, streams: Sequence[Stream], count: int) -> list[Delivery]:
     claimed: list[Delivery] = []
     for stream in streams:
-        claimed += await service.bus.claim(
-            group, service.instance, stream, min_idle_ms=CLAIM_AFTER_MS, count=count
-        )
+        claimed += await service.bus.claim(group, service.instance, stream, min_idle_ms=CLAIM_AFTER_MS, count=count)
         backlog = await service.bus.backlog(stream, group)
         metrics.LAG.labels(stream, group).set(backlog.undelivered)
         metrics.OLDEST_PENDING.labels(stream, group).set(backlog.oldest_pending_ms / 1_000)
@@ -264,7 +268,9 @@ async def _commit(
     commits = [answer for answer in answers if isinstance(answer, Commit)]
     for delivery, answer in zip(deliveries, answers, strict=True):
         if isinstance(answer, Exception):
-            log.error("a message could not be handled", stream=delivery.token.stream, error=repr(answer), exc_info=answer)
+            log.error(
+                "a message could not be handled", stream=delivery.token.stream, error=repr(answer), exc_info=answer
+            )
             await service.bus.fail(delivery, repr(answer))
     results = await service.bus.commit_all(commits)
     now = time.time()

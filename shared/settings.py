@@ -22,7 +22,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Environment(BaseSettings):
     """What the process is told from outside; secrets may come as ``NAME_FILE``."""
 
-    model_config = SettingsConfigDict(env_prefix="SEVENGATE_", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="SEVENGATE_", extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     binance_rest_url: str = "https://fapi.binance.com"
     binance_ws_url: str = "wss://fstream.binance.com"
@@ -62,7 +64,7 @@ class Environment(BaseSettings):
 class Section(BaseModel):
     """A part of the settings: frozen, and unknown names are an error rather than ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Universe(Section):
