@@ -1,0 +1,101 @@
+"""The notifier: reads alerts, routes them, and puts one job per destination into the queues."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from services.notifier.digest import keep_digests
+from services.notifier.handler import Outcome, outcome_of
+from services.notifier.ledger import Ledger, now_ms
+from services.notifier.queues import Outbox, connect
+from services.notifier.routing import FOREVER, plan
+from services.notifier.text import text_of
+from shared.bus import Commit, Delivery, RedisBus
+from shared.contracts import Alert, Stream
+from shared.service import Service, consume, run
+
+log = structlog.get_logger()
+
+
+class Notifier:
+    """The notifier's hands."""
+
+    def __init__(self, service: Service, bus: RedisBus) -> None:
+        self._service = service
+        self._ledger = Ledger(bus)
+        self._outbox = Outbox(connect(service.environment.redis_url), bus.market)
+
+    async def handle(self, deliveries: Sequence[Delivery]) -> list[Commit | Exception]:
+        """Route each alert; what cannot be routed answers with its exception."""
+        parked = await self._ledger.parked()
+        answers: list[Commit | Exception] = []
+        for delivery in deliveries:
+            try:
+                answers.append(await self._route(delivery, parked.keys()))
+            except (ValueError, TypeError, KeyError) as error:
+                answers.append(error)
+        return answers
+
+    async def _route(self, delivery: Delivery, parked: object) -> Commit:
+        alert = delivery.message
+        if not isinstance(alert, Alert):
+            raise TypeError(f"not an alert: {type(alert).__name__}")
+        cache = self._service.settings
+        delivered = cache.restored.delivered if cache.restored else ()
+        stops = plan(
+            alert,
+            cache.settings,
+            cache.mutes.mutes,
+            now_ms(),
+            parked=parked,  # type: ignore[arg-type]
+            delivered=delivered,
+        )
+        outcome = outcome_of(alert, stops, cache.settings)
+        await self._keep(alert, outcome)
+        for destination in outcome.send:
+            await asyncio.to_thread(self._outbox.put, alert, destination)
+        return Commit(tokens=[delivery.token], outputs=[(Stream.DELIVERIES, report) for report in outcome.reports])
+
+    async def _keep(self, alert: Alert, outcome: Outcome) -> None:
+        """Keep what is held for the digest, unless it is muted for good."""
+        timezone = self._service.settings.settings.presentation.timezone
+        for stop in outcome.hold:
+            if stop.until < FOREVER:
+                entry = {"line": text_of(alert, timezone).title, "until": stop.until, "at": alert.created_at}
+                await self._ledger.hold(stop.destination, alert.alert_id, entry)
+
+
+async def main(service: Service) -> None:
+    """Follow the settings and work until the service stops."""
+    bus = service.bus
+    if not isinstance(bus, RedisBus):
+        raise TypeError("the notifier needs Redis: its jobs live there")
+    following = asyncio.ensure_future(service.follow_settings())
+    try:
+        if not await ready(service):
+            return
+        notifier = Notifier(service, bus)
+        digests = asyncio.ensure_future(keep_digests(service, bus))
+        await consume(service, "notifier", [Stream.ALERTS], notifier.handle)
+        digests.cancel()
+    finally:
+        following.cancel()
+
+
+async def ready(service: Service) -> bool:
+    """Wait for the settings and for what must not be sent again; False when the service stops before."""
+    if not await service.settings_arrived():
+        return False
+    while service.settings.restored is None:
+        service.beat("what was delivered, from the API")
+        await service.pause(0.2)
+        if service.stopping.is_set():
+            return False
+    return True
+
+
+if __name__ == "__main__":
+    run("notifier", main)

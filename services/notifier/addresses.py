@@ -1,0 +1,99 @@
+"""Which addresses a webhook may call: public ones, and those that are allowed by name of their network.
+
+The address that was checked is the one that is called, so a name cannot change in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+class Forbidden(Exception):
+    """This address may not be called."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a request really goes."""
+
+    url: str  #: with the checked address in place of the name
+    host: str  #: for TLS
+    host_header: str
+
+
+def embedded(address: Address) -> Address:
+    """Return the IPv4 address inside an IPv6 one that only wraps it."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped:
+            return address.ipv4_mapped
+        if address.sixtofour:
+            return address.sixtofour
+        if address in NAT64:
+            return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address
+
+
+def permitted(address: Address, allow: Sequence[str]) -> bool:
+    """Return whether *address* is public or in a network of *allow*."""
+    address = embedded(address)
+    if any(address in ipaddress.ip_network(network, strict=False) for network in allow):
+        return True
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def literal(host: str) -> Address | None:
+    """Return the address that *host* spells, in decimal, octal, hexadecimal or shortened forms too."""
+    try:
+        return ipaddress.ip_address(host.split("%", maxsplit=1)[0])
+    except ValueError:
+        pass
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    except (OSError, UnicodeError):
+        return None
+
+
+def check(url: str, allow: Sequence[str] = ()) -> None:
+    """Refuse what needs no name server to refuse; raise `Forbidden`."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https"):
+        raise Forbidden(f"{parts.scheme or 'no scheme'}: only http and https")
+    if not parts.hostname:
+        raise Forbidden("no host in the address")
+    if parts.username is not None or parts.password is not None:
+        raise Forbidden("a user name in the address")
+    try:
+        parts.port  # noqa: B018 - raises for a bad port
+    except ValueError as error:
+        raise Forbidden(str(error)) from error
+    address = literal(parts.hostname)
+    if address is not None and not permitted(address, allow):
+        raise Forbidden(f"{address} is not public and not allowed")
+
+
+async def resolve(url: str, allow: Sequence[str] = ()) -> Target:
+    """Return the pinned target of *url*; raise `Forbidden`, or `OSError` where the name is not known.
+
+    A name with one forbidden address is refused whole: which one is called is not left to luck.
+    """
+    check(url, allow)
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = [ipaddress.ip_address(str(item[4][0]).split("%")[0]) for item in found]
+    for address in addresses:
+        if not permitted(address, allow):
+            raise Forbidden(f"{host} leads to {address}, which is not public and not allowed")
+    pinned = addresses[0]
+    at = f"[{pinned}]" if pinned.version == 6 else str(pinned)
+    url = urlunsplit((parts.scheme, f"{at}:{port}", parts.path or "/", parts.query, ""))
+    return Target(url, host, parts.netloc.rpartition("@")[2])

@@ -1,0 +1,99 @@
+"""HTTP for webhooks of people: a checked, pinned address, no redirects, typed outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import httpx
+
+from services.notifier.addresses import Forbidden, Target, resolve
+from services.notifier.channels.outcome import Ambiguous, Later, NotDelivered, Parked, Rejected
+from services.notifier.ledger import now_ms
+
+NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+LATER: Final = frozenset({408, 409, 423, 425, 429})
+LONGEST_ANSWER: Final = 4_096  #: bytes read of an answer
+
+
+async def post(
+    url: str, allow: Sequence[str], *, timeout: float, headers: Mapping[str, str] | None = None, **body: Any
+) -> httpx.Response:
+    """Post to *url* at the address that was checked; return a 2xx answer, raise a typed outcome otherwise."""
+    try:
+        target = await resolve(url, allow)
+    except Forbidden as error:
+        raise Rejected("forbidden address", str(error)) from error
+    except OSError as error:
+        raise Later("name not resolved", str(error)) from error
+    return judge(await _send(target, timeout, headers or {}, body))
+
+
+async def _send(target: Target, timeout: float, headers: Mapping[str, str], body: Mapping[str, Any]) -> httpx.Response:
+    limits = httpx.Timeout(timeout, connect=min(5.0, timeout))
+    try:
+        async with httpx.AsyncClient(timeout=limits, follow_redirects=False, trust_env=False) as client:
+            request = client.build_request(
+                "POST",
+                target.url,
+                headers={**headers, "Host": target.host_header},
+                extensions={"timeout": limits.as_dict(), "sni_hostname": target.host},
+                **body,
+            )
+            response = await client.send(request, stream=True)
+            return await _read(response)
+    except NOT_SENT as error:
+        raise Later("no connection", type(error).__name__) from error
+    except httpx.TimeoutException as error:
+        raise Ambiguous("no answer in time", type(error).__name__) from error
+    except httpx.HTTPError as error:
+        raise Ambiguous("connection broke", type(error).__name__) from error
+
+
+async def _read(response: httpx.Response) -> httpx.Response:
+    """Read the beginning of the answer; the status alone decides, so a broken body is no failure."""
+    content = b""
+    try:
+        async for chunk in response.aiter_bytes():
+            content += chunk
+            if len(content) >= LONGEST_ANSWER:
+                break
+    except httpx.HTTPError:
+        pass
+    finally:
+        await response.aclose()
+    kept = [item for item in response.headers.items() if item[0] not in ("content-encoding", "content-length")]
+    return httpx.Response(response.status_code, headers=kept, content=content[:LONGEST_ANSWER])
+
+
+def judge(response: httpx.Response) -> httpx.Response:
+    """Return a 2xx answer; raise what any other means."""
+    if response.is_success:
+        return response
+    raise refusal(response.status_code, response.text[:200], retry_after(response))
+
+
+def refusal(status: int, detail: str, after: float | None) -> NotDelivered:
+    """Return what an HTTP status other than 2xx means."""
+    reason = f"http {status}"
+    if status >= 500 or status in LATER:
+        return Later(reason, detail, after=after)
+    if status in (403, 404, 410):
+        return Parked(reason, detail)
+    if 300 <= status < 400:
+        return Rejected("redirected", "redirects are not followed")
+    return Rejected(reason, detail)
+
+
+def retry_after(response: httpx.Response) -> float | None:
+    """Return the seconds of ``Retry-After``, given as seconds or as a date."""
+    value = response.headers.get("retry-after", "")
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - now_ms() / 1_000)
+    except (ValueError, TypeError):
+        return None

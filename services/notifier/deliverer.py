@@ -1,0 +1,150 @@
+"""The deliverer: one worker process for each destination, and the clock of postponed jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+from multiprocessing.context import ForkServerProcess
+from typing import Final
+
+import structlog
+from redis.exceptions import RedisError
+from rq.scheduler import RQScheduler
+from rq.serializers import JSONSerializer
+
+from services.notifier.ledger import Ledger
+from services.notifier.queues import connect, queue_name
+from services.notifier.worker import work
+from shared import metrics
+from shared.bus import RedisBus
+from shared.contracts import DeliveryReport, Stream
+from shared.service import Service, run
+
+CHECK_S: Final = 0.5
+LOCK_S: Final = 10.0  #: how often the scheduler's locks are renewed; they live for a minute
+STOP_S: Final = 10.0  #: for workers to finish their job
+
+log = structlog.get_logger()
+
+
+class Pool:
+    """The worker processes, by destination."""
+
+    def __init__(self) -> None:
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["services.notifier.worker"])
+        self._workers: dict[str, ForkServerProcess] = {}
+
+    def ensure(self, destinations: set[str]) -> None:
+        """Start what is missing or has died, stop what is not wanted any more."""
+        for name in list(self._workers):
+            if name not in destinations:
+                self._workers.pop(name).terminate()
+            elif not self._workers[name].is_alive():
+                log.warning("a worker has died", destination=name, code=self._workers[name].exitcode)
+                del self._workers[name]
+        for name in sorted(destinations - self._workers.keys()):
+            self._workers[name] = self._context.Process(target=work, args=(name,), daemon=True)
+            self._workers[name].start()
+
+    def stop(self) -> None:
+        """Let the workers finish; kill those that hang."""
+        for process in self._workers.values():
+            process.terminate()
+        for process in self._workers.values():
+            process.join(STOP_S)
+            if process.is_alive():
+                process.kill()
+                process.join(1.0)
+
+    def pids(self) -> dict[str, int | None]:
+        return {name: process.pid for name, process in self._workers.items()}
+
+
+class Clock:
+    """Puts postponed jobs back into their queues when their time has come."""
+
+    def __init__(self, url: str, market: str) -> None:
+        self._connection = connect(url)
+        self._market = market
+        self._names: frozenset[str] = frozenset()
+        self._scheduler: RQScheduler | None = None
+        self._locked_at = -LOCK_S
+
+    def tick(self, destinations: frozenset[str], now: float) -> None:
+        """Do what is due; another deliverer's locks are respected."""
+        if destinations != self._names or self._scheduler is None:
+            self._follow(destinations)
+            self._locked_at = -LOCK_S
+        assert self._scheduler is not None
+        if now - self._locked_at >= LOCK_S:
+            self._scheduler._acquired_locks = set(self._scheduler.acquire_locks())  # tells only which were gained
+            self._scheduler.prepare_registries()
+            self._locked_at = now
+        if self._scheduler.acquired_locks:
+            self._scheduler.enqueue_scheduled_jobs()
+
+    def _follow(self, destinations: frozenset[str]) -> None:
+        self.stop()
+        self._names = destinations
+        names = [queue_name(self._market, name) for name in destinations]
+        self._scheduler = RQScheduler(
+            names, connection=self._connection, serializer=JSONSerializer, logging_level="WARNING"
+        )
+
+    def stop(self) -> None:
+        if self._scheduler is not None and self._scheduler.acquired_locks:
+            self._scheduler.release_locks()
+
+
+async def main(service: Service) -> None:
+    """Keep a worker for each destination of the newest settings."""
+    bus = service.bus
+    assert isinstance(bus, RedisBus)
+    tasks = [asyncio.ensure_future(service.follow_settings()), asyncio.ensure_future(count_reports(service, bus))]
+    pool = Pool()
+    clock = Clock(service.environment.redis_url, bus.market)
+    try:
+        if await service.settings_arrived():
+            await _keep(service, pool, clock, Ledger(bus))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.to_thread(pool.stop)
+
+
+async def _keep(service: Service, pool: Pool, clock: Clock, ledger: Ledger) -> None:
+    loop = asyncio.get_running_loop()
+    while not service.stopping.is_set():
+        names = frozenset(service.settings.settings.destinations)
+        pool.ensure(set(names))
+        try:
+            await asyncio.to_thread(clock.tick, names, loop.time())
+            metrics.PARKED.set(len(await ledger.parked()))
+            service.beat()
+        except (RedisError, OSError) as error:
+            log.warning("the bus does not answer", error=str(error))
+            service.beat("redis")
+        await service.pause(CHECK_S)
+    try:
+        await asyncio.to_thread(clock.stop)
+    except (RedisError, OSError):
+        log.warning("the scheduler's locks stay until they end by themselves")
+
+
+async def count_reports(service: Service, bus: RedisBus) -> None:
+    """Count the reports that come by: the workers have no metrics page of their own."""
+    after = ""
+    while not service.stopping.is_set():
+        try:
+            after = after or await bus.last_id(Stream.DELIVERIES)
+            for _, after, report in await bus.tail({Stream.DELIVERIES: after}):
+                if isinstance(report, DeliveryReport):
+                    metrics.DELIVERIES.labels(report.channel, report.status).inc()
+                    metrics.DELIVERY_SECONDS.labels(report.channel).observe(report.seconds)
+        except (RedisError, OSError):
+            await service.pause(1.0)
+
+
+if __name__ == "__main__":
+    run("deliverer", main)

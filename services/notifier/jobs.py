@@ -1,0 +1,311 @@
+"""The rq job: tell one destination of one alert, once.
+
+An attempt is marked before it is sent and closed with its report.  Only what certainly was not
+delivered is tried again; what may have arrived is `unknown` and, by default, left at that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import structlog
+from redis.exceptions import RedisError
+from rq import Retry
+
+from services.notifier import queues
+from services.notifier.card import card_of
+from services.notifier.channels import apprise, discord, email, telegram, webhook
+from services.notifier.channels.outcome import Ambiguous, Later, NotDelivered, Outgoing, Parked
+from services.notifier.ledger import Ledger, Mark, Parking, now_ms, report_of
+from services.notifier.rates import Rates
+from services.notifier.text import text_of
+from shared.bus import RedisBus, from_wire
+from shared.contracts import Alert, DeliveryStatus, SettingsChanged, SystemBody
+from shared.settings import (
+    AppriseDestination,
+    Destination,
+    DestinationBase,
+    DiscordDestination,
+    EmailDestination,
+    Environment,
+    RuntimeSettings,
+    TelegramDestination,
+    WebhookDestination,
+)
+
+FIRST_BACKOFF_S: Final = 2.0
+PARENT_POLL_S: Final = 2
+PARENT_SHARE: Final = 0.5  #: of the expiry that a reply waits for its parent's message
+LIMIT_SLACK_S: Final = 10.0  #: beyond the channel's own limits, for drawing and logging in
+
+log = structlog.get_logger()
+
+
+@dataclass
+class Context:
+    """What a delivering process keeps between its jobs."""
+
+    environment: Environment
+    bus: RedisBus
+    ledger: Ledger
+    rates: Rates
+    outbox: queues.Outbox
+    _settings: tuple[bytes, RuntimeSettings] = field(default=(b"", RuntimeSettings()))
+
+    @classmethod
+    def of(cls, environment: Environment) -> Context:
+        bus = RedisBus(environment.redis_url, environment.market)
+        outbox = queues.Outbox(queues.connect(environment.redis_url), environment.market)
+        return cls(environment, bus, Ledger(bus), Rates(bus), outbox)
+
+    async def settings(self) -> RuntimeSettings:
+        """Return the newest settings on the bus; what is held where it has none."""
+        data = await self.bus.redis.hget(self.bus.key("settings-newest"), "SettingsChanged")
+        if data and data != self._settings[0]:
+            event = from_wire(data)
+            if isinstance(event, SettingsChanged):
+                self._settings = (data, RuntimeSettings.model_validate(event.value))
+        return self._settings[1]
+
+
+_context: Context | None = None
+_runner: asyncio.Runner | None = None
+
+
+def deliver(data: str, destination: str) -> Any:
+    """Tell *destination* of the packed alert; a `Retry` asks rq to come back later."""
+    global _context, _runner
+    if _context is None or _runner is None:
+        _context, _runner = Context.of(Environment()), asyncio.Runner()
+    seconds = _runner.run(attempt(_context, queues.unpack(data), destination))
+    return None if seconds is None else Retry(max=queues.RETRIES, interval=max(1, round(seconds)))
+
+
+async def attempt(context: Context, alert: Alert, name: str) -> float | None:
+    """Make one attempt; return the seconds to the next one, or None when it is over."""
+    settings = await context.settings()
+    destination = settings.destinations.get(name)
+    mark = await context.ledger.mark(alert.alert_id, name)
+    if mark.final and not (mark.status == "unknown" and settings.delivery.repeat_unknown):
+        return None
+    delivery = _Delivery(context, alert, name, destination, settings, mark)
+    return await delivery.run()
+
+
+class _Delivery:
+    """One attempt's work."""
+
+    def __init__(
+        self,
+        context: Context,
+        alert: Alert,
+        name: str,
+        destination: Destination | None,
+        settings: RuntimeSettings,
+        mark: Mark,
+    ) -> None:
+        self.context, self.alert, self.name, self.destination = context, alert, name, destination
+        self.settings, self.mark = settings, mark
+        self.number = mark.attempt + 1
+        self.began = time.monotonic()
+
+    async def run(self) -> float | None:
+        if self.mark.open and await self._left_open():
+            return None
+        if self.destination is None:
+            return await self._end("suppressed", "destination removed")
+        if now_ms() - self.alert.created_at > self.settings.delivery.expiry_seconds * 1_000:
+            return await self._end("expired", "too late")
+        if await self._parked():
+            return await self._end("rejected", "parked")
+        if (wait := await self._wait()) is not None:
+            return wait
+        return await self._send()
+
+    async def _left_open(self) -> bool:
+        """Record the attempt of a process that died in it; return whether that ends the delivery."""
+        number, self.number = self.number - 1, self.number
+        report = report_of(self.alert, self.name, self._channel, number, "unknown", reason="died while sending")
+        await self.context.ledger.close(report)
+        return not self.settings.delivery.repeat_unknown
+
+    async def _parked(self) -> bool:
+        parking = (await self.context.ledger.parked()).get(self.name)
+        if parking is None:
+            return False
+        if parking.fingerprint == self._fingerprint and "test" not in self.alert.alert_id.split(":")[:2]:
+            return True
+        await self.context.ledger.unpark(self.name)
+        return False
+
+    async def _wait(self) -> float | None:
+        """Return how long to wait for the parent's message or the chat's rate; None: go on."""
+        if not isinstance(self.destination, TelegramDestination):
+            return None
+        if await self._parent_to_come():
+            return PARENT_POLL_S
+        return await self.context.rates.wait(self.destination.chat_id)
+
+    async def _parent_to_come(self) -> bool:
+        parent = self.alert.parent_id
+        age = (now_ms() - self.alert.created_at) / 1_000
+        if not parent or age > PARENT_SHARE * self.settings.delivery.expiry_seconds:
+            return False
+        if (await self.context.ledger.mark(parent, self.name)).final:
+            return False
+        return await asyncio.to_thread(self.context.outbox.waiting, parent, self.name)
+
+    async def _send(self) -> float | None:
+        await self.context.ledger.begin(self.alert.alert_id, self.name, self.number)
+        self.began = time.monotonic()
+        try:
+            limit = 2 * self.settings.delivery.timeout_seconds + LIMIT_SLACK_S
+            async with asyncio.timeout(min(limit, queues.JOB_SECONDS - 5)):
+                reference = await self._tell()
+        except telegram.Migrated as moved:
+            return await self._migrate(moved)
+        except Later as error:
+            return await self._later(error)
+        except Parked as error:
+            return await self._park(error)
+        except NotDelivered as error:
+            return await self._end("rejected", error.reason, error.detail)
+        except Ambiguous as error:
+            return await self._unknown(error.reason, error.detail)
+        except TimeoutError:
+            return await self._unknown("no answer in time", "")
+        except RedisError:
+            raise
+        except Exception as error:
+            log.error("a channel failed", destination=self.name, channel=self._channel, exc_info=error)
+            return await self._unknown("channel failed", type(error).__name__)
+        return await self._end("sent", reference=reference)
+
+    async def _tell(self) -> str:
+        """Hand the alert to the destination's channel."""
+        presentation = self.settings.presentation
+        outgoing = Outgoing(
+            alert=self.alert,
+            destination=self.name,
+            text=text_of(self.alert, presentation.timezone),
+            settings=self.settings,
+            card=_once(self.alert, presentation.theme, presentation.timezone),
+            attempt=self.number,
+        )
+        match self.destination:
+            case TelegramDestination() as chosen:
+                return await self._tell_telegram(outgoing, chosen)
+            case WebhookDestination() as chosen:
+                return await webhook.send(outgoing, chosen)
+            case EmailDestination() as chosen:
+                return await email.send(outgoing, chosen)
+            case DiscordDestination() as chosen:
+                return await discord.send(outgoing, chosen)
+            case AppriseDestination() as chosen:
+                return await apprise.send(outgoing, chosen)
+        raise NotDelivered("unknown channel")
+
+    async def _tell_telegram(self, outgoing: Outgoing, destination: TelegramDestination) -> str:
+        ledger, environment = self.context.ledger, self.context.environment
+        if self.alert.parent_id:
+            parent = await ledger.mark(self.alert.parent_id, self.name)
+            outgoing = replace(outgoing, reply_to=parent.reference if parent.status == "sent" else "")
+        account = telegram.Account(environment.telegram_api_url, environment.telegram_token.get_secret_value())
+        return await telegram.send(outgoing, destination, account, await ledger.migrated(destination.chat_id))
+
+    async def _end(self, status: DeliveryStatus, reason: str = "", detail: str = "", reference: str = "") -> None:
+        await self.context.ledger.close(self._report(status, reason, detail, reference))
+
+    async def _unknown(self, reason: str, detail: str) -> float | None:
+        await self._end("unknown", reason, detail)
+        return self._backoff() if self.settings.delivery.repeat_unknown else None
+
+    async def _later(self, error: Later) -> float:
+        await self._end("retrying", error.reason, error.detail)
+        if isinstance(self.destination, TelegramDestination) and error.after:
+            await self.context.rates.hold(self.destination.chat_id, error.after)
+        return self._backoff(error.after)
+
+    def _backoff(self, after: float | None = None) -> float:
+        """Return the seconds to the next attempt: doubling, jittered, never sooner than asked for."""
+        longest = self.settings.delivery.longest_backoff_seconds
+        jittered = min(longest, FIRST_BACKOFF_S * 2 ** min(self.number - 1, 20)) * random.uniform(0.5, 1.0)
+        return max(jittered, (after or 0.0) + (0.5 if after else 0.0), 1.0)
+
+    async def _migrate(self, moved: telegram.Migrated) -> float:
+        if isinstance(self.destination, TelegramDestination):
+            await self.context.ledger.migrate(self.destination.chat_id, moved.chat_id)
+        await self._end("retrying", moved.reason)
+        return 1.0
+
+    async def _park(self, error: Parked) -> None:
+        """Leave the destination alone until its settings change, and say so elsewhere."""
+        at = now_ms()
+        await self.context.ledger.park(self.name, Parking(at, error.reason, self._fingerprint))
+        word = Alert(
+            alert_id=f"system:parked:{self.name}:{self._fingerprint}",
+            kind="system",
+            body=SystemBody(
+                code="destination parked",
+                headline=f"⚠ {self.name} is parked: it refuses Sevengate",
+                lines=(
+                    f"{error.reason} {error.detail}".strip()[:300],
+                    f"Nothing is sent there until its settings change or `./sevengate test-alert {self.name}` succeeds.",
+                ),
+            ),
+            occurred_at=at,
+            created_at=at,
+        )
+        await self.context.ledger.close(self._report("rejected", error.reason, error.detail), word)
+
+    def _report(self, status: DeliveryStatus, reason: str = "", detail: str = "", reference: str = "") -> Any:
+        return report_of(
+            self.alert,
+            self.name,
+            self._channel,
+            self.number,
+            status,
+            reason=reason,
+            detail=detail,
+            reference=reference,
+            seconds=time.monotonic() - self.began,
+        )
+
+    @property
+    def _channel(self) -> str:
+        return self.destination.channel if self.destination is not None else ""
+
+    @property
+    def _fingerprint(self) -> str:
+        return fingerprint(self.destination, self.context.environment)
+
+
+def fingerprint(destination: DestinationBase | None, environment: Environment) -> str:
+    """Return what tells one state of a destination's settings from another, without their secrets."""
+    if destination is None:
+        return ""
+    secrets = [value.get_secret_value() for value in vars(destination).values() if hasattr(value, "get_secret_value")]
+    secrets.append(environment.telegram_token.get_secret_value())
+    return hashlib.sha256(repr((destination, secrets)).encode()).hexdigest()[:16]
+
+
+def _once(alert: Alert, theme: str, timezone: str) -> Callable[[], bytes | None]:
+    """Return what draws the card when first asked for it; an alert without its picture still goes out."""
+    drawn: list[bytes | None] = []
+
+    def card() -> bytes | None:
+        if not drawn:
+            try:
+                drawn.append(card_of(alert, theme=theme, timezone=timezone))
+            except Exception as error:
+                log.error("a card could not be drawn", alert=alert.alert_id, exc_info=error)
+                drawn.append(None)
+        return drawn[0]
+
+    return card

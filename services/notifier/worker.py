@@ -1,0 +1,62 @@
+"""One rq worker: the process that tells one destination."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from multiprocessing import connection, parent_process
+from typing import Final
+
+from rq import Queue, SimpleWorker
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from services.notifier import jobs  # noqa: F401 - imported before the fork, so that a job starts at once
+from services.notifier.queues import connect, queue_name
+from shared.service import configure_logging
+from shared.settings import Environment
+
+MAINTENANCE_S: Final = 15  #: how soon a dead worker's job is looked for
+WORKER_TTL_S: Final = 30  #: the worker looks up from its queue every half of it
+
+
+class DestinationWorker(SimpleWorker):
+    """Runs jobs in its own process: it serves one destination, so a hanging job delays no other."""
+
+    def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
+        """Return how long a job counts as being worked on without a sign of life."""
+        return int(job.timeout or 60) + 5
+
+    def procline(self, message: str) -> None:
+        """Leave the process's title alone."""
+
+
+def work(destination: str, environment: Environment | None = None) -> None:
+    """Serve *destination*'s queue until told to stop or the parent is gone."""
+    environment = environment or Environment()
+    configure_logging(environment.log_level, environment.log_format)
+    logging.getLogger("rq").setLevel(logging.WARNING)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    queue = Queue(
+        queue_name(environment.market, destination),
+        connection=connect(environment.redis_url),
+        serializer=JSONSerializer,
+    )
+    worker = DestinationWorker(
+        [queue],
+        connection=queue.connection,
+        serializer=JSONSerializer,
+        maintenance_interval=MAINTENANCE_S,
+        worker_ttl=WORKER_TTL_S,
+        log_job_description=False,
+    )
+    worker.work(logging_level="WARNING")
+
+
+def _end_with_parent() -> None:
+    """End this process when the deliverer is killed; its open attempt is found by the next one."""
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
