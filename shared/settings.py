@@ -247,6 +247,12 @@ class Presentation(Section):
     daily_summary: str = Field(default="", pattern=r"^$|^([01]\d|2[0-3]):[0-5]\d$")
 
 
+class Recording(Section):
+    """What the API keeps in Postgres."""
+
+    retention_days: int = Field(default=90, ge=1)  #: decisions, scans, alerts and deliveries; signals stay
+
+
 class RuntimeSettings(Section):
     """Everything that can be changed without a restart."""
 
@@ -263,6 +269,7 @@ class RuntimeSettings(Section):
     quiet_hours: QuietHours | None = None
     delivery: Delivering = Delivering()
     presentation: Presentation = Presentation()
+    recording: Recording = Recording()
     heartbeat_url: SecretStr = SecretStr("")
     heartbeat_seconds: float = Field(default=60, ge=10)
 

@@ -1,0 +1,125 @@
+"""config.yaml: read, merged with what people changed, and every mistake told with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from shared.settings import RuntimeSettings
+
+Lines = dict[tuple[str, ...], int]
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; each of *mistakes* is one line for a person."""
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = tuple(mistakes)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Return the values in *path* after validating them; a missing file means all defaults.
+
+    Raises `ConfigError` naming the file and the line of each mistake.
+    """
+    if not path.exists():
+        return {}
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: cannot be read: {error}"]) from error
+    values, lines = parse(text, str(path))
+    try:
+        RuntimeSettings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(explain(error, lines, str(path))) from error
+    return values
+
+
+def parse(text: str, name: str = "config.yaml") -> tuple[dict[str, Any], Lines]:
+    """Return the values in *text* and the line of each key, counted from 1."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise ConfigError([f"{name}:{mark.line + 1 if mark else 1}: {error.problem or 'not valid YAML'}"]) from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2026-99-99
+        raise ConfigError([f"{name}: not valid YAML: {error}"]) from error
+    if values is None:
+        return {}, {}
+    if not isinstance(values, dict):
+        raise ConfigError([f"{name}:1: the top level has to be names and values, such as 'thresholds:'"])
+    lines: Lines = {}
+    repeated: list[str] = []
+    _collect(root, (), lines, repeated, name)
+    if repeated:
+        raise ConfigError(repeated)
+    return values, lines
+
+
+def _collect(node: Any, path: tuple[str, ...], lines: Lines, repeated: list[str], name: str) -> None:
+    """Note the line of every key and item under *node*, and keys that stand twice (YAML keeps the last)."""
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if key.value in seen:
+                repeated.append(f"{name}:{line}: {'.'.join((*path, key.value))} stands here a second time")
+            seen.add(key.value)
+            lines[(*path, key.value)] = line
+            _collect(value, (*path, key.value), lines, repeated, name)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            lines[(*path, str(index))] = item.start_mark.line + 1
+            _collect(item, (*path, str(index)), lines, repeated, name)
+
+
+def explain(error: ValidationError, lines: Lines, name: str = "config.yaml") -> list[str]:
+    """Return one line for each mistake: file, line, place and what is wrong."""
+    return [_explain(item["loc"], item["msg"], lines, name) for item in error.errors(include_input=False)]
+
+
+def _explain(location: Sequence[str | int], message: str, lines: Lines, name: str) -> str:
+    path = tuple(str(part) for part in location)
+    # pydantic's path names the chosen channel of a destination, which the file has not
+    known = [part for depth, part in enumerate(path) if not (depth == 2 and path[0] == "destinations")]
+    for candidate in (path, tuple(known)):
+        for length in range(len(candidate), 0, -1):
+            if (line := lines.get(candidate[:length])) is not None and length >= len(candidate) - 1:
+                return f"{name}:{line}: {'.'.join(candidate)}: {message}"
+    line = lines.get(path[:1], _routes_line(path, lines))
+    return f"{name}:{line}: {'.'.join(path)}: {message}" if path else f"{name}:{line}: {message}"
+
+
+def _routes_line(path: Sequence[str], lines: Lines) -> int:
+    """Return where to look for a mistake of the whole: only the routes are checked against the rest."""
+    return 1 if path else lines.get(("routes",), 1)
+
+
+def merge(values: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *values* with *patch* applied as a JSON merge patch (RFC 7396): null removes, lists are replaced."""
+    merged = dict(values)
+    for key, change in patch.items():
+        if change is None:
+            merged.pop(key, None)
+        elif isinstance(change, Mapping):
+            held = merged.get(key)
+            merged[key] = merge(held if isinstance(held, Mapping) else {}, change)
+        else:
+            merged[key] = change
+    return merged
+
+
+def combine(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the one merge patch that does what *earlier* and then *later* do."""
+    combined = dict(earlier)
+    for key, change in later.items():
+        held = combined.get(key)
+        combined[key] = combine(held, change) if isinstance(held, Mapping) and isinstance(change, Mapping) else change
+    return combined
