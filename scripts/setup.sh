@@ -17,11 +17,16 @@ PY=$python
 wanted="$("$python" -c 'import sys; print(sys.version_info[:2])') $(digest "$LOCK")"
 
 if [ ! -x .venv/bin/python ] || [ "$(cat "$STAMP" 2>/dev/null || true)" != "$wanted" ]; then
-  # a Python that has gone leaves a .venv that cannot be repaired
-  if [ -e .venv ] && ! .venv/bin/python -c 'import pip' >/dev/null 2>&1; then rm -rf .venv; fi
-  if [ ! -x .venv/bin/python ]; then
+  # an environment that somebody made is never removed here, only completed or complained about
+  if [ -e .venv ] && ! .venv/bin/python -c '' >/dev/null 2>&1; then
+    fail ".venv is there but its Python does not run: move it away ('make clean' removes it) and try again"
+  fi
+  if [ ! -e .venv ]; then
     say "making .venv with $python"
-    "$python" -m venv .venv || { rm -rf .venv; fail "'$python -m venv' failed (on Debian: apt-get install python3-venv)"; }
+    "$python" -m venv .venv || fail "'$python -m venv' failed (on Debian: apt-get install python3-venv); remove .venv and try again"
+  fi
+  if ! .venv/bin/python -c 'import pip' >/dev/null 2>&1; then
+    .venv/bin/python -m ensurepip --upgrade >/dev/null || fail ".venv has no pip, and it could not be added"
   fi
   say "installing what $LOCK names (some minutes the first time)"
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$LOCK" ||

@@ -1,0 +1,71 @@
+"""The lockstep driver: the next close is not served before the last scan has settled."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
+
+import httpx
+
+from shared.bus import Bus
+from shared.contracts import ScanSettled, Stream
+
+STEP_SECONDS: Final = 60.0  #: longest wait for the exchange's answer to one step
+SETTLE_SECONDS: Final = 180.0  #: longest wait for a scan; above the gatekeeper's own deadline
+UNSETTLED_STEPS: Final = 3  #: closes in a row that no scan came of, before it is an error
+
+
+class NotSettledError(Exception):
+    """Closes were served and no scan of them settled."""
+
+
+async def drive(
+    bus: Bus, exchange: str, *, closes: int | None = None, settled: Callable[[ScanSettled], None] | None = None
+) -> int:
+    """Step the exchange at *exchange* until *closes* scans have settled; return how many have.
+
+    The first closes may come before the fetcher has its windows; those that nothing settles are
+    passed over, a few in a row raise `NotSettledError`.
+    """
+    after = await bus.last_id(Stream.SCANS)
+    count = unsettled = 0
+    async with httpx.AsyncClient(base_url=exchange, timeout=STEP_SECONDS) as client:
+        while closes is None or count < closes:
+            answer = await client.post("/sim/step")
+            if answer.status_code == httpx.codes.CONFLICT or answer.json().get("finished"):
+                break  # the replay has ended
+            close = int(answer.raise_for_status().json()["close"])
+            scan, after = await _settled(bus, close, after)
+            unsettled = 0 if scan is not None else unsettled + 1
+            if unsettled >= UNSETTLED_STEPS:
+                raise NotSettledError(f"no scan settled after {unsettled} closes; the last one was {close}")
+            if scan is not None:
+                count += 1
+                if settled is not None:
+                    settled(scan)
+    return count
+
+
+async def _settled(bus: Bus, close: int, after: str) -> tuple[ScanSettled | None, str]:
+    """Wait for the scan of *close*; return it and the position reached."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while time.monotonic() < deadline:
+        for _, entry_id, event in await bus.tail({Stream.SCANS: after}, block_ms=500):
+            after = entry_id
+            if isinstance(event, ScanSettled) and event.scan_id >= close:
+                return event, after
+    return None, after
+
+
+async def exchange_ready(exchange: str, seconds: float) -> bool:
+    """Return whether somebody has subscribed to the exchange's bars within *seconds*."""
+    deadline = time.monotonic() + seconds
+    async with httpx.AsyncClient(base_url=exchange, timeout=5.0) as client:
+        while time.monotonic() < deadline:
+            status = (await client.get("/sim/status")).json()
+            if status.get("kline_subscriptions", 0):
+                return True
+            await asyncio.sleep(0.2)
+    return False

@@ -1,0 +1,58 @@
+"""A webhook receiver on this machine, so that the demo's alerts are really delivered."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from services.terminal.stores import free_port
+
+
+class Sink:
+    """Takes signed webhooks on a free port of the loopback; an async context manager."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
+        self.received: list[str] = []  #: the webhook ids, in the order of arrival
+        self.refused = 0  #: bodies whose signature was wrong
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def destination(self) -> dict[str, Any]:
+        """The destination that leads here, as config.yaml has it."""
+        return {
+            "channel": "webhook",
+            "url": f"http://127.0.0.1:{self.port}/alerts",
+            "secret": self.secret,
+            "allow": ["127.0.0.1/32"],
+        }
+
+    async def __aenter__(self) -> Self:
+        app = web.Application(client_max_size=1 << 22)
+        app.add_routes([web.post("/alerts", self._take)])
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _take(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        try:
+            Webhook(self.secret).verify(body, dict(request.headers))
+        except WebhookVerificationError:
+            self.refused += 1
+            return web.Response(status=401, text="the signature is wrong")
+        self.received.append(request.headers["webhook-id"])
+        return web.Response(status=204)
