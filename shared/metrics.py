@@ -41,3 +41,23 @@ DELIVERY_SECONDS: Final = Histogram(
     buckets=(0.03, 0.1, 0.3, 1, 3, 10, 30),
 )
 PARKED: Final = Gauge("sevengate_parked_destinations", "Destinations that refused us and are left alone")
+FEED_BARS: Final = Counter("sevengate_feed_bars_total", "Closed five-minute bars by what became of them", ["result"])
+FEED_FAULTS: Final = Counter("sevengate_feed_faults_total", "What was wrong with the exchange's data", ["reason"])
+FEED_REQUESTS: Final = Counter(
+    "sevengate_feed_requests_total", "REST requests by endpoint and answer", ["endpoint", "answer"]
+)
+FEED_WEIGHT: Final = Gauge("sevengate_feed_weight", "Request weight used in this minute, all fetchers")
+FEED_AGE: Final = Gauge("sevengate_feed_age_seconds", "Wall time since the feed's newest event")
+FEED_SOCKETS: Final = Gauge("sevengate_feed_sockets", "Sockets that have brought data")
+FEED_BLOCKED: Final = Gauge("sevengate_feed_blocked", "1 while the exchange refuses this address", ["reason"])
+SCAN_OPENING: Final = Histogram(
+    "sevengate_scan_opening_seconds",
+    "Wall time from the last closed bar to the last snapshot",
+    buckets=(0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+)
+SCANS: Final = Counter("sevengate_scans_total", "Settled scans by how they were", ["how"])
+SCAN_SECONDS: Final = Histogram(
+    "sevengate_scan_seconds",
+    "Wall time from the bus receiving a scan to its settling",
+    buckets=(0.1, 0.3, 1, 3, 10, 30, 90, 300),
+)

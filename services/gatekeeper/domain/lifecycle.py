@@ -1,0 +1,191 @@
+"""What becomes of an open signal: the closed bar decides, ticks tell it early and label it live."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from services.gatekeeper.domain.state import Tracked
+from shared.contracts import SCAN_MS, Alert, Analysis, LifecycleBody, LifecycleEvent, OpenSignal
+from shared.settings import Lifecycle, Thresholds
+
+DANGER: Final = 0.75  #: of the way to the stop
+CAUTION: Final = 0.50
+MOVED: Final = 0.40  #: of the way to the target
+HOUR_MS: Final = 3_600_000
+
+
+def direction(signal: OpenSignal) -> float:
+    """Return 1 for a long, −1 for a short."""
+    return 1.0 if signal.side == "long" else -1.0
+
+
+def in_r(signal: OpenSignal, price: float) -> float:
+    """Return what *price* means for the signal, in units of the risk taken."""
+    return direction(signal) * (price - signal.entry) / abs(signal.entry - signal.stop)
+
+
+def label(signal: OpenSignal, price: float) -> LifecycleEvent | None:
+    """Return what *price* says of the signal: stop, danger, caution, moved, target, or nothing."""
+    gain = in_r(signal, price)
+    reward = in_r(signal, signal.target)
+    if gain <= -1.0 or math.isclose(price, signal.stop, rel_tol=1e-12):
+        return "stop"
+    if gain >= reward or math.isclose(price, signal.target, rel_tol=1e-12):
+        return "target"
+    if gain <= -CAUTION:
+        return "danger" if gain <= -DANGER else "caution"
+    moved = gain >= MOVED * reward or direction(signal) * (price - signal.entry) >= signal.atr > 0
+    return "moved" if moved else None
+
+
+def on_tick(tracked: Tracked, price: float, at: int) -> tuple[Tracked, list[LifecycleBody]]:
+    """Return the signal after a tick, and what is to be told of it.
+
+    Each event is told once in a signal's life, and caution not after danger.  A touched stop or
+    target is told early; until the bar that holds *at* has decided, ticks say nothing more.
+    """
+    signal = tracked.signal
+    if at <= signal.scan_id or signal.announced or not (math.isfinite(price) and price > 0):
+        return tracked, []
+    event = label(signal, price)
+    text = event or ""
+    if event in ("stop", "target"):
+        tracked = msgspec.structs.replace(
+            tracked, announced_scan=at // SCAN_MS * SCAN_MS + SCAN_MS, announced_price=price
+        )
+        signal = msgspec.structs.replace(signal, announced=text)
+    if signal.label != text:
+        signal = msgspec.structs.replace(signal, label=text)
+    if signal is not tracked.signal:
+        tracked = msgspec.structs.replace(tracked, signal=signal)
+    if event is None or event in tracked.told or (event == "caution" and "danger" in tracked.told):
+        return tracked, []
+    body = _body(signal, event, price, early=event in ("stop", "target"))
+    return msgspec.structs.replace(tracked, told=(*tracked.told, event)), [body]
+
+
+def on_bar(tracked: Tracked, analysis: Analysis | None, scan_id: int) -> tuple[Tracked, LifecycleBody | None]:
+    """Return the signal after the bar that closed at *scan_id*, and its end if the bar touched one.
+
+    Stop and target inside one bar count as the stop.  A bar that contradicts what a tick told takes
+    it back; where the bar never comes, what the tick told stands.
+    """
+    signal = tracked.signal
+    if scan_id <= signal.scan_id:
+        return tracked, None
+    if analysis is None or analysis.problem or len(analysis.bar) < 4:
+        return tracked, _announced_end(tracked, scan_id)
+    _, high, low, _ = analysis.bar[:4]
+    best, worst = (high, low) if signal.side == "long" else (low, high)
+    end = "stop" if in_r(signal, worst) <= -1.0 or _reached(signal, worst, signal.stop, -1) else ""
+    if not end and _reached(signal, best, signal.target, 1):
+        end = "target"
+    bounds = in_r(signal, signal.target)
+    signal = msgspec.structs.replace(
+        signal,
+        best_r=max(signal.best_r, min(in_r(signal, best), bounds)),
+        worst_r=min(signal.worst_r, max(in_r(signal, worst), -1.0)),
+        announced="" if tracked.announced_scan <= scan_id else signal.announced,
+    )
+    tracked = msgspec.structs.replace(tracked, signal=signal)
+    if end == "stop":
+        return tracked, _body(signal, "stop", signal.stop, chart=analysis.chart)
+    if end == "target":
+        return tracked, _body(signal, "target", signal.target, chart=analysis.chart)
+    return tracked, None
+
+
+def _reached(signal: OpenSignal, price: float, level: float, way: int) -> bool:
+    """Return whether *price* is at *level* or beyond it, on the gaining (1) or the losing (−1) way."""
+    return way * direction(signal) * (price - level) >= 0
+
+
+def _announced_end(tracked: Tracked, scan_id: int) -> LifecycleBody | None:
+    signal = tracked.signal
+    if not signal.announced or tracked.announced_scan > scan_id:
+        return None
+    event: LifecycleEvent = "stop" if signal.announced == "stop" else "target"
+    return _body(signal, event, tracked.announced_price, reason="bar missing")
+
+
+def on_analysis(
+    tracked: Tracked, analysis: Analysis | None, scan_id: int, *, qualified: bool, limits: Thresholds, rules: Lifecycle
+) -> tuple[Tracked, LifecycleBody | None]:
+    """Return the signal after the scan's judgement, and its end if it is invalidated or expired.
+
+    *qualified* says whether the analysis passed all gates.  A scan without an analysis neither
+    counts as weak nor breaks the row of weak ones.
+    """
+    signal = tracked.signal
+    if analysis is not None and not analysis.problem and len(analysis.bar) >= 4 and scan_id > signal.scan_id:
+        close = analysis.bar[3]
+        if qualified and analysis.side != signal.side:
+            return tracked, _body(signal, "invalidated", close, reason="other side qualifies", chart=analysis.chart)
+        weak = _own_score(analysis, signal) < limits.score - rules.invalidation_margin
+        signal = msgspec.structs.replace(signal, weak_scans=signal.weak_scans + 1 if weak else 0)
+        tracked = msgspec.structs.replace(tracked, signal=signal)
+        if signal.weak_scans >= rules.invalidation_scans:
+            return tracked, _body(signal, "invalidated", close, reason="score fell", chart=analysis.chart)
+    if scan_id - signal.scan_id >= rules.expiry_hours * HOUR_MS:
+        close = analysis.bar[3] if analysis is not None and len(analysis.bar) >= 4 else signal.entry
+        return tracked, _body(signal, "expired", close, chart=analysis.chart if analysis else b"")
+    return tracked, None
+
+
+def _own_score(analysis: Analysis, signal: OpenSignal) -> float:
+    if analysis.side == signal.side:
+        return analysis.score
+    return analysis.long_score if signal.side == "long" else analysis.short_score
+
+
+def _body(
+    signal: OpenSignal,
+    event: LifecycleEvent,
+    price: float,
+    *,
+    reason: str = "",
+    early: bool = False,
+    chart: bytes = b"",
+) -> LifecycleBody:
+    result = in_r(signal, price)
+    return LifecycleBody(
+        signal_id=signal.signal_id,
+        event=event,
+        side=signal.side,
+        entry=signal.entry,
+        stop=signal.stop,
+        target=signal.target,
+        price=price,
+        result_r=result,
+        best_r=max(signal.best_r, result),
+        worst_r=min(signal.worst_r, result),
+        opened_scan=signal.scan_id,
+        reason=reason,
+        early=early,
+        chart=chart,
+    )
+
+
+def alert(tracked: Tracked, body: LifecycleBody, *, at: int, scan_id: int, now: int) -> Alert:
+    """Return the alert that tells *body*; its id is the same whether a tick or a bar told it."""
+    return Alert(
+        alert_id=f"lifecycle:{body.signal_id}:{body.event}",
+        kind="lifecycle",
+        body=body,
+        occurred_at=at,
+        created_at=now,
+        scan_id=scan_id,
+        symbol=tracked.signal.symbol,
+        side=body.side,
+        parent_id=tracked.signal.alert_id,
+        estimated=tracked.estimated,
+    )
+
+
+def ended(bodies: Iterable[LifecycleBody]) -> bool:
+    """Return whether one of *bodies* ends its signal for good."""
+    return any(not body.early and body.event in ("target", "stop", "invalidated", "expired") for body in bodies)

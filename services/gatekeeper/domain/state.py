@@ -1,0 +1,159 @@
+"""All that the gatekeeper remembers between messages: small, immutable, one field of the state each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from services.gatekeeper.domain.gates.verdict import Appearance
+from shared.contracts import AlertKind, Fact, OpenSignal, PriceCondition, Side, StateRestored
+
+REMEMBERED_SCANS: Final = 12  #: settled scans whose missing symbols are known
+
+
+class SettledScan(Fact, frozen=True):
+    """What has to be known of a scan after it was settled."""
+
+    scan_id: int
+    entry_id: str  #: of its `ScanOpened`: older snapshots and analyses are not needed once two scans follow
+    missing: tuple[str, ...] = ()
+
+
+class Progress(Fact, frozen=True):
+    """How far the scans have come, and what they left for the next."""
+
+    settled_scan: int = 0
+    recent: tuple[SettledScan, ...] = ()  #: the last `REMEMBERED_SCANS`, oldest first
+    appearances: dict[str, Appearance] = {}  #: by symbol
+    cooldowns: dict[str, int] = {}  #: "SYMBOL:side" or "anomaly:SYMBOL" -> until, exchange clock
+    anomaly_scans: tuple[int, ...] = ()  #: scans of the last hour, one entry for each anomaly told
+    inhibited_by: str = ""  #: why the last scan could raise no signal
+    inhibited_since: int = 0  #: scan
+
+
+class Tracked(Fact, frozen=True):
+    """An open signal and what has been told of it."""
+
+    signal: OpenSignal
+    told: tuple[str, ...] = ()  #: lifecycle events
+    announced_scan: int = 0  #: the scan whose bar decides over `signal.announced`
+    announced_price: float = 0.0
+    estimated: tuple[str, ...] = ()
+
+
+class Sample(Fact, frozen=True):
+    """The extremes of a price within one part of a window."""
+
+    at: int
+    low: float
+    high: float
+
+
+class PriceState(Fact, frozen=True):
+    """What is remembered of one price alert."""
+
+    condition: PriceCondition
+    value: float  #: with `condition`: a change of either starts anew
+    armed: bool = True  #: False while it waits for the price to come back, or for ever when told once
+    price: float | None = None  #: the last one seen
+    samples: tuple[Sample, ...] = ()  #: for "moves"
+
+
+class Prices(Fact, frozen=True):
+    """Where the ticks have come to."""
+
+    last_tick: int = 0  #: exchange clock
+    covered: tuple[int, ...] = ()  #: the newest scans in whose bar a tick was seen
+    alerts: dict[str, PriceState] = {}
+    fired: dict[str, int] = {}  #: price_alert_id -> when it was last told, exchange clock
+
+
+class HeldAlert(Fact, frozen=True):
+    """An alert that was held back, for the digest."""
+
+    alert_id: str
+    kind: AlertKind
+    held_by: str
+    line: str
+
+
+class Held(Fact, frozen=True):
+    """What mutes and quiet hours hold back."""
+
+    alerts: tuple[HeldAlert, ...] = ()
+    left_out: int = 0  #: held back beyond what is kept
+
+
+class Watch(Fact, frozen=True):
+    """Whether the market's data comes."""
+
+    stale_since: int = 0  #: wall clock; 0: it comes
+
+
+class State(Fact, frozen=True):
+    """The whole; each part is one field of the bus's state."""
+
+    progress: Progress = Progress()
+    signals: dict[str, Tracked] = {}  #: by "SYMBOL:side"
+    prices: Prices = Prices()
+    held: Held = Held()
+    watch: Watch = Watch()
+
+
+_PARTS: Final[dict[str, Any]] = {
+    "progress": Progress,
+    "signals": dict[str, Tracked],
+    "prices": Prices,
+    "held": Held,
+    "watch": Watch,
+}
+
+
+def key(symbol: str, side: Side) -> str:
+    """Return the key of the one signal that *symbol* may have on *side*."""
+    return f"{symbol}:{side}"
+
+
+def dump(state: State) -> dict[str, bytes]:
+    """Return the state's fields."""
+    return {name: msgspec.msgpack.encode(getattr(state, name)) for name in _PARTS}
+
+
+def load(fields: Mapping[str, bytes]) -> State:
+    """Return the state that `dump` wrote; absent fields are empty."""
+    parts = {name: msgspec.msgpack.decode(fields[name], type=kind) for name, kind in _PARTS.items() if name in fields}
+    return State(**parts)
+
+
+def changed(before: State, after: State) -> dict[str, bytes]:
+    """Return the fields in which *after* differs from *before*."""
+    return {
+        name: msgspec.msgpack.encode(getattr(after, name))
+        for name in _PARTS
+        if getattr(after, name) is not getattr(before, name) and getattr(after, name) != getattr(before, name)
+    }
+
+
+def restore(known: StateRestored) -> State:
+    """Return the state that Postgres remembers.
+
+    A row of appearances comes back with its newest scan alone.
+    """
+    told = {"target", "stop", "danger", "caution", "moved"}
+    tracked = {
+        key(signal.symbol, signal.side): Tracked(
+            signal=signal, told=tuple(sorted(told & {signal.label, signal.announced}))
+        )
+        for signal in known.open_signals
+    }
+    rows = {
+        symbol: Appearance(side="long" if side == "long" else "short", scan_id=scan_id, length=1)
+        for symbol, (scan_id, side) in known.appearances.items()
+    }
+    return State(
+        progress=Progress(settled_scan=known.settled_scan, appearances=rows, cooldowns=dict(known.cooldowns)),
+        signals=tracked,
+        prices=Prices(fired=dict(known.price_alert_states)),
+    )

@@ -1,0 +1,225 @@
+"""Messages in, messages and the next state out: no I/O, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from services.gatekeeper.domain import gates, inhibition, lifecycle, price_alerts, silence
+from services.gatekeeper.domain.settle import passed, settle
+from services.gatekeeper.domain.state import State
+from shared.contracts import (
+    SCAN_MS,
+    Alert,
+    Analysis,
+    Decision,
+    Message,
+    Mute,
+    PriceAlert,
+    PriceTick,
+    ScanOpened,
+    ScanSettled,
+    Stream,
+)
+from shared.settings import RuntimeSettings
+
+COVERED_SCANS = 4
+
+
+@dataclass(frozen=True)
+class World:
+    """What people have asked for, and the time."""
+
+    settings: RuntimeSettings
+    now: int  #: wall clock, ms
+    mutes: Sequence[Mute] = ()
+    price_alerts: Sequence[PriceAlert] | None = None  #: None: not known yet
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is to be committed."""
+
+    state: State
+    outputs: list[tuple[Stream, Message]] = field(default_factory=list)
+
+
+def settle_scan(
+    state: State,
+    scan: ScanOpened,
+    analyses: Mapping[str, Analysis],
+    world: World,
+    *,
+    opened_wall: int,
+    entry_id: str = "",
+    at_deadline: bool = False,
+) -> Outcome:
+    """Return all that comes of *scan*; *opened_wall* is when the bus got it."""
+    now = world.now
+    reason = inhibition.reason(scan, opened_wall=opened_wall, now=now, rules=world.settings.scanning)
+    told = inhibition.change(state.progress.inhibited_by, reason, scan_id=scan.scan_id, now=now)
+    settled = settle(
+        state,
+        scan,
+        analyses,
+        world.settings,
+        inhibited=reason,
+        now=now,
+        entry_id=entry_id,
+        is_muted=lambda alert: bool(silence.held_by(alert, world.mutes, world.settings, now)),
+    )
+    after, prices = _uncovered_bars(settled.state, scan.scan_id, analyses, world)
+    after, alerts = _hold_back(after, [*([told] if told else []), *settled.alerts, *prices], world)
+    decisions: list[tuple[Stream, Message]] = [
+        (Stream.DECISIONS_PASSED if decision.passed else Stream.DECISIONS, decision) for decision in settled.decisions
+    ]
+    summary = ScanSettled(
+        scan_id=scan.scan_id,
+        symbols=len({*scan.symbols, *scan.missing}),
+        analysed=sum(not analysis.problem for analysis in analyses.values()),
+        passed=sum(decision.passed for decision in settled.decisions),
+        alerts=len(alerts),
+        missing=settled.missing,
+        at_deadline=at_deadline,
+        opened_at=scan.opened_at,
+        settled_at=now,
+        seconds=max(0, now - opened_wall) / 1_000,
+    )
+    return Outcome(after, [*((Stream.ALERTS, alert) for alert in alerts), *decisions, (Stream.SCANS, summary)])
+
+
+def _uncovered_bars(
+    state: State, scan_id: int, analyses: Mapping[str, Analysis], world: World
+) -> tuple[State, list[Alert]]:
+    """Evaluate the price alerts on bars within which no tick was seen: somebody was down."""
+    prices = state.prices
+    if scan_id in prices.covered or world.price_alerts is None:
+        return state, []
+    quoted = {
+        analysis.symbol: _path(analysis.bar)
+        for analysis in analyses.values()
+        if len(analysis.bar) >= 4 and not analysis.problem
+    }
+    asked = [one for one in world.price_alerts if one.created_at <= scan_id - SCAN_MS]
+    if scan_id <= prices.last_tick:  # ticks have gone beyond this bar: it must not move their windows back
+        asked = [one for one in asked if one.condition in ("above", "below")]
+    prices, alerts = price_alerts.evaluate(prices, asked, quoted, scan_id, now=world.now, while_down=True)
+    return msgspec.structs.replace(state, prices=prices), alerts
+
+
+def _path(bar: tuple[float, ...]) -> tuple[float, ...]:
+    """Return a bar's prices in the likely order: open, the extreme against its direction, the other, close."""
+    opened, high, low, close = bar[:4]
+    return (opened, low, high, close) if close >= opened else (opened, high, low, close)
+
+
+def take_ticks(
+    state: State, ticks: Iterable[tuple[PriceTick, bool]], world: World, *, only: frozenset[str] | None = None
+) -> Outcome:
+    """Return what comes of *ticks*, each with whether it arrived while nobody looked.
+
+    A tick not newer than the last one is old news.  With *only*, the keys of signals just opened,
+    ticks that were already taken are shown to those alone.
+    """
+    alerts: list[Alert] = []
+    for tick, while_down in ticks:
+        if only is None and tick.at <= state.prices.last_tick:
+            continue
+        state, told = _label(state, tick, world.now, only)
+        alerts += told
+        if only is None:
+            state, told = _price_alerts(state, tick, world, while_down)
+            alerts += told
+    state, alerts = _hold_back(state, alerts, world)
+    return Outcome(state, [(Stream.ALERTS, alert) for alert in alerts])
+
+
+def _label(state: State, tick: PriceTick, now: int, only: frozenset[str] | None) -> tuple[State, list[Alert]]:
+    signals, alerts = dict(state.signals), []
+    for name in sorted(signals if only is None else only & signals.keys()):
+        price = tick.prices.get(signals[name].signal.symbol)
+        if price is None:
+            continue
+        signals[name], bodies = lifecycle.on_tick(signals[name], price, tick.at)
+        scan_id = tick.at // SCAN_MS * SCAN_MS + SCAN_MS
+        alerts += [lifecycle.alert(signals[name], body, at=tick.at, scan_id=scan_id, now=now) for body in bodies]
+    if signals == state.signals:
+        return state, alerts
+    return msgspec.structs.replace(state, signals=signals), alerts
+
+
+def _price_alerts(state: State, tick: PriceTick, world: World, while_down: bool) -> tuple[State, list[Alert]]:
+    prices, alerts = state.prices, list[Alert]()
+    if world.price_alerts is not None:
+        quoted = {symbol: (price,) for symbol, price in tick.prices.items()}
+        prices = price_alerts.forget(prices, world.price_alerts)
+        prices, alerts = price_alerts.evaluate(
+            prices, world.price_alerts, quoted, tick.at, now=world.now, while_down=while_down
+        )
+    bar = tick.at // SCAN_MS * SCAN_MS + SCAN_MS
+    covered = prices.covered if bar in prices.covered else (*prices.covered, bar)[-COVERED_SCANS:]
+    prices = msgspec.structs.replace(prices, last_tick=tick.at, covered=covered)
+    return msgspec.structs.replace(state, prices=prices), alerts
+
+
+def take_late(state: State, analyses: Iterable[Analysis], world: World) -> Outcome:
+    """Return the records of analyses whose scan was settled without them; doubles leave none.
+
+    Where it is no longer known who was missing from the scan, the analysis counts as late.
+    """
+    known = {settled.scan_id: settled.missing for settled in state.progress.recent}
+    late = [one for one in analyses if one.symbol in known.get(one.scan_id, (one.symbol,))]
+    return Outcome(state, [(Stream.DECISIONS, _late(analysis, world.settings)) for analysis in late])
+
+
+def _late(analysis: Analysis, settings: RuntimeSettings) -> Decision:
+    verdicts = gates.judge(analysis, settings.thresholds_for(analysis.symbol), None)
+    return Decision(
+        decision_id=f"{analysis.symbol}:{analysis.scan_id}",
+        analysis=analysis,
+        verdicts=verdicts,
+        appeared=gates.appeared(verdicts),
+        passed=passed(verdicts),
+        outcome="late",
+        settings_version=analysis.settings_version,
+    )
+
+
+def tell_digest(state: State, world: World) -> Outcome:
+    """Return the digest of what was held back, when what held it has ended."""
+    held, told, left_out = silence.due(state.held, world.mutes, world.settings, world.now)
+    if not told:
+        return Outcome(state)
+    at = max(state.prices.last_tick, state.progress.settled_scan)
+    alert = silence.digest(told, left_out, occurred_at=at, now=world.now)
+    return Outcome(msgspec.structs.replace(state, held=held), [(Stream.ALERTS, alert)])
+
+
+def watch_silence(state: State, world: World, *, heard_wall: int, limit_ms: int | None) -> Outcome:
+    """Return the one alert for data that stopped coming, and the one for its return."""
+    silent = limit_ms is not None and world.now - heard_wall > limit_ms
+    since = state.watch.stale_since
+    if silent == bool(since):
+        return Outcome(state)
+    at = max(state.prices.last_tick, state.progress.settled_scan)
+    alert = (
+        inhibition.silence(heard_wall, occurred_at=at, now=world.now)
+        if silent
+        else inhibition.heard_again(since, occurred_at=at, now=world.now)
+    )
+    watch = msgspec.structs.replace(state.watch, stale_since=heard_wall if silent else 0)
+    after, alerts = _hold_back(msgspec.structs.replace(state, watch=watch), [alert], world)
+    return Outcome(after, [(Stream.ALERTS, one) for one in alerts])
+
+
+def _hold_back(state: State, alerts: Sequence[Alert], world: World) -> tuple[State, list[Alert]]:
+    """Mark what mutes and quiet hours hold back, and remember it for the digest."""
+    held, marked = state.held, []
+    for alert in alerts:
+        reason = silence.held_by(alert, world.mutes, world.settings, world.now)
+        marked.append(msgspec.structs.replace(alert, held_by=reason) if reason else alert)
+        if reason:
+            held = silence.hold(held, marked[-1])
+    return (state if held is state.held else msgspec.structs.replace(state, held=held)), marked

@@ -1,0 +1,236 @@
+"""The active gatekeeper at the bus: read, judge, commit, each commit all at once or not at all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+from redis.exceptions import RedisError
+
+from services.gatekeeper import handler
+from services.gatekeeper.domain import inhibition
+from services.gatekeeper.domain import state as states
+from services.gatekeeper.handler import Outcome, World
+from services.gatekeeper.inbox import Held, Inbox
+from shared import metrics
+from shared.bus import Commit, CommitResult, Delivery, Lease, LeaseLost, StateChange, Token
+from shared.contracts import PriceTick, ScanOpened, StateRestored, Stream
+from shared.service import LEASE_MS, Service
+
+NAME: Final = "gatekeeper"
+CONSUMER: Final = "active"  #: one name, so that a new holder finds what the old one had pending
+STREAMS: Final = (Stream.TICKS, Stream.SCANS, Stream.ANALYSES)
+COUNT: Final = 512  #: messages of each stream in one read
+BLOCK_MS: Final = 250
+RECENT_TICKS: Final = 120  #: kept to show them to signals that open late
+AUDIT_SECONDS: Final = 5.0
+
+log = structlog.get_logger()
+
+
+class MovedError(Exception):
+    """The state is not what it was: begin anew from what the bus holds."""
+
+
+class Keeper:
+    """One holder of the lease, from taking it to losing it."""
+
+    def __init__(self, service: Service, lease: Lease) -> None:
+        self.service = service
+        self.bus = service.bus
+        self.lease = lease
+        self.state = states.State()
+        self.version = 0
+        self.inbox = Inbox()
+        self.recent: list[PriceTick] = []
+        self.caught_up = False
+        self.ticks_caught_up = False
+        self.active_since = _now()
+        self.heard = _now()
+        self.checked = 0.0
+        self.audited = time.monotonic()
+
+    async def work(self) -> None:
+        """Work until the lease is lost or the service stops."""
+        while not self.service.stopping.is_set():
+            try:
+                await self._begin()
+                while not self.service.stopping.is_set():
+                    await self._turn()
+            except MovedError:
+                log.info("the state has moved: beginning anew")
+            except (RedisError, OSError) as error:
+                log.warning("the bus does not answer", error=str(error))
+                await self.service.pause(0.5)
+
+    async def _begin(self) -> None:
+        """Load the state and what was read and never committed."""
+        await self._still_ours()
+        held = await self.bus.load_state(NAME)
+        while held.version == 0:
+            if self.service.stopping.is_set():
+                return
+            await self._restore()
+            held = await self.bus.load_state(NAME)
+        self.state, self.version = states.load(held.fields), held.version
+        self.inbox, self.recent = Inbox(), []
+        self.caught_up = self.ticks_caught_up = False
+        self._take(await self.bus.pending(NAME, CONSUMER, STREAMS))
+
+    async def _restore(self) -> None:
+        """Begin from what Postgres knows, once the API has told it on this very bus."""
+        known = [event for event in await self.bus.newest_settings() if isinstance(event, StateRestored)]
+        if not known:
+            self.service.beat("state from the API")
+            await self.service.pause(0.2)
+            return
+        log.info("state restored", version=known[0].version, open_signals=len(known[0].open_signals))
+        fields = states.dump(states.restore(known[0]))
+        await self.bus.commit(Commit(state=StateChange(NAME, 0, dict(fields)), lease=self.lease))
+
+    async def _still_ours(self) -> None:
+        """Raise `LeaseLost` when somebody else holds the lease: a paused process must not read on."""
+        if not await self.bus.renew(self.lease, ttl_ms=LEASE_MS):
+            raise LeaseLost(self.lease.name)
+        self.checked = time.monotonic()
+
+    async def _turn(self) -> None:
+        """Read once and do all that can be done."""
+        if time.monotonic() - self.checked > 1.5:
+            await self._still_ours()
+        await self._audit()
+        deliveries = await self.bus.read(NAME, CONSUMER, STREAMS, count=COUNT, block_ms=BLOCK_MS)
+        self._note_progress(deliveries)
+        self._take(deliveries)
+        await self._ticks()
+        while (held := self.inbox.oldest()) is not None and await self._settled(held):
+            pass
+        await self._rest()
+        self.service.beat()
+
+    def _take(self, deliveries: Sequence[Delivery]) -> None:
+        self.inbox.take(deliveries, self.state.progress.settled_scan)
+
+    def _note_progress(self, deliveries: Sequence[Delivery]) -> None:
+        """Note whether a read has emptied the streams, and when the market was last heard of."""
+        full = {stream for stream in STREAMS if sum(d.token.stream is stream for d in deliveries) >= COUNT}
+        self.caught_up = not full
+        self.ticks_caught_up = Stream.TICKS not in full
+        heard = [d.sent_at for d in deliveries if isinstance(d.message, PriceTick | ScanOpened)]
+        self.heard = max([self.heard, *heard])
+
+    async def _audit(self) -> None:
+        """Begin anew when more is pending than is known here: a paused predecessor read it."""
+        if time.monotonic() - self.audited < AUDIT_SECONDS:
+            return
+        self.audited = time.monotonic()
+        for stream in STREAMS:
+            backlog = await self.bus.backlog(stream, NAME)
+            metrics.LAG.labels(stream, NAME).set(backlog.undelivered)
+            metrics.OLDEST_PENDING.labels(stream, NAME).set(backlog.oldest_pending_ms / 1_000)
+            if backlog.pending > sum(name is stream for name, _ in self.inbox.seen):
+                raise MovedError
+
+    def _world(self, settings_version: int | None = None) -> World:
+        cache = self.service.settings
+        settings = cache.settings if settings_version is None else cache.at(settings_version)
+        asked = cache.price_alerts.price_alerts if cache.price_alerts.version >= 0 else None
+        return World(settings, _now(), cache.mutes.mutes, asked)
+
+    async def _ticks(self) -> None:
+        """Take the ticks at once: labels are live."""
+        held = self.inbox.ticks
+        if not held:
+            return
+        down_before = self.active_since - 2_000
+        ticks = [(tick, delivery.sent_at < down_before) for delivery, tick in held]
+        outcome = handler.take_ticks(self.state, ticks, self._world())
+        self.recent = [*self.recent, *(tick for _, tick in held)][-RECENT_TICKS:]
+        await self._commit(outcome, [delivery.token for delivery, _ in held])
+
+    async def _settled(self, held: Held) -> bool:
+        """Settle *held* if it is time; return whether that was done."""
+        if not self.ticks_caught_up:
+            return False
+        world = self._world(held.opened.settings_version if held.opened else None)
+        started = max(held.opened_wall, self.active_since)
+        overdue = self.caught_up and world.now - started >= world.settings.scanning.deadline_seconds * 1_000
+        if held.opened is None:
+            if not overdue and not (self.caught_up and self._opened_after(held)):
+                return False
+            self.inbox.expire(held.scan_id)
+            return True
+        if not held.complete and not overdue:
+            return False
+        await self._settle(held, held.opened, world, at_deadline=not held.complete)
+        return True
+
+    def _opened_after(self, held: Held) -> bool:
+        """Whether a later scan is complete while *held* was never opened: it will not be."""
+        return any(later.complete for scan_id, later in self.inbox.scans.items() if scan_id > held.scan_id)
+
+    async def _settle(self, held: Held, opened: ScanOpened, world: World, *, at_deadline: bool) -> None:
+        before = self.state.signals
+        outcome = handler.settle_scan(
+            self.state,
+            opened,
+            held.facts(),
+            world,
+            opened_wall=held.opened_wall,
+            entry_id=held.entry_id,
+            at_deadline=at_deadline,
+        )
+        fresh = frozenset(outcome.state.signals.keys() - before.keys())
+        missed = [(tick, False) for tick in self.recent if tick.at > held.scan_id]
+        if fresh and missed:
+            shown = handler.take_ticks(outcome.state, missed, world, only=fresh)
+            outcome = Outcome(shown.state, [*outcome.outputs, *shown.outputs])
+        recent = self.state.progress.recent
+        trim = {Stream.SNAPSHOTS: recent[-1].entry_id, Stream.ANALYSES: recent[-1].entry_id} if recent else {}
+        trim = {stream: entry_id for stream, entry_id in trim.items() if entry_id}
+        await self._commit(outcome, held.tokens, trim_before=trim, scan_id=held.scan_id)
+        metrics.SCANS.labels("deadline" if at_deadline else "complete").inc()
+        metrics.SCAN_SECONDS.observe(max(0, world.now - held.opened_wall) / 1_000)
+        log.info("settled", scan=held.scan_id, analyses=len(held.analyses), at_deadline=at_deadline)
+
+    async def _rest(self) -> None:
+        """Record what came late, tell digests and silence, acknowledge what says nothing new."""
+        if self.inbox.late:
+            late = list(self.inbox.late)
+            outcome = handler.take_late(self.state, [analysis for _, analysis in late], self._world())
+            await self._commit(outcome, [delivery.token for delivery, _ in late])
+        elif self.inbox.done:
+            await self._commit(Outcome(self.state), [])
+        await self._commit_if_new(handler.tell_digest(self.state, self._world()))
+        settings = self.service.settings.settings
+        limit = inhibition.silent_limit_ms(self.service.environment.clock_speed, settings.feed.stale_seconds)
+        await self._commit_if_new(
+            handler.watch_silence(self.state, self._world(), heard_wall=self.heard, limit_ms=limit)
+        )
+
+    async def _commit_if_new(self, outcome: Outcome) -> None:
+        if outcome.outputs or outcome.state is not self.state:
+            await self._commit(outcome, [])
+
+    async def _commit(
+        self,
+        outcome: Outcome,
+        tokens: Sequence[Token],
+        *,
+        trim_before: dict[Stream, str] | None = None,
+        scan_id: int | None = None,
+    ) -> None:
+        """Commit *outcome* and take its state; raise `MovedError` when the bus holds another one."""
+        tokens = [*tokens, *self.inbox.done]
+        change = StateChange(NAME, self.version, dict(states.changed(self.state, outcome.state)))
+        commit = Commit(tokens, outcome.outputs, change, self.lease, trim_before or {})
+        if await self.bus.commit(commit) is not CommitResult.COMMITTED:
+            raise MovedError
+        self.state, self.version = outcome.state, self.version + 1
+        self.inbox.forget(tokens, scan_id)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
