@@ -1,0 +1,120 @@
+"""Local servers that speak the channels' protocols, with faults on demand."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class Received:
+    """One request as it came in."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    fields: dict[str, str] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
+    at: float = 0.0  #: monotonic
+
+
+class Sink:
+    """A webhook receiver; `answers` are used up first, then everything is accepted."""
+
+    def __init__(self) -> None:
+        self.received: list[Received] = []
+        self.answers: list[Answer] = []
+        self.port = 0
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, port: int = 0) -> Sink:
+        app = web.Application(client_max_size=2**24)
+        app.router.add_route("*", "/{tail:.*}", self._take)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", port)
+        await site.start()
+        self.port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+        return self
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def stop(self) -> None:
+        if self._runner:
+            await self._runner.cleanup()
+
+    async def _take(self, request: web.Request) -> web.StreamResponse:
+        self.received.append(await _read(request))
+        if self.answers:
+            return await self.answers.pop(0)(request)
+        return await self.accept(request)
+
+    async def accept(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response({"id": str(len(self.received))})
+
+
+async def _read(request: web.Request) -> Received:
+    got = Received(request.path, dict(request.headers), b"", at=time.monotonic())
+    if request.content_type.startswith("multipart/"):
+        async for part in await request.multipart():
+            data = bytes(await part.read())  # type: ignore[union-attr]
+            name = str(part.name)  # type: ignore[union-attr]
+            if part.filename:  # type: ignore[union-attr]
+                got.files[name] = data
+            else:
+                got.fields[name] = data.decode()
+    else:
+        got.body = await request.read()
+        if request.content_type == "application/x-www-form-urlencoded":
+            got.fields = {key: str(value) for key, value in (await request.post()).items()}
+        elif request.content_type == "application/json":
+            got.fields = {key: str(value) for key, value in json.loads(got.body or b"{}").items()}
+    return got
+
+
+def status(code: int, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
+    """Answer with *code*."""
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.json_response(body or {}, status=code, headers=headers)
+
+    return answer
+
+
+def hang(seconds: float) -> Answer:
+    """Take the request and say nothing for *seconds*."""
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(seconds)
+        return web.Response()
+
+    return answer
+
+
+class BotApi(Sink):
+    """A Bot API server: messages get running numbers."""
+
+    @property
+    def calls(self) -> list[tuple[str, dict[str, str]]]:
+        return [(item.path.rsplit("/", 1)[1], item.fields) for item in self.received]
+
+    async def accept(self, request: web.Request) -> web.StreamResponse:
+        number = 100 + len(self.received)
+        chat = {"id": -100, "type": "supergroup", "title": "x"}
+        return web.json_response({"ok": True, "result": {"message_id": number, "date": 1_767_268_800, "chat": chat}})
+
+
+def refuse(code: int, description: str, **parameters: Any) -> Answer:
+    """Answer as the Bot API refuses."""
+    body = {"ok": False, "error_code": code, "description": description, "parameters": parameters}
+    return status(code, body)
