@@ -1,0 +1,202 @@
+"""The request ledger: one in Redis for all fetchers, per minute of the exchange's clock.
+
+Weight is taken in small allotments, so that most requests ask nobody.  The exchange's own count,
+in every answer's header, is believed where it is higher.  A ban is kept in Redis until it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import structlog
+from redis.exceptions import RedisError
+
+from services.fetcher.clock import ExchangeClock
+from shared import metrics
+from shared.bus import RedisBus
+
+Pool = Literal["weight", "data", "funding"]
+WINDOW_MS: Final[dict[Pool, int]] = {"weight": 60_000, "data": 300_000, "funding": 300_000}
+DEFAULT_LIMITS: Final[dict[Pool, int]] = {"weight": 2_400, "data": 1_000, "funding": 500}
+ALLOTMENT: Final = 20  #: taken from the ledger at once
+
+log = structlog.get_logger()
+
+_TAKE_LUA: Final = """
+-- KEYS: count, ban.  ARGV: needed, wished, limit, ttl.  Answers {granted, used, ms of ban left}.
+local ban = redis.call('PTTL', KEYS[2])
+if ban > 0 then return {0, 0, ban} end
+local used = tonumber(redis.call('GET', KEYS[1]) or '0')
+local grant = math.min(tonumber(ARGV[2]), tonumber(ARGV[3]) - used)
+if grant < tonumber(ARGV[1]) then return {0, used, 0} end
+used = redis.call('INCRBY', KEYS[1], grant)
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+return {grant, used, 0}
+"""
+
+_LEARN_LUA: Final = """
+if tonumber(redis.call('GET', KEYS[1]) or '0') < tonumber(ARGV[1]) then
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+end
+return 0
+"""
+
+
+class BlockedError(Exception):
+    """The exchange wants no requests from this address for a while."""
+
+    def __init__(self, reason: str, seconds: float) -> None:
+        super().__init__(f"{reason}: no request for {seconds:.0f} s")
+        self.reason = reason
+        self.seconds = seconds
+
+
+@dataclass
+class _Allotment:
+    window: int = -1
+    left: int = 0
+    used: int = 0  #: by all, as last heard
+
+
+class Ledger:
+    """Who may ask the exchange what, and when."""
+
+    def __init__(
+        self,
+        bus: RedisBus,
+        clock: ExchangeClock,
+        share: Callable[[], float],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._share = share
+        self._monotonic = monotonic
+        self._began = monotonic()
+        self._take = bus.redis.register_script(_TAKE_LUA)
+        self._learn = bus.redis.register_script(_LEARN_LUA)
+        self.limits = dict(DEFAULT_LIMITS)
+        self._allotments: dict[Pool, _Allotment] = {pool: _Allotment() for pool in DEFAULT_LIMITS}
+        self._locks = {pool: asyncio.Lock() for pool in DEFAULT_LIMITS}
+        self._silent_until = 0.0  #: monotonic
+        self._reason = ""
+        self._blocked = False
+        self.spent: dict[Pool, int] = dict.fromkeys(DEFAULT_LIMITS, 0)  #: by this process, ever
+
+    def _now(self) -> int:
+        """Return the time that is metered: in lockstep the wall's is added, or a full minute would never end."""
+        lockstep = 0 if self._clock.speed else int((self._monotonic() - self._began) * 1_000)
+        return self._clock.now() + lockstep
+
+    def _cap(self, pool: Pool) -> int:
+        return int(self.limits[pool] * self._share())
+
+    async def spend(self, amount: int, pool: Pool = "weight") -> None:
+        """Return when *amount* may be spent; raise `BlockedError` while the exchange wants silence."""
+        if amount <= 0:
+            await self._quiet()
+            return
+        while True:
+            await self._quiet()
+            async with self._locks[pool]:
+                if await self._granted(pool, amount):
+                    self.spent[pool] += amount
+                    return
+            await asyncio.sleep(self._rest_of_window(pool))
+
+    async def _granted(self, pool: Pool, amount: int) -> bool:
+        window = self._now() // WINDOW_MS[pool]
+        held = self._allotments[pool]
+        if held.window != window:
+            self._allotments[pool] = held = _Allotment(window)
+        if held.left < amount:
+            grant = await self._ask(pool, held, amount - held.left)
+            held.left += grant
+        if held.left < amount:
+            return False
+        held.left -= amount
+        return True
+
+    async def _ask(self, pool: Pool, held: _Allotment, needed: int) -> int:
+        cap = self._cap(pool)
+        arguments = [needed, max(needed, ALLOTMENT), cap, 2 * WINDOW_MS[pool]]
+        try:
+            answer = await self._take(keys=[self._key(pool, held.window), self._bus.key("ban")], args=arguments)
+        except (RedisError, OSError):  # the ledger cannot be asked: this process's own count has to do
+            grant = needed if held.used + needed <= cap else 0
+            held.used += grant
+            return grant
+        grant, held.used, ban = int(answer[0]), int(answer[1]), int(answer[2])
+        if ban > 0:
+            self._silence("banned", ban / 1_000, blocked=True)
+            raise BlockedError("banned", ban / 1_000)
+        if pool == "weight":
+            metrics.FEED_WEIGHT.set(held.used)
+        return grant
+
+    def _key(self, pool: Pool, window: int) -> str:
+        return self._bus.key(f"budget:{pool}:{window}")
+
+    def _rest_of_window(self, pool: Pool) -> float:
+        rest = WINDOW_MS[pool] - self._now() % WINDOW_MS[pool]
+        return min(5.0, rest / 1_000 / (self._clock.speed or 1.0) + 0.01)
+
+    async def learn(self, used: int) -> None:
+        """Believe the exchange's count of this minute where it is above ours."""
+        window = self._now() // WINDOW_MS["weight"]
+        held = self._allotments["weight"]
+        if held.window != window or used <= held.used:
+            return
+        held.used, held.left = used, 0
+        try:
+            await self._learn(keys=[self._key("weight", window)], args=[used, 2 * WINDOW_MS["weight"]])
+        except (RedisError, OSError) as error:
+            log.warning("the ledger cannot be written", error=str(error))
+
+    async def _quiet(self) -> None:
+        """Wait a short silence out; raise `BlockedError` in a long one."""
+        while (rest := self._silent_until - self._monotonic()) > 0:
+            if self._blocked:
+                raise BlockedError(self._reason, rest)
+            await asyncio.sleep(min(rest, 1.0))
+        if self._blocked:
+            metrics.FEED_BLOCKED.labels(self._reason).set(0)
+            self._blocked = False
+
+    @property
+    def blocked(self) -> str:
+        """Why the exchange refuses this address now; empty when it does not."""
+        return self._reason if self._blocked and self._silent_until > self._monotonic() else ""
+
+    def pause(self, seconds: float | None) -> None:
+        """Send nothing for *seconds*; None: until the minute is over."""
+        wait = self._rest_of_window("weight") if seconds is None else seconds
+        log.warning("the exchange asks for a pause", seconds=round(wait, 1))
+        self._silence("rate limit", wait, blocked=False)
+
+    async def block(self, reason: str, seconds: float) -> None:
+        """Send nothing for *seconds*, and remember it across restarts."""
+        log.error("the exchange refuses this address", reason=reason, seconds=round(seconds))
+        self._silence(reason, seconds, blocked=True)
+        try:
+            await self._bus.redis.set(self._bus.key("ban"), reason, px=max(1, int(seconds * 1_000)))
+        except (RedisError, OSError) as error:
+            log.warning("the ban cannot be kept", error=str(error))
+
+    def _silence(self, reason: str, seconds: float, *, blocked: bool) -> None:
+        until = self._monotonic() + seconds
+        if until > self._silent_until:
+            self._silent_until, self._reason, self._blocked = until, reason, blocked or self._blocked
+        if blocked:
+            metrics.FEED_BLOCKED.labels(reason).set(1)
+
+    async def remembered_ban(self) -> Any:
+        """Take up a ban that an earlier process was told; return the seconds left, 0 without one."""
+        left = int(await self._bus.redis.pttl(self._bus.key("ban"))) / 1_000
+        if left > 0:
+            self._silence("banned", left, blocked=True)
+        return max(0.0, left)

@@ -1,0 +1,69 @@
+"""The exchange's clock: the last event's time plus speed × the time since.
+
+At speed 0 (lockstep) it moves with the events alone.  The host's wall clock is never asked, so a
+wrong one does no harm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Final
+
+LONGEST_NAP_S: Final = 0.25  #: wall time after which a waiter looks again in any case
+
+
+class ExchangeClock:
+    """UNIX ms of the exchange, learnt from its events; unknown until the first."""
+
+    def __init__(self, speed: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.speed = speed
+        self._monotonic = monotonic
+        self._event = 0
+        self._seen_at = 0.0
+        self._told = False  #: the newest time is an answer to "what time is it", which an event overrules
+        self._moved = asyncio.Event()
+
+    @property
+    def known(self) -> bool:
+        """Whether any time of the exchange was ever seen; the offset cannot be measured before."""
+        return self._event > 0
+
+    @property
+    def last_event(self) -> int:
+        """The newest event time seen."""
+        return self._event
+
+    def observe(self, event_ms: int) -> None:
+        """Take the time of an event; an older one than the newest says nothing new."""
+        if event_ms >= self._event or self._told:
+            self._set(event_ms, told=False)
+
+    def synchronise(self, server_ms: int, *, silence_s: float = 5.0) -> None:
+        """Take the exchange's answer to "what time is it", where no event has told it for *silence_s*."""
+        if not self.known or self._told or self._monotonic() - self._seen_at > silence_s:
+            self._set(server_ms, told=True)
+
+    def _set(self, moment: int, *, told: bool) -> None:
+        self._event, self._seen_at, self._told = moment, self._monotonic(), told
+        self._moved.set()
+
+    def now(self) -> int:
+        """Return the exchange's time now, 0 while it is unknown."""
+        if not self._event:
+            return 0
+        return self._event + int(self.speed * 1_000 * (self._monotonic() - self._seen_at))
+
+    def wall_seconds(self, milliseconds: float) -> float:
+        """Return how long *milliseconds* of the exchange's clock last here; a short nap in lockstep."""
+        return max(0.0, milliseconds) / 1_000 / self.speed if self.speed else LONGEST_NAP_S
+
+    async def until(self, moment: int) -> None:
+        """Return when the clock has reached *moment*, at once when it has passed it."""
+        while (rest := moment - self.now()) > 0:
+            self._moved.clear()
+            nap = min(self.wall_seconds(rest) + 0.001, LONGEST_NAP_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._moved.wait(), nap)

@@ -1,0 +1,304 @@
+"""One symbol's bars: loaded once, advanced by closed five-minute bars, cut at any scan.
+
+Only closed bars are kept.  A higher bar appears in a window when its last five-minute bar has
+closed; the one so far is aggregated when the window is cut, so nothing newer than a scan leaks in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+
+from shared.contracts import COLUMNS, INTERVALS, SCAN_MS, Floats, Interval, Problem
+
+HELD: Final = 499  #: bars of each interval: the most that one cheap request brings
+LEAST: Final = 300  #: fewer are not analysed
+SLACK: Final = 36  #: columns written before the window is moved back to the front
+WICK: Final = 0.5  #: a wick this far beyond both the last close and the mark price is quarantined
+QUARANTINE_MS: Final = 100 * SCAN_MS  #: by then the wick's part in a 14-bar average is below a thousandth
+OPEN_TIME, OPEN, HIGH, LOW, CLOSE, VOLUME, QUOTE_VOLUME, TAKER = range(len(COLUMNS))
+HIGHER: Final[tuple[Interval, ...]] = ("15m", "1h", "4h")
+
+
+class Taken(StrEnum):
+    """What became of a bar that was offered."""
+
+    APPENDED = "appended"
+    DUPLICATE = "duplicate"
+    REVISED = "revised"
+    OLD = "old"  #: before the window
+    GAP = "gap"  #: bars are missing between the window and this one: not taken
+    NOT_FINITE = "not finite"
+    INCONSISTENT = "inconsistent"  #: not positive, high below low, off the five-minute grid
+    QUARANTINED = "quarantined"  #: taken, and its symbol distrusted
+
+
+@dataclass(frozen=True)
+class MarkRange:
+    """Lowest and highest mark price that was seen lately."""
+
+    low: float
+    high: float
+
+
+def flaw(bar: Floats, interval: Interval = "5m") -> Taken | None:
+    """Return why *bar* (one column, as `COLUMNS`) cannot be a bar; None when it can."""
+    if not np.isfinite(bar).all():
+        return Taken.NOT_FINITE
+    prices = bar[OPEN : CLOSE + 1]
+    if prices.min() <= 0 or bar[HIGH] < prices.max() or bar[LOW] > prices.min():
+        return Taken.INCONSISTENT
+    if bar[VOLUME] < 0 or bar[QUOTE_VOLUME] < 0 or bar[TAKER] < 0 or bar[OPEN_TIME] % INTERVALS[interval]:
+        return Taken.INCONSISTENT
+    return None
+
+
+def sound(matrix: Floats, interval: Interval) -> Floats:
+    """Return the columns of *matrix* that can be bars, in order of time, each time once (the last given)."""
+    prices = matrix[OPEN : CLOSE + 1]
+    good = np.isfinite(matrix).all(axis=0) & (prices.min(axis=0) > 0)
+    good &= (matrix[HIGH] >= prices.max(axis=0)) & (matrix[LOW] <= prices.min(axis=0))
+    good &= (matrix[VOLUME:].min(axis=0) >= 0) & (matrix[OPEN_TIME] % INTERVALS[interval] == 0)
+    kept = matrix[:, good]
+    if kept.shape[1] > 1 and (np.diff(kept[OPEN_TIME]) <= 0).any():
+        _, last = np.unique(kept[OPEN_TIME][::-1], return_index=True)
+        kept = kept[:, kept.shape[1] - 1 - last]
+    return kept
+
+
+def aggregate(bars: Floats, bucket: int) -> Floats:
+    """Return the bar opening at *bucket* that the five-minute *bars*, shape (8, n ≥ 1), make up."""
+    return np.array(
+        [
+            bucket,
+            bars[OPEN, 0],
+            bars[HIGH].max(),
+            bars[LOW].min(),
+            bars[CLOSE, -1],
+            bars[VOLUME].sum(),
+            bars[QUOTE_VOLUME].sum(),
+            bars[TAKER].sum(),
+        ]
+    )
+
+
+class Window:
+    """The newest closed bars of one interval, oldest first."""
+
+    def __init__(self, interval: Interval, bars: Floats | None = None) -> None:
+        self.interval: Interval = interval
+        self._cells: Floats = np.empty((len(COLUMNS), HELD + SLACK))
+        self._start = self._end = 0
+        if bars is not None:
+            self.load(bars)
+
+    def load(self, bars: Floats) -> None:
+        """Hold the last of *bars* instead of what was held."""
+        kept = sound(bars, self.interval)[:, -HELD:]
+        self._start, self._end = 0, kept.shape[1]
+        self._cells[:, : self._end] = kept
+
+    @property
+    def bars(self) -> Floats:
+        """The bars, shape (8, n): a view, valid until the next change."""
+        return self._cells[:, self._start : self._end]
+
+    @property
+    def last_open(self) -> int:
+        """Open time of the newest bar, 0 without one."""
+        return int(self._cells[OPEN_TIME, self._end - 1]) if len(self) else 0
+
+    def __len__(self) -> int:
+        return self._end - self._start
+
+    def append(self, bar: Floats) -> None:
+        """Add *bar* behind the newest one; the oldest goes when the window is full."""
+        if self._end == self._cells.shape[1]:
+            kept = self.bars[:, -(HELD - 1) :].copy()
+            self._start, self._end = 0, kept.shape[1]
+            self._cells[:, : self._end] = kept
+        self._cells[:, self._end] = bar
+        self._end += 1
+        self._start = max(self._start, self._end - HELD)
+
+    def position(self, open_time: int) -> int | None:
+        """Return the column of the bar opening at *open_time*, None without one."""
+        column = int(np.searchsorted(self.bars[OPEN_TIME], open_time))
+        return column if column < len(self) and self.bars[OPEN_TIME, column] == open_time else None
+
+    def replace(self, column: int, bar: Floats) -> None:
+        """Put *bar* at *column* of `bars`."""
+        self._cells[:, self._start + column] = bar
+
+    def before(self, moment: int) -> Floats:
+        """Return the bars that had closed at *moment*."""
+        if self.last_open + INTERVALS[self.interval] <= moment:
+            return self.bars
+        end = int(np.searchsorted(self.bars[OPEN_TIME], moment - INTERVALS[self.interval], side="right"))
+        return self.bars[:, :end]
+
+    def has_gap(self) -> bool:
+        """Whether a bar is missing between the oldest and the newest."""
+        return len(self) > 1 and self.last_open - self.bars[OPEN_TIME, 0] != (len(self) - 1) * INTERVALS[self.interval]
+
+
+@dataclass
+class SymbolWindows:
+    """All windows of one symbol and what is wrong with them."""
+
+    symbol: str
+    windows: dict[Interval, Window] = field(default_factory=lambda: {name: Window(name) for name in INTERVALS})
+    revisions: int = 0  #: closed bars that the exchange told differently later
+    distrusted: dict[int, str] = field(default_factory=dict)  #: open time of each quarantined bar
+
+    @property
+    def last_close(self) -> int:
+        """Close of the newest five-minute bar, 0 without one."""
+        return self.windows["5m"].last_open + SCAN_MS if len(self.windows["5m"]) else 0
+
+    def load(self, bars: dict[Interval, Floats]) -> None:
+        """Hold *bars* (closed ones only) instead of what was held."""
+        for interval, matrix in bars.items():
+            self.windows[interval].load(matrix)
+        self._complete_higher(self.last_close)
+
+    def take(self, bar: Floats, mark: MarkRange | None = None) -> Taken:
+        """Offer a closed five-minute *bar*, one column; return what became of it."""
+        refused = flaw(bar)
+        if refused is not None:
+            return refused
+        window = self.windows["5m"]
+        open_time = int(bar[OPEN_TIME])
+        if len(window) and open_time <= window.last_open:
+            return self._revise(window, open_time, bar)
+        if len(window) and open_time != window.last_open + SCAN_MS:
+            return Taken.GAP
+        wick = len(window) > 0 and self._is_wick(float(window.bars[CLOSE, -1]), bar, mark)
+        window.append(bar)
+        self._complete_higher(open_time + SCAN_MS)
+        if wick:
+            self.distrusted[open_time] = "wick"
+        return Taken.QUARANTINED if wick else Taken.APPENDED
+
+    def take_all(self, bars: Floats, mark: MarkRange | None = None) -> list[Taken]:
+        """Offer the columns of *bars* in turn."""
+        return [self.take(bars[:, column], mark) for column in range(bars.shape[1])]
+
+    def _revise(self, window: Window, open_time: int, bar: Floats) -> Taken:
+        """Keep what the exchange says now of a bar that had closed."""
+        column = window.position(open_time)
+        if column is None:
+            return Taken.OLD
+        if np.array_equal(window.bars[:, column], bar):
+            return Taken.DUPLICATE
+        window.replace(column, bar)
+        self.revisions += 1
+        self.distrusted.pop(open_time, None)
+        self._recompute_higher(open_time)
+        return Taken.REVISED
+
+    def _is_wick(self, last_close: float, bar: Floats, mark: MarkRange | None) -> bool:
+        low, high = last_close, last_close
+        if mark is not None:
+            low, high = min(low, mark.low), max(high, mark.high)
+        return bool(bar[LOW] < low * (1 - WICK) or bar[HIGH] > high / (1 - WICK))
+
+    def _complete_higher(self, close: int) -> None:
+        """Append the higher bars that end at *close* or before and are not held yet."""
+        for interval in HIGHER:
+            window, length = self.windows[interval], INTERVALS[interval]
+            if not len(window):
+                continue
+            while window.last_open + 2 * length <= close:
+                parts = self._parts(window.last_open + length, length)
+                if parts.shape[1] != length // SCAN_MS:
+                    break  # the exchange's own bar is wanted: see `wanted`
+                window.append(aggregate(parts, window.last_open + length))
+
+    def _recompute_higher(self, open_time: int) -> None:
+        for interval in HIGHER:
+            length = INTERVALS[interval]
+            bucket = open_time - open_time % length
+            column, parts = self.windows[interval].position(bucket), self._parts(bucket, length)
+            if column is not None and parts.shape[1] == length // SCAN_MS:
+                self.windows[interval].replace(column, aggregate(parts, bucket))
+
+    def _parts(self, bucket: int, length: int) -> Floats:
+        times = self.windows["5m"].bars[OPEN_TIME]
+        start, end = np.searchsorted(times, [bucket, bucket + length])
+        return self.windows["5m"].bars[:, start:end]
+
+    def adopt(self, interval: Interval, bars: Floats) -> int:
+        """Take the exchange's own closed higher *bars*; return how many differed from the held ones."""
+        window, differing = self.windows[interval], 0
+        for bar in sound(bars, interval).T:
+            column = window.position(int(bar[OPEN_TIME]))
+            if column is None:
+                if not len(window) or bar[OPEN_TIME] == window.last_open + INTERVALS[interval]:
+                    window.append(bar)
+            elif not np.allclose(window.bars[OPEN : VOLUME + 1, column], bar[OPEN : VOLUME + 1], rtol=1e-9):
+                window.replace(column, bar)
+                differing += 1
+        return differing
+
+    def wanted(self, close: int) -> dict[Interval, int]:
+        """Return, for each interval that lacks closed bars at *close* or has a gap, how many to fetch."""
+        lacking: dict[Interval, int] = {}
+        for interval, length in INTERVALS.items():
+            window = self.windows[interval]
+            expected = close - close % length - length  # open time of the newest closed bar
+            if not len(window) or window.has_gap():
+                lacking[interval] = HELD
+            elif window.last_open < expected and (interval == "5m" or not self._can_complete(window, expected)):
+                lacking[interval] = min(HELD, (expected - window.last_open) // length)
+        return lacking
+
+    def _can_complete(self, window: Window, expected: int) -> bool:
+        return (
+            len(self.windows["5m"]) > 0
+            and self.windows["5m"].bars[OPEN_TIME, 0] <= window.last_open + (INTERVALS[window.interval])
+        )
+
+    def cut(self, scan_id: int) -> dict[Interval, Floats]:
+        """Return the bars of each interval as they stood at *scan_id*, higher ones with the one so far."""
+        five = self.windows["5m"].before(scan_id)
+        bars: dict[Interval, Floats] = {"5m": five}
+        for interval in HIGHER:
+            length = INTERVALS[interval]
+            closed = self.windows[interval].before(scan_id)
+            bucket = (scan_id - SCAN_MS) - (scan_id - SCAN_MS) % length
+            if bucket + length != scan_id and len(five):
+                parts = five[:, int(np.searchsorted(five[OPEN_TIME], bucket)) :]
+                if parts.shape[1]:
+                    closed = np.column_stack((closed, aggregate(parts, bucket)))
+            bars[interval] = closed[:, -HELD:]
+        return bars
+
+    def problems(self, scan_id: int, bars: dict[Interval, Floats]) -> tuple[Problem, ...]:
+        """Return why *bars*, cut at *scan_id*, are not to be trusted."""
+        found: list[Problem] = []
+        if any(matrix.shape[1] < LEAST for matrix in bars.values()):
+            found.append("insufficient history")
+        if any(_gapped(matrix, INTERVALS[interval]) for interval, matrix in bars.items()):
+            found.append("gap")
+        five = bars["5m"]
+        if not five.shape[1] or five[OPEN_TIME, -1] != scan_id - SCAN_MS:
+            found.append("stale")
+        elif five[VOLUME, -1] == 0:
+            found.append("zero volume")
+        if any(scan_id - QUARANTINE_MS <= at < scan_id for at in self.distrusted):
+            found.append("quarantined")
+        return tuple(found)
+
+    def forget_old_doubts(self, scan_id: int) -> None:
+        """Drop what was quarantined too long ago to matter."""
+        self.distrusted = {at: why for at, why in self.distrusted.items() if at >= scan_id - QUARANTINE_MS}
+
+
+def _gapped(bars: Floats, length: int) -> bool:
+    """Whether bars are missing in the *bars* of *length* ms (which end with the one so far)."""
+    count = bars.shape[1]
+    return count > 1 and bool(bars[OPEN_TIME, -1] - bars[OPEN_TIME, 0] != (count - 1) * length)
