@@ -115,10 +115,8 @@ async def test_five_tries_then_dead(world: World) -> None:
         await world.bus.fail(got[0], "boom")
     [letter] = await world.bus.dead_letters()
     assert (tries, letter.tries, letter.error, letter.stream) == (MAX_TRIES, MAX_TRIES, "boom", IN)
-    assert await asyncio.gather(world.bus.put_back(letter.dead_id), world.bus.put_back(letter.dead_id)) in (
-        [True, False],
-        [False, True],
-    )
+    both = await asyncio.gather(world.bus.put_back(letter.dead_id), world.bus.put_back(letter.dead_id))
+    assert sorted(both) == [False, True]
     assert [d.message for d in await world.bus.read("g", "c", [IN], block_ms=0)] == [opened(1)]
     assert await world.bus.dead_letters() == []
 
