@@ -543,7 +543,8 @@ class Fetcher(Listener):
         first = close - SCAN_MS + FIRST_SWEEP_MS
         step = max(0, books_at - CALM_MS - first) / max(1, len(swept))
         jobs = [(first + int(step * number), self._sweep_one, symbol) for number, symbol in enumerate(swept)]
-        step = min(DEPTH_SPREAD_MS, books_at + DEPTH_SPREAD_MS - books_at) / max(1, len(symbols))
+        # in lockstep the clock makes one stop before the close: all books are asked for then
+        step = (DEPTH_SPREAD_MS if self.clock.speed else 0) / max(1, len(symbols))
         jobs += [(books_at + int(step * number), self._book, symbol) for number, symbol in enumerate(symbols)]
         tasks: list[asyncio.Task[None]] = []
         for due, job, symbol in jobs:
@@ -675,8 +676,7 @@ class Fetcher(Listener):
             self._marks_polled = now
             rows = await self.rest.premiums()
             found = {
-                row.symbol: Mark(row.time, row.markPrice, row.indexPrice, row.lastFundingRate, row.nextFundingTime)
-                for row in rows
+                row.symbol: Mark(row.time, row.markPrice, row.indexPrice, row.rate, row.nextFundingTime) for row in rows
             }
             self.marks(max(row.time for row in rows), found)
 

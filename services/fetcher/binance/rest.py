@@ -106,9 +106,14 @@ class Premium(msgspec.Struct):
     symbol: str
     markPrice: float  # noqa: N815
     indexPrice: float = 0.0  # noqa: N815
-    lastFundingRate: float | None = None  # noqa: N815
+    lastFundingRate: str = ""  # noqa: N815
     nextFundingTime: int = 0  # noqa: N815
     time: int = 0
+
+    @property
+    def rate(self) -> float | None:
+        """The running rate; contracts with a delivery date have none."""
+        return float(self.lastFundingRate) if self.lastFundingRate else None
 
 
 class _FundingInfo(msgspec.Struct):
