@@ -7,9 +7,14 @@ import os
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
+
+if TYPE_CHECKING:
+    from shared.bus import RedisBus
+
+Answer = TypeVar("Answer")
 
 app = typer.Typer(
     help="Sevengate: a crypto-futures scanner; seven gates between a chart and your phone.",
@@ -76,3 +81,171 @@ def up(
 def simulator(context: typer.Context) -> None:
     """Run the exchange look-alike by itself (its options: simulator --help)."""
     os.execv(sys.executable, [sys.executable, "-m", "services.simulator", *context.args])  # noqa: S606 no shell wanted
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Say what this machine has and lacks."""
+    from services.terminal import doctor as doctors
+    from services.terminal.console import Screen
+    from shared.settings import Environment
+
+    findings = asyncio.run(doctors.examine(Environment()))
+    if as_json:
+        print_json([{"verdict": item.verdict, "name": item.name, "detail": item.detail} for item in findings])
+    else:
+        screen, styles = Screen(), {"ok": "green", "warning": "yellow", "problem": "bold red"}
+        for item in findings:
+            screen.say(f"{item.verdict:8} {item.name:18} {item.detail}", styles[item.verdict])
+    raise typer.Exit(1 if any(item.verdict == "problem" for item in findings) else 0)
+
+
+@app.command()
+def init(
+    force: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
+) -> None:
+    """Write config.yaml, with what each part is for."""
+    from services.terminal import initial
+    from shared.settings import Environment
+
+    path = Environment().config
+    if not initial.write(path, force=force):
+        refuse(f"{path} is there already (--force replaces it)")
+    typer.echo(f"wrote {path}; next: edit it, then ./sevengate doctor")
+
+
+@app.command()
+def peek(
+    stream: Annotated[str, typer.Argument(help="snapshots, ticks, scans, analyses, decisions, …")],
+    count: Annotated[int, typer.Option("-n", "--count", min=1, max=1_000)] = 10,
+    as_json: Json = False,
+) -> None:
+    """Show the newest messages of a stream; nothing is taken from it."""
+    from services.terminal import peek as peeking
+    from shared.contracts import Stream
+
+    if stream not in list(Stream):
+        refuse(f"there is no stream {stream!r}; the streams are {', '.join(Stream)}")
+    bus = local_bus()
+    for entry_id, message in on_bus(bus, peeking.newest(bus, Stream(stream), count)):
+        typer.echo(peeking.as_json(entry_id, message) if as_json else peeking.in_line(entry_id, message))
+
+
+letters = typer.Typer(no_args_is_help=True, help="Messages that no handler could take.")
+app.add_typer(letters, name="dead-letters")
+
+
+@letters.command("list")
+def list_letters(as_json: Json = False) -> None:
+    """List them, oldest first."""
+    from services.terminal import peek as peeking
+
+    bus = local_bus()
+    found = on_bus(bus, bus.dead_letters())
+    if as_json:
+        print_json([{**vars_of(letter), "payload": f"{len(letter.payload)} bytes"} for letter in found])
+        return
+    for letter in found:
+        typer.echo(peeking.letter_line(letter))
+    if not found:
+        typer.echo("there are none")
+
+
+@letters.command("put-back")
+def put_back(dead_id: Annotated[str, typer.Argument(help="The id that `list` shows, or `all`.")]) -> None:
+    """Put a message back on its stream."""
+    bus = local_bus()
+    count = on_bus(bus, _put_back(bus, dead_id))
+    if not count:
+        refuse(f"there is no dead letter {dead_id!r}")
+    typer.echo(f"{count} put back")
+
+
+async def _put_back(bus: RedisBus, dead_id: str) -> int:
+    wanted = [letter.dead_id for letter in await bus.dead_letters()] if dead_id == "all" else [dead_id]
+    return sum([await bus.put_back(item) for item in wanted])
+
+
+settings = typer.Typer(no_args_is_help=True, help="The running settings, by the API.")
+app.add_typer(settings, name="config")
+
+
+@settings.command("get")
+def config_get(path: Annotated[str, typer.Argument(help="thresholds.score; nothing: everything.")] = "") -> None:
+    """Print a setting as YAML."""
+    import yaml
+
+    from services.terminal import client, settings_paths
+
+    try:
+        value = settings_paths.value_at(client.request("GET", "/api/config")["value"], path)
+    except (client.ApiError, settings_paths.PathError) as error:
+        refuse(str(error))
+    typer.echo(yaml.safe_dump(value, sort_keys=False, allow_unicode=True).removesuffix("...\n").rstrip())
+
+
+@settings.command("set")
+def config_set(
+    path: Annotated[str, typer.Argument(help="thresholds.score")],
+    value: Annotated[str, typer.Argument(help="A value, read as YAML.")],
+) -> None:
+    """Change a setting without a restart."""
+    from services.terminal import client, settings_paths
+
+    try:
+        answer = client.request("PATCH", "/api/config", body=settings_paths.change_at(path, value))
+    except (client.ApiError, settings_paths.PathError) as error:
+        refuse(str(error))
+    typer.echo(f"{path} is set (settings version {answer.get('version', '?')})")
+
+
+def local_bus() -> RedisBus:
+    """Return the bus that was named, or the one of the house that runs here."""
+    from services.terminal.house import running_redis
+    from shared.bus import RedisBus
+    from shared.settings import Environment
+
+    environment = Environment()
+    named = os.environ.get("SEVENGATE_REDIS_URL") or os.environ.get("SEVENGATE_REDIS_URL_FILE")
+    url = environment.redis_url if named else running_redis(environment.data_dir)
+    if not url:
+        refuse("nothing runs here (./sevengate demo or up), and SEVENGATE_REDIS_URL names no bus")
+    return RedisBus(url, environment.market)
+
+
+def on_bus(bus: RedisBus, work: Coroutine[Any, Any, Answer]) -> Answer:
+    """Do *work* on *bus*, close it, and say plainly when it does not answer."""
+    from redis.exceptions import RedisError
+
+    async def whole() -> Answer:
+        try:
+            return await work
+        finally:
+            await bus.close()
+
+    try:
+        return asyncio.run(whole())
+    except (RedisError, OSError) as error:
+        refuse(f"the bus does not answer: {error}")
+
+
+def refuse(message: str) -> NoReturn:
+    """Say why nothing came of it, and leave."""
+    from services.terminal.console import complain
+
+    complain(message)
+    raise typer.Exit(1)
+
+
+def print_json(value: object) -> None:
+    """Print *value* as JSON."""
+    import msgspec
+
+    typer.echo(msgspec.json.encode(value))
+
+
+def vars_of(item: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass."""
+    import dataclasses
+
+    return dataclasses.asdict(item)

@@ -25,6 +25,7 @@ from services.terminal.supervisor import Supervisor
 
 WORKERS: Final = ("fetcher", "gatekeeper", "notifier", "notifier.deliverer")
 READY_SECONDS: Final = 60.0
+ADDRESS: Final = "redis-url"
 
 
 class HouseError(Exception):
@@ -145,6 +146,10 @@ class House:
             **plan.environment,
         }
         await asyncio.gather(self._open_valkey(), self._open_postgres())
+        # so that `peek` and its like find the bus of the house that runs here
+        path = self.plan.folder / ADDRESS
+        path.touch(mode=0o600)
+        path.write_text(self.redis_url, encoding="utf-8")
 
     async def _open_valkey(self) -> None:
         if self.plan.redis_url:
@@ -208,6 +213,7 @@ class House:
         last = ("simulator", "valkey", "postgres")
         await self.supervisor.stop_all([name for name in self.supervisor.names() if name not in last])
         await self.supervisor.stop_all(last)
+        (self.plan.folder / ADDRESS).unlink(missing_ok=True)
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -239,3 +245,11 @@ def empty(folder: Path, url: str) -> None:
     for path in folder.iterdir():
         if path.name != "lock":
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def running_redis(data_dir: Path) -> str:
+    """Return the address of the bus of the house that runs on *data_dir*, or of its demo; empty without one."""
+    for folder in (data_dir, data_dir / "demo"):
+        with suppress(OSError):
+            return (folder / ADDRESS).read_text(encoding="utf-8")
+    return ""

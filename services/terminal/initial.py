@@ -1,0 +1,55 @@
+"""`init`: a config.yaml to start from, with what each part is for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+CONFIG = """\
+# Sevengate's settings.  Everything can be left out; what is shown is the default unless it is an example.
+# The environment wins over this file, and what people change later on the dashboard wins over both.
+
+universe:
+  size: 150                     # the most liquid perpetuals
+  min_quote_volume: 10000000    # USDT in 24 hours
+  include: []                   # always watched: [BTCUSDT]
+  exclude: []                   # never watched
+
+thresholds:                     # what the seven gates ask
+  score: 65
+  fmqs: 50
+  squeeze_intervals: [15m, 1h]  # no squeeze here
+  volume_ratio: 1.2
+  groups: 3
+  timeframes: 2
+  persistence: 1                # earlier scans in a row
+
+# symbol_thresholds:            # for one coin; what is left out stays as above
+#   DOGEUSDT: {score: 75}
+
+# Whom to tell.  The Telegram token is not kept here: SEVENGATE_TELEGRAM_TOKEN, or SEVENGATE_TELEGRAM_TOKEN_FILE.
+destinations: {}
+#   phone: {channel: telegram, chat_id: "123456789"}
+#   room: {channel: discord, url: "https://discord.com/api/webhooks/…"}
+#   mail: {channel: email, host: smtp.example.org, username: me, password: "…", sender: me@example.org, to: [me@example.org]}
+#   house: {channel: webhook, url: "http://192.168.1.20:8123/api/webhook/x", secret: "whsec_…", allow: ["192.168.1.20/32"]}
+
+# Which alerts go where; a condition that is left out matches everything.
+routes: []
+#   - {destinations: [phone], kinds: [signal, lifecycle], min_score: 70, weak: false}
+#   - {destinations: [house]}
+
+presentation:
+  timezone: UTC
+  theme: dark
+"""
+
+
+def write(path: Path, *, force: bool = False) -> bool:
+    """Write the file, readable by its owner only; return False when one is there already."""
+    if path.exists() and not force:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text(CONFIG, encoding="utf-8")
+    return True

@@ -1,0 +1,83 @@
+"""The command line's small parts: log lines, settings paths, claims on a folder, the first config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from services.terminal import console, initial, settings_paths
+from services.terminal.house import HouseError, SimulatorPlan, claim, empty
+from shared.settings import RuntimeSettings
+
+
+def test_a_log_line_is_told_with_its_fields() -> None:
+    """JSON becomes text and fields; the service's name is the prefix."""
+    level, text = console.render(
+        "fetcher", '{"event": "scan opened", "level": "warning", "symbols": 50, "service": "x"}'
+    )
+    assert level == "warning"
+    assert text.plain.split() == ["fetcher", "scan", "opened", "symbols=50"]
+
+
+def test_what_is_not_json_is_told_as_it_is() -> None:
+    """A traceback's line, or a broken JSON line, is not lost, and its brackets are no markup."""
+    for line in ("  File x [bold]", '{"event": "cut o'):
+        assert line.strip() in console.render("api", line)[1].plain
+
+
+def test_settings_are_found_by_their_path() -> None:
+    """A path leads to a value, an unknown one is an error."""
+    settings = RuntimeSettings().dump()
+    assert settings_paths.value_at(settings, "thresholds.score") == 65
+    with pytest.raises(settings_paths.PathError, match=r"thresholds\.nothing"):
+        settings_paths.value_at(settings, "thresholds.nothing")
+
+
+def test_a_change_is_read_as_yaml() -> None:
+    """Numbers, lists and words keep their kind."""
+    assert settings_paths.change_at("universe.include", "[BTCUSDT]") == {"universe": {"include": ["BTCUSDT"]}}
+    assert settings_paths.change_at("thresholds.score", "70") == {"thresholds": {"score": 70}}
+
+
+def test_the_first_config_says_the_defaults(tmp_path: Path) -> None:
+    """What `init` writes is valid, changes nothing, and only its owner reads it; it replaces nothing."""
+    path = tmp_path / "config.yaml"
+    assert initial.write(path)
+    assert RuntimeSettings.model_validate(yaml.safe_load(path.read_text())) == RuntimeSettings()
+    assert path.stat().st_mode & 0o077 == 0
+    assert not initial.write(path)
+
+
+def test_the_examples_in_the_first_config_are_right() -> None:
+    """With its comment signs taken away, every example is valid too."""
+    lines = []
+    for line in initial.CONFIG.splitlines():
+        example = line.startswith(("#   ", "# symbol_thresholds"))
+        bare = line.replace("destinations: {}", "destinations:").replace("routes: []", "routes:")
+        lines.append(line[2:] if example else bare)
+    settings = RuntimeSettings.model_validate(yaml.safe_load("\n".join(lines)))
+    assert set(settings.destinations) == {"phone", "room", "mail", "house"}
+    assert len(settings.routes) == 2
+    assert settings.thresholds_for("DOGEUSDT").score == 75
+
+
+def test_a_folder_belongs_to_one_house(tmp_path: Path) -> None:
+    """A second instance on the same folder is refused and told who has it; nothing of it is removed."""
+    kept = tmp_path / "kept"
+    with claim(tmp_path, "http://127.0.0.1:1"):
+        kept.touch()
+        with pytest.raises(HouseError, match=r"in use by process \d+ \(http://127\.0\.0\.1:1\)"):
+            claim(tmp_path, "http://127.0.0.1:2")
+        with pytest.raises(HouseError):
+            empty(tmp_path, "http://127.0.0.1:2")
+        assert kept.exists()
+    empty(tmp_path, "http://127.0.0.1:2")
+    assert not kept.exists()
+
+
+def test_lockstep_is_not_a_speed() -> None:
+    """The simulator is told one of both."""
+    assert "--speed" not in SimulatorPlan(lockstep=True).argv(1)
+    assert "--lockstep" not in SimulatorPlan().argv(1)
