@@ -495,7 +495,8 @@ class RedisBus:
 
     async def _claimed(self, token: Token, fields: Mapping[bytes, bytes] | None, tries: int) -> Delivery | None:
         if fields is None:
-            return await self._gone(token)
+            await self._gone(token)
+            return None
         if tries > MAX_TRIES:
             await self._put_aside(token, fields.get(b"d", b""), "gave up without an error", tries - 1)
             return None

@@ -57,7 +57,7 @@ def unpack(data: bytes) -> Floats:
     return np.frombuffer(data, dtype="<f8")
 
 
-class Bars(Fact):
+class Bars(Fact, frozen=True):
     """Bars of one interval, oldest first; the last one may be 'so far' (see `MarketSnapshot`)."""
 
     interval: Interval
@@ -77,7 +77,7 @@ class Bars(Fact):
         return len(self.columns) // (8 * len(COLUMNS))
 
 
-class Points(Fact):
+class Points(Fact, frozen=True):
     """A series of stamped values of the exchange, oldest first."""
 
     times: bytes  #: float64 ms, the exchange's stamps
@@ -95,7 +95,7 @@ class Points(Fact):
 NO_POINTS: Final = Points(times=b"", values=b"")
 
 
-class Derivatives(Fact):
+class Derivatives(Fact, frozen=True):
     """What the futures market said, at the newest stamps not later than the scan less five minutes.
 
     A series that could not be had is empty; nothing is invented.  Ages follow from the stamps.
@@ -113,7 +113,7 @@ class Derivatives(Fact):
     estimated: bool = False  #: made by the replay's documented rule, not observed
 
 
-class Depth(Fact):
+class Depth(Fact, frozen=True):
     """The first 20 levels of the book, best first."""
 
     at: int  #: the exchange's transaction stamp, ms
@@ -122,7 +122,7 @@ class Depth(Fact):
     estimated: bool = False
 
 
-class Sentiment(Fact):
+class Sentiment(Fact, frozen=True):
     """The Fear & Greed index."""
 
     value: int  #: 0 to 100
@@ -136,7 +136,7 @@ Problem = Literal[
 ]
 
 
-class MarketSnapshot(Fact, tag="market_snapshot/1"):
+class MarketSnapshot(Fact, frozen=True, tag="market_snapshot/1"):
     """One symbol at one scan: all that the analyzer needs and nothing newer than the scan."""
 
     symbol: str
@@ -152,14 +152,14 @@ class MarketSnapshot(Fact, tag="market_snapshot/1"):
     estimated: tuple[str, ...] = ()  #: of "taker", "quote_volume", "derivatives", "depth"
 
 
-class PriceTick(Fact, tag="price_tick/1"):
+class PriceTick(Fact, frozen=True, tag="price_tick/1"):
     """The last price of every symbol, at most one message a second of the exchange's clock."""
 
     at: int  #: the exchange's event time
     prices: dict[str, float]  #: every symbol whose price is known
 
 
-class ScanOpened(Fact, tag="scan_opened/1"):
+class ScanOpened(Fact, frozen=True, tag="scan_opened/1"):
     """A scan begins: one snapshot of each of *symbols* follows on `snapshots`."""
 
     scan_id: int
@@ -170,7 +170,7 @@ class ScanOpened(Fact, tag="scan_opened/1"):
     degraded: str = ""  #: why no signal may come of this scan ("clock", "exchange gap", …); empty: sound
 
 
-class ScanSettled(Fact, tag="scan_settled/1"):
+class ScanSettled(Fact, frozen=True, tag="scan_settled/1"):
     """A scan has ended: every symbol of it is decided or counted as missing."""
 
     scan_id: int
@@ -188,7 +188,7 @@ class ScanSettled(Fact, tag="scan_settled/1"):
 ScanEvent = ScanOpened | ScanSettled
 
 
-class TimeframeAnalysis(Fact):
+class TimeframeAnalysis(Fact, frozen=True):
     """One interval of one symbol."""
 
     interval: Interval
@@ -202,7 +202,7 @@ class TimeframeAnalysis(Fact):
     squeeze: bool
 
 
-class GroupVote(Fact):
+class GroupVote(Fact, frozen=True):
     """An independent group's opinion across the timeframes."""
 
     name: str  #: trend, momentum, volume, derivatives, price action, structure
@@ -211,7 +211,7 @@ class GroupVote(Fact):
     agrees: bool  #: with the side of the analysis
 
 
-class FmqsComponent(Fact):
+class FmqsComponent(Fact, frozen=True):
     """One of the four parts of FMQS."""
 
     score: float | None  #: 0 to 100, 50 neutral; None when not fresh
@@ -220,7 +220,7 @@ class FmqsComponent(Fact):
     detail: str = ""
 
 
-class Fmqs(Fact):
+class Fmqs(Fact, frozen=True):
     """Does the futures market agree with the side?"""
 
     value: float | None  #: 0 to 100; None with fewer than two fresh components
@@ -228,7 +228,7 @@ class Fmqs(Fact):
     capped_by: str = ""  #: "funding contradicts" or "open interest falls"; empty: not capped
 
 
-class Level(Fact):
+class Level(Fact, frozen=True):
     """A price that turned the market before."""
 
     price: float
@@ -236,7 +236,7 @@ class Level(Fact):
     last_touch: int  #: ms
 
 
-class TradeLevels(Fact):
+class TradeLevels(Fact, frozen=True):
     """Entry, stop and target on the tick grid, stop < entry < target for a long."""
 
     entry: float
@@ -251,7 +251,7 @@ class TradeLevels(Fact):
     resistances: tuple[Level, ...] = ()
 
 
-class VolumeFigures(Fact):
+class VolumeFigures(Fact, frozen=True):
     """What gate 4 looks at."""
 
     ratio_3: float | None  #: the last three 5m bars against three usual bars
@@ -260,7 +260,7 @@ class VolumeFigures(Fact):
     zero_volume: bool = False
 
 
-class AnomalyFigures(Fact):
+class AnomalyFigures(Fact, frozen=True):
     """The radar's figures; None where the window is too short."""
 
     volume_z: float | None = None
@@ -274,7 +274,7 @@ class AnomalyFigures(Fact):
     quote_volume: float | None = None  #: of the last bar, USDT
 
 
-class BonusPart(Fact):
+class BonusPart(Fact, frozen=True):
     """A pattern's or divergence's part in the bonus."""
 
     name: str
@@ -282,7 +282,7 @@ class BonusPart(Fact):
     points: float  #: signed, long positive
 
 
-class Analysis(Fact, tag="analysis/1"):
+class Analysis(Fact, frozen=True, tag="analysis/1"):
     """What one symbol looked like at one scan.  Nothing has been decided yet.
 
     Without an answer (`problem` is set) the figures keep their defaults.
@@ -319,7 +319,7 @@ class Analysis(Fact, tag="analysis/1"):
     timings: dict[str, float] = {}  #: part -> ms, for the benchmark only
 
 
-class Verdict(Fact):
+class Verdict(Fact, frozen=True):
     """One gate's judgement."""
 
     gate: str  #: score, fmqs, squeeze, volume, groups, timeframes, persistence
@@ -330,7 +330,7 @@ class Verdict(Fact):
     reason: str  #: of a bounded set of words
 
 
-class Decision(Fact, tag="decision/1"):
+class Decision(Fact, frozen=True, tag="decision/1"):
     """An analysis and every gate's verdict on it."""
 
     decision_id: str  #: "SYMBOL:scan_id"
@@ -343,7 +343,7 @@ class Decision(Fact, tag="decision/1"):
     signal_id: str = ""  #: when it opened a signal
 
 
-class SignalBody(Fact, tag="signal"):
+class SignalBody(Fact, frozen=True, tag="signal"):
     """A setup that passed the seven gates."""
 
     signal_id: str
@@ -356,7 +356,7 @@ class SignalBody(Fact, tag="signal"):
 LifecycleEvent = Literal["target", "stop", "invalidated", "expired", "danger", "caution", "moved"]
 
 
-class LifecycleBody(Fact, tag="lifecycle"):
+class LifecycleBody(Fact, frozen=True, tag="lifecycle"):
     """What became of an open signal."""
 
     signal_id: str
@@ -375,7 +375,7 @@ class LifecycleBody(Fact, tag="lifecycle"):
     chart: bytes = b""  #: as in `Analysis`
 
 
-class GroupMember(Fact):
+class GroupMember(Fact, frozen=True):
     symbol: str
     signal_id: str
     score: float
@@ -389,7 +389,7 @@ class GroupMember(Fact):
     target: float
 
 
-class GroupBody(Fact, tag="group"):
+class GroupBody(Fact, frozen=True, tag="group"):
     """A market-wide move: the signals of one side of one scan, ranked."""
 
     group_id: str
@@ -400,7 +400,7 @@ class GroupBody(Fact, tag="group"):
 PriceCondition = Literal["above", "below", "crosses", "moves"]
 
 
-class PriceAlert(Fact):
+class PriceAlert(Fact, frozen=True):
     """A price a person asked to be told of."""
 
     price_alert_id: str
@@ -414,7 +414,7 @@ class PriceAlert(Fact):
     created_at: int = 0  #: exchange clock, ms: only ticks after it count
 
 
-class PriceBody(Fact, tag="price"):
+class PriceBody(Fact, frozen=True, tag="price"):
     """A price alert fired."""
 
     price_alert: PriceAlert
@@ -423,7 +423,7 @@ class PriceBody(Fact, tag="price"):
     while_down: bool = False  #: crossed while nobody was looking
 
 
-class AnomalyBody(Fact, tag="anomaly"):
+class AnomalyBody(Fact, frozen=True, tag="anomaly"):
     """A volume shock decoupled from BTC, as a person would tell it."""
 
     figures: AnomalyFigures
@@ -434,7 +434,7 @@ class AnomalyBody(Fact, tag="anomaly"):
     chart: bytes = b""
 
 
-class SystemBody(Fact, tag="system"):
+class SystemBody(Fact, frozen=True, tag="system"):
     """Something about Sevengate itself."""
 
     code: str  #: bounded: stale data, recovered, digest, destination parked, lost, test, …
@@ -446,7 +446,7 @@ AlertBody = SignalBody | LifecycleBody | GroupBody | PriceBody | AnomalyBody | S
 AlertKind = Literal["signal", "lifecycle", "group", "price", "anomaly", "system"]
 
 
-class Alert(Fact, tag="alert/1"):
+class Alert(Fact, frozen=True, tag="alert/1"):
     """Something to tell people, once per destination."""
 
     alert_id: str  #: deterministic: the same facts give the same id
@@ -466,7 +466,7 @@ class Alert(Fact, tag="alert/1"):
 DeliveryStatus = Literal["sent", "retrying", "unknown", "rejected", "expired", "suppressed"]
 
 
-class DeliveryReport(Fact, tag="delivery_report/1"):
+class DeliveryReport(Fact, frozen=True, tag="delivery_report/1"):
     """One attempt to tell one destination."""
 
     report_id: str  #: "alert_id:destination:attempt:status"
@@ -482,7 +482,7 @@ class DeliveryReport(Fact, tag="delivery_report/1"):
     seconds: float = 0.0  #: wall time of the attempt
 
 
-class SettingsChanged(Fact, tag="settings_changed/1"):
+class SettingsChanged(Fact, frozen=True, tag="settings_changed/1"):
     """The whole runtime settings."""
 
     version: int
@@ -490,14 +490,14 @@ class SettingsChanged(Fact, tag="settings_changed/1"):
     at: int  #: wall clock
 
 
-class PriceAlertsChanged(Fact, tag="price_alerts_changed/1"):
+class PriceAlertsChanged(Fact, frozen=True, tag="price_alerts_changed/1"):
     """All price alerts that stand."""
 
     version: int
     price_alerts: tuple[PriceAlert, ...]
 
 
-class Mute(Fact):
+class Mute(Fact, frozen=True):
     """What not to tell, where and until when; an empty field matches everything."""
 
     mute_id: str
@@ -508,12 +508,12 @@ class Mute(Fact):
     destination: str = ""
 
 
-class MutesChanged(Fact, tag="mutes_changed/1"):
+class MutesChanged(Fact, frozen=True, tag="mutes_changed/1"):
     version: int
     mutes: tuple[Mute, ...]
 
 
-class OpenSignal(Fact):
+class OpenSignal(Fact, frozen=True):
     """A signal that has not ended."""
 
     signal_id: str
@@ -533,7 +533,7 @@ class OpenSignal(Fact):
     announced: str = ""  #: end that a tick told early and no bar has confirmed
 
 
-class StateRestored(Fact, tag="state_restored/1"):
+class StateRestored(Fact, frozen=True, tag="state_restored/1"):
     """What Postgres knows, for services whose bus lost it."""
 
     version: int

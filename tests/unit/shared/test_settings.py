@@ -1,0 +1,69 @@
+"""Settings: mistakes are told by their place, secrets stay secret, files feed the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from shared.settings import Environment, RuntimeSettings, explain
+
+WEBHOOK = {"channel": "webhook", "url": "https://example.org/hush-url", "secret": "whsec_hush"}
+
+
+@pytest.mark.parametrize(
+    ("value", "place"),
+    [
+        ({"thresholds": {"score": 101}}, "thresholds.score"),
+        ({"thresholds": {"scroe": 60}}, "thresholds.scroe"),
+        ({"thresholds": {"fmqs": float("nan")}}, "thresholds.fmqs"),
+        ({"universe": {"size": 0}}, "universe.size"),
+        ({"quiet_hours": {"start": "24:00", "end": "06:00"}}, "quiet_hours.start"),
+        ({"destinations": {"x": {"channel": "pigeon"}}}, "destinations.x"),
+    ],
+)
+def test_a_mistake_is_told_by_its_place(value: dict[str, Any], place: str) -> None:
+    """One line for a mistake, which begins with where it is."""
+    with pytest.raises(ValidationError) as caught:
+        RuntimeSettings.model_validate(value)
+    [line] = explain(caught.value)
+    assert line.startswith(f"{place}: ")
+
+
+def test_a_route_must_lead_somewhere() -> None:
+    """A route to a destination that does not exist is refused by name."""
+    with pytest.raises(ValidationError) as caught:
+        RuntimeSettings.model_validate({"routes": [{"destinations": ["phone"]}]})
+    assert "route 1 names the destination 'phone'" in explain(caught.value)[0]
+
+
+def test_secrets_are_shown_to_the_bus_only() -> None:
+    """Neither repr nor JSON nor a validation error shows a secret; `dump` does, and is valid again."""
+    settings = RuntimeSettings.model_validate({"destinations": {"house": WEBHOOK}})
+    assert "hush" not in repr(settings) + settings.model_dump_json()
+    assert settings.dump()["destinations"]["house"]["secret"] == "whsec_hush"
+    assert RuntimeSettings.model_validate(settings.dump()) == settings
+    with pytest.raises(ValidationError) as caught:
+        RuntimeSettings.model_validate({"destinations": {"house": WEBHOOK | {"secret": ["whsec_hush"]}}})
+    assert "hush" not in str(caught.value) + "".join(explain(caught.value))
+
+
+def test_a_secret_comes_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """NAME_FILE is read where NAME is unset or empty, and NAME wins."""
+    (tmp_path / "key").write_text("hush\n")
+    monkeypatch.setenv("SEVENGATE_API_KEY_FILE", str(tmp_path / "key"))
+    monkeypatch.setenv("SEVENGATE_API_KEY", "")
+    assert Environment().api_key.get_secret_value() == "hush"
+    assert "hush" not in repr(Environment())
+    monkeypatch.setenv("SEVENGATE_API_KEY", "plain")
+    assert Environment().api_key.get_secret_value() == "plain"
+
+
+def test_a_symbol_overrides_only_what_it_names() -> None:
+    """A symbol's thresholds are the general ones but for its own."""
+    settings = RuntimeSettings.model_validate({"symbol_thresholds": {"BTCUSDT": {"score": 80}}})
+    assert settings.thresholds_for("BTCUSDT").score == 80
+    assert settings.thresholds_for("BTCUSDT").fmqs == settings.thresholds.fmqs
+    assert settings.thresholds_for("ETHUSDT") == settings.thresholds
