@@ -14,7 +14,7 @@ import uvloop
 
 from services.simulator import faults, wire
 from services.simulator.contracts import BAR_MS
-from services.simulator.replay import NoBars, RecordedMarket
+from services.simulator.replay import NoBarsError, RecordedMarket
 from services.simulator.seeded import SeededMarket
 from services.simulator.server import Options, Simulator
 from services.simulator.tape import Source
@@ -36,23 +36,35 @@ def moment(text: str) -> int:
 
 
 def simulate(
+    *,
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one and prints it.")] = 0,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 in a container.")] = "127.0.0.1",
-    symbols: Annotated[int, typer.Option(min=1, max=1_000, help="How many tradable contracts (with --replay: at most).")] = 50,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the market; the same seed and start give the same bars.")] = 1,
-    speed: Annotated[float, typer.Option(min=0.0, help="How many times faster than real the clock runs; 0: lockstep.")] = 1.0,
+    symbols: Annotated[
+        int, typer.Option(min=1, max=1_000, help="How many tradable contracts (with --replay: at most).")
+    ] = 50,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the market; the same seed and start give the same bars.")
+    ] = 1,
+    speed: Annotated[
+        float, typer.Option(min=0.0, help="How many times faster than real the clock runs; 0: lockstep.")
+    ] = 1.0,
     lockstep: Annotated[bool, typer.Option("--lockstep", help="The clock stands until POST /sim/step.")] = False,
     start: Annotated[str, typer.Option(help="Where the clock starts: ISO 8601 or UNIX ms.")] = "",
-    replay: Annotated[Path | None, typer.Option(exists=True, file_okay=False, help="Folder of recorded five-minute bars, parquet or CSV.")] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Folder of recorded five-minute bars, parquet or CSV."),
+    ] = None,
     no_limits: Annotated[bool, typer.Option("--no-limits", help="Count requests, refuse none.")] = False,
-    fault: Annotated[list[str] | None, typer.Option(help="NAME[:SYMBOL][:SECONDS], may be repeated; the names are below.")] = None,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="NAME[:SYMBOL][:SECONDS], may be repeated; the names are below.")
+    ] = None,
 ) -> None:
-    """An exchange that looks like Binance USD-M futures: seeded or recorded market, any clock speed, faults on demand."""
+    """An exchange that looks like Binance USD-M: seeded or recorded market, any clock speed, faults."""
     pace = 0.0 if lockstep else speed
     try:
         played = tuple(faults.parse(text) for text in fault or ())
         source, begin = prepare(symbols, seed, start, replay, lockstep=pace == 0)
-    except (faults.UnknownFault, NoBars) as error:
+    except (faults.UnknownFaultError, NoBarsError) as error:
         raise typer.BadParameter(str(error)) from error
     options = Options(start=begin, speed=pace, limits=not no_limits, faults=played)
     uvloop.run(serve(source, options, host, port))
@@ -71,7 +83,7 @@ def prepare(symbols: int, seed: int, start: str, replay: Path | None, *, lockste
         begin = moment(start or FIRST_DAY)
         source = SeededMarket(symbols, seed, begin)
     if not source.genesis <= begin < (source.end or sys.maxsize):
-        raise NoBars("--start lies outside the recorded bars")
+        raise NoBarsError("--start lies outside the recorded bars")
     return source, begin // BAR_MS * BAR_MS if lockstep else begin
 
 

@@ -104,7 +104,12 @@ class Conductor:
             self.clock.jump(close)
             self.exchange.now()
             self.close_bar(close)
-            return {"close": close, "depth_served": self.rest.depth_served - served, "complete": complete, "ended": self._beyond_end()}
+            return {
+                "close": close,
+                "depth_served": self.rest.depth_served - served,
+                "complete": complete,
+                "ended": self._beyond_end(),
+            }
 
     async def _depth_swept(self) -> bool:
         """Wait until depth was asked for of every symbol whose klines somebody listens to."""
@@ -134,7 +139,13 @@ class Conductor:
         if sweeping if self.clock.lockstep else wall - self._last_open_frames >= OPEN_WALL_S:
             self._last_open_frames = wall
             for interval in INTERVAL_MS:
-                self._send_klines(interval, now // INTERVAL_MS[interval], self.exchange.open_wide(interval, now), event=now, closed=False)
+                self._send_klines(
+                    interval,
+                    now // INTERVAL_MS[interval],
+                    self.exchange.open_wide(interval, now),
+                    event=now,
+                    closed=False,
+                )
         if now % BAR_MS >= BAR_MS - max(EARLY_MS, SWEEP_MS, self._tick_ms) and self._claimed != self._closed:
             self._claimed = self._closed
             self._claim_closed(now)
@@ -254,7 +265,9 @@ class Conductor:
             self.hub.send(stream, frame)
         if closed and faults.get("out-of-order-bar", symbol):
             before = self.exchange.closed_bars(number - 1, interval)[:, contract.row].tolist()
-            self.hub.send(stream, wire.kline_frame(contract, interval, (number - 1) * length, before, event=event, closed=True))
+            self.hub.send(
+                stream, wire.kline_frame(contract, interval, (number - 1) * length, before, event=event, closed=True)
+            )
 
     def _altered(self, contract: Contract, number: int, bar: list[float]) -> list[float]:
         matrix = self.exchange.as_column(bar)
@@ -269,9 +282,15 @@ class Conductor:
         bars = self.exchange.open_bars(now).T.tolist()
         for stream in [stream for stream in self.hub.streams() if stream.endswith("@kline_5m")]:
             contract = self.exchange.contract(stream.partition("@")[0].upper())
-            if contract is not None and self.faults.get("open-as-closed", contract.symbol) and not self._silent(contract):
+            if (
+                contract is not None
+                and self.faults.get("open-as-closed", contract.symbol)
+                and not self._silent(contract)
+            ):
                 opened = now // BAR_MS * BAR_MS
-                self.hub.send(stream, wire.kline_frame(contract, "5m", opened, bars[contract.row], event=now, closed=True))
+                self.hub.send(
+                    stream, wire.kline_frame(contract, "5m", opened, bars[contract.row], event=now, closed=True)
+                )
 
 
 def revised(bar: list[float], contract: Contract) -> list[float]:

@@ -24,7 +24,9 @@ from services.simulator.tape import (
     TAKER,
     TAKER_QUOTE,
     VOLUME,
+    Flags,
     Floats,
+    Integers,
     Source,
     Tape,
     aggregate,
@@ -159,7 +161,9 @@ class Exchange:
         closed = number % width
         if closed == 0:
             return bars
-        return aggregate(np.concatenate([self.tape.across(number - closed, number), bars[:, :, None]], 2), closed + 1)[:, :, 0]
+        return aggregate(np.concatenate([self.tape.across(number - closed, number), bars[:, :, None]], 2), closed + 1)[
+            :, :, 0
+        ]
 
     def bars(self, contract: Contract, interval: str, first: int, last: int, now: int) -> tuple[Floats, Floats]:
         """Return open times (n) and bars (9, n) number *first* to *last* (excluded), the open one so far included.
@@ -197,7 +201,7 @@ class Exchange:
         bars[:, -1] = so_far(bars[:, -1], now % BAR_MS / BAR_MS, self.tick[row], self.step[row])
         return bars[:, 0] if width == 1 else aggregate(bars[:, None, :], bars.shape[1])[:, 0, 0]
 
-    def _holes(self, contract: Contract, interval: str, numbers: Floats) -> Floats:
+    def _holes(self, contract: Contract, interval: str, numbers: Integers) -> Flags:
         gap = self.faults.get("gap-all", contract.symbol)
         if gap is None:
             return np.zeros(len(numbers), dtype=bool)
@@ -215,7 +219,9 @@ class Exchange:
             if width > 1:
                 small = self.tape.bars(contract.row, "5m", number * width, min((number + 1) * width, now // BAR_MS + 1))
                 if (number + 1) * width > now // BAR_MS:
-                    small[:, -1] = so_far(small[:, -1], now % BAR_MS / BAR_MS, self.tick[contract.row], self.step[contract.row])
+                    small[:, -1] = so_far(
+                        small[:, -1], now % BAR_MS / BAR_MS, self.tick[contract.row], self.step[contract.row]
+                    )
                 self.play(contract, number * width, small)
                 bars[:, column] = aggregate(small[:, None, :], small.shape[1])[:, 0, 0]
         if width == 1:
@@ -252,19 +258,22 @@ class Exchange:
 
     def prices(self, now: int) -> Floats:
         """Return every row's last price."""
-        return self.open_bars(now)[CLOSE]
+        return np.asarray(self.open_bars(now)[CLOSE])
 
     def statistics(self, now: int) -> Statistics:
         """Return the rolling 24 hours: the last 287 closed bars and the open one."""
         number = now // BAR_MS
         if self._window[0] != number:
-            self._window = (number, aggregate(self.tape.across(number - BARS_A_DAY + 1, number), BARS_A_DAY - 1)[:, :, 0])
+            self._window = (
+                number,
+                aggregate(self.tape.across(number - BARS_A_DAY + 1, number), BARS_A_DAY - 1)[:, :, 0],
+            )
         both = np.stack([self._window[1], self.open_bars(now)], axis=2)
         return Statistics(now, aggregate(both, 2)[:, :, 0])
 
     def funding(self, now: int) -> Floats:
         """Return every row's running funding rate, per eight hours, at the last five-minute stamp."""
-        return self.tape.series_across(now // BAR_MS - 1)[FUNDING]
+        return np.asarray(self.tape.series_across(now // BAR_MS - 1)[FUNDING])
 
     def index_prices(self, now: int) -> Floats:
         """Return every row's index price: the mark stands above it while funding is positive."""
@@ -288,18 +297,25 @@ class Exchange:
         bids = np.maximum(best - steps[0] + steps[0][0], 1) * tick
         asks = (best + 1 + steps[1] - steps[1][0]) * tick
         whole = np.maximum(np.ceil(sizes / step), 1.0) * step
-        return Book(now, number * 1_000_000 + now % BAR_MS, np.column_stack([bids, whole[0]]), np.column_stack([asks, whole[1]]))
+        return Book(
+            now, number * 1_000_000 + now % BAR_MS, np.column_stack([bids, whole[0]]), np.column_stack([asks, whole[1]])
+        )
 
     # derivatives
 
-    def points(self, contract: Contract, period_ms: int, first: int, last: int, now: int, lag_periods: int = 0) -> tuple[Floats, Floats, Floats]:
+    def points(
+        self, contract: Contract, period_ms: int, first: int, last: int, *, now: int, lag: int = 0
+    ) -> tuple[Floats, Floats, Floats]:
         """Return stamps, series (5, n) and closes of the points stamped *first* to *last* that have appeared."""
         delay = POINT_DELAY_S[0] + stable_hash(contract.symbol) % (POINT_DELAY_S[1] - POINT_DELAY_S[0] + 1)
-        newest = (now - delay * 1_000) // period_ms - lag_periods
+        newest = (now - delay * 1_000) // period_ms - lag
         if self.faults.get("oi-lag", contract.symbol):
             newest = min(newest, (now - 1_800_000) // period_ms)
         oldest = max((self.tape.first_series() + 1) * BAR_MS, contract.onboard)
-        stamps = np.arange(max(-(-first // period_ms), -(-oldest // period_ms)), min(last // period_ms, newest) + 1) * period_ms
+        stamps = (
+            np.arange(max(-(-first // period_ms), -(-oldest // period_ms)), min(last // period_ms, newest) + 1)
+            * period_ms
+        )
         if len(stamps) == 0:
             return np.empty(0), np.empty((5, 0)), np.empty(0)
         bars = stamps // BAR_MS - 1
@@ -307,7 +323,7 @@ class Exchange:
         series = self.tape.series(contract.row, *span)[:, bars - span[0]]
         return stamps.astype(float), series, self.closes(contract.row, bars)
 
-    def closes(self, row: int, bars: Floats) -> Floats:
+    def closes(self, row: int, bars: Integers) -> Floats:
         """Return the closes of five-minute bars by number; from the hour where the bar itself is forgotten."""
         kept = np.maximum(bars, self.tape.first_kept("5m"))
         closes = self.tape.bars(row, "5m", int(kept[0]), int(kept[-1]) + 1)[CLOSE][kept - kept[0]]

@@ -53,7 +53,9 @@ KINDS: Final[dict[str, tuple[int, str]]] = {
 ALTERING: Final = frozenset(
     {"zero-volume", "zero-price", "negative-price", "nan", "infinity", "nan-literal", "wick", "tick-size-change"}
 )
-PER_SYMBOL: Final = frozenset({"delisted", "tick-size-change", "funding-interval-change", "silent-symbol", "unknown-enum"})
+PER_SYMBOL: Final = frozenset(
+    {"delisted", "tick-size-change", "funding-interval-change", "silent-symbol", "unknown-enum"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Fault:
         return {"name": self.name, "symbol": self.symbol, "seconds_left": left}
 
 
-class UnknownFault(ValueError):
+class UnknownFaultError(ValueError):
     """A fault that nobody knows."""
 
 
@@ -97,7 +99,7 @@ def parse(text: str) -> tuple[str, str | None, float | None]:
 def checked(name: str) -> str:
     """Return *name*, or say which names there are."""
     if name not in KINDS:
-        raise UnknownFault(f"unknown fault {name!r}; known: {', '.join(KINDS)}")
+        raise UnknownFaultError(f"unknown fault {name!r}; known: {', '.join(KINDS)}")
     return name
 
 

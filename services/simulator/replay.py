@@ -42,7 +42,7 @@ FULL_WINDOWS: Final = (499, 300)  #: bars of 4h to have before the start, the be
 LEAST_TO_PLAY_MS: Final = 2 * DAY_MS
 
 
-class NoBars(ValueError):
+class NoBarsError(ValueError):
     """A folder or a moment without recorded bars."""
 
 
@@ -52,7 +52,7 @@ def read(path: Path) -> pd.DataFrame:
     frame = frame.rename(columns=ALIASES)
     missing = [name for name in NEEDED if name not in frame]
     if missing:
-        raise NoBars(f"{path.name}: no column {', '.join(missing)}")
+        raise NoBarsError(f"{path.name}: no column {', '.join(missing)}")
     return frame.drop_duplicates("open_time").sort_values("open_time", ignore_index=True)
 
 
@@ -72,8 +72,7 @@ def grid(values: Iterable[Floats]) -> float:
         whole = np.round(scaled)
         if np.all(np.abs(scaled - whole) < 1e-6 * np.maximum(1.0, np.abs(scaled) * 1e-8) + 1e-4):
             common = int(np.gcd.reduce(whole.astype(np.int64)))
-            step = common if places == 0 else _one_two_five(common)
-            return float(f"{max(1, min(step, 1_000)) * 10.0**-places:.10f}")
+            return float(f"{_one_two_five(common) * 10.0**-places:.10f}")
     return 1e-8
 
 
@@ -88,13 +87,14 @@ class RecordedMarket:
         paths = {path.stem.split("-")[0]: path for path in sorted([*folder.glob("*.parquet"), *folder.glob("*.csv")])}
         names = sorted(paths, key=lambda name: (name != "BTCUSDT", name != "ETHUSDT", name))[:most]
         if not names:
-            raise NoBars(f"{folder} holds neither parquet nor CSV files")
+            raise NoBarsError(f"{folder} holds neither parquet nor CSV files")
         frames = [read(paths[name]) for name in names]
         first = min(int(frame["open_time"].iloc[0]) for frame in frames)
         self.genesis = first // DAY_MS * DAY_MS
         self.first = first
-        self.end: int | None = max(int(frame["open_time"].iloc[-1]) for frame in frames) + BAR_MS
-        days = -(-(self.end - self.genesis) // DAY_MS)
+        self._end = max(int(frame["open_time"].iloc[-1]) for frame in frames) + BAR_MS
+        self.end: int | None = self._end
+        days = -(-(self._end - self.genesis) // DAY_MS)
         self._bars = np.full((COLUMNS, len(names), days * BARS_A_DAY), np.nan)
         lacking: set[str] = {"derivatives", "depth"}
         for row, frame in enumerate(frames):
@@ -102,19 +102,20 @@ class RecordedMarket:
         self.estimated: tuple[str, ...] = tuple(
             part for part in ("taker", "quote_volume", "derivatives", "depth") if part in lacking
         )
-        self.contracts = [self._contract(row, name, frame) for row, (name, frame) in enumerate(zip(names, frames, strict=True))]
+        self.contracts = [
+            self._contract(row, name, frame) for row, (name, frame) in enumerate(zip(names, frames, strict=True))
+        ]
         self._settle_quotes()
         self._rule = DerivativesRule(self.contracts)
 
     @property
     def default_start(self) -> int:
         """Where a 4h window of 499 is full if two days are left then, else of 300, else the middle."""
-        assert self.end is not None
         for window in FULL_WINDOWS:
             begin = self.first + window * 4 * 3_600_000
-            if begin + LEAST_TO_PLAY_MS <= self.end:
+            if begin + LEAST_TO_PLAY_MS <= self._end:
                 return begin // BAR_MS * BAR_MS
-        return (self.first + self.end) // 2 // BAR_MS * BAR_MS
+        return (self.first + self._end) // 2 // BAR_MS * BAR_MS
 
     def _place(self, row: int, frame: pd.DataFrame) -> set[str]:
         """Put a recording into its row; return what had to be estimated."""

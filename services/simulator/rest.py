@@ -21,7 +21,7 @@ PERIODS: Final = {
 _LABELS: Final = ((25, "Extreme Fear"), (46, "Fear"), (54, "Neutral"), (75, "Greed"), (101, "Extreme Greed"))
 
 
-class RefusedRequest(Exception):
+class RefusedRequestError(Exception):
     """An error body of the exchange."""
 
     def __init__(self, status: int, code: int, message: str) -> None:
@@ -29,8 +29,8 @@ class RefusedRequest(Exception):
         self.status, self.body = status, wire.dumps({"code": code, "msg": message})
 
 
-def malformed(parameter: str) -> RefusedRequest:
-    return RefusedRequest(
+def malformed(parameter: str) -> RefusedRequestError:
+    return RefusedRequestError(
         400, -1102, f"Mandatory parameter '{parameter}' was not sent, was empty/null, or malformed."
     )
 
@@ -71,7 +71,7 @@ class RestEndpoints:
             raise malformed("symbol")
         contract = self.exchange.contract(symbol)
         if contract is None:
-            raise RefusedRequest(400, -1121, "Invalid symbol.")
+            raise RefusedRequestError(400, -1121, "Invalid symbol.")
         return contract
 
     def _contracts(self, query: Query) -> list[Contract]:
@@ -82,9 +82,11 @@ class RestEndpoints:
         if text is None:
             return default
         if not text.isdecimal():
-            raise RefusedRequest(400, -1100, f"Illegal characters found in parameter '{name}'; legal range is '^[0-9]{{1,20}}$'.")
+            raise RefusedRequestError(
+                400, -1100, f"Illegal characters found in parameter '{name}'; legal range is '^[0-9]{{1,20}}$'."
+            )
         if most is not None and not 0 < int(text) <= most:
-            raise RefusedRequest(400, -1130, f"Data sent for parameter '{name}' is not valid.")
+            raise RefusedRequestError(400, -1130, f"Data sent for parameter '{name}' is not valid.")
         return int(text)
 
     # market
@@ -92,7 +94,7 @@ class RestEndpoints:
     def time(self, _: Query) -> str:
         faults = self.exchange.faults
         if faults.get("time-unavailable"):
-            raise RefusedRequest(503, -1001, "Internal error; unable to process your request. Please try again.")
+            raise RefusedRequestError(503, -1001, "Internal error; unable to process your request. Please try again.")
         return wire.dumps({"serverTime": self.exchange.now() + (90_000 if faults.get("clock-skew") else 0)})
 
     def exchange_info(self, _: Query) -> str:
@@ -109,7 +111,9 @@ class RestEndpoints:
             ],
             "exchangeFilters": [],
             "assets": [{"asset": "USDT", "marginAvailable": True, "autoAssetExchange": "-10000"}],
-            "symbols": [wire.symbol_information(contract, unknown_filter=unknown) for contract in exchange.all_contracts()],
+            "symbols": [
+                wire.symbol_information(contract, unknown_filter=unknown) for contract in exchange.all_contracts()
+            ],
             # not of the exchange: what a reader has to mark as made by a rule
             "simulated": {"estimated": list(exchange.source.estimated), "replay": exchange.source.end is not None},
         }
@@ -121,7 +125,7 @@ class RestEndpoints:
         if not interval:
             raise malformed("interval")
         if interval not in INTERVAL_MS:
-            raise RefusedRequest(400, -1120, "Invalid interval.")
+            raise RefusedRequestError(400, -1120, "Invalid interval.")
         limit = self._integer(query, "limit", 500, 1_500)
         now, length = self.exchange.seen(), INTERVAL_MS[interval]
         last = min(self._integer(query, "endTime", now), now) // length + 1
@@ -140,7 +144,7 @@ class RestEndpoints:
         contract = self._contract(query)
         levels = self._integer(query, "limit", 500)
         if levels not in (5, 10, 20, 50, 100, 500, 1_000):
-            raise RefusedRequest(400, -4021, f"{levels} is not valid depth limit.")
+            raise RefusedRequestError(400, -4021, f"{levels} is not valid depth limit.")
         book = self.exchange.book(contract, self.exchange.seen(), levels)
         self.depth_served += 1
         self.depth_asked.add(contract.symbol)
@@ -239,7 +243,8 @@ class RestEndpoints:
                     "updateTime": None,
                 }
                 for contract in self.exchange.all_contracts()
-                if contract.contract_type != "CURRENT_QUARTER" and not missing.get("funding-interval-missing", contract.symbol)
+                if contract.contract_type != "CURRENT_QUARTER"
+                and not missing.get("funding-interval-missing", contract.symbol)
             ]
         )
 
@@ -247,7 +252,7 @@ class RestEndpoints:
         if not query.get("period"):
             raise malformed("period")
         if query["period"] not in PERIODS:
-            raise RefusedRequest(400, -1130, "Data sent for parameter 'period' is not valid.")
+            raise RefusedRequestError(400, -1130, "Data sent for parameter 'period' is not valid.")
         return PERIODS[query["period"]]
 
     def _points(self, query: Query, *, lag: int = 0) -> tuple[Contract, Any, Any, Any]:
@@ -257,13 +262,13 @@ class RestEndpoints:
         first, last = self._integer(query, "startTime", 0), self._integer(query, "endTime", now)
         oldest = now - 30 * 86_400_000
         if ("startTime" in query and first < oldest) or last < oldest or last < first:
-            raise RefusedRequest(400, -1130, "parameter 'startTime' is invalid.")
-        stamps, series, closes = self.exchange.points(contract, period, max(first, oldest), last, now, lag)
+            raise RefusedRequestError(400, -1130, "parameter 'startTime' is invalid.")
+        stamps, series, closes = self.exchange.points(contract, period, max(first, oldest), last, now=now, lag=lag)
         return contract, stamps[-limit:], series[:, -limit:], closes[-limit:]
 
     def open_interest_history(self, query: Query) -> str:
         if self.exchange.faults.get("oi-400", query.get("symbol")):
-            raise RefusedRequest(400, -1130, "parameter 'startTime' is invalid.")
+            raise RefusedRequestError(400, -1130, "parameter 'startTime' is invalid.")
         contract, stamps, series, closes = self._points(query)
         return wire.dumps(
             [
@@ -339,5 +344,3 @@ def dead(contract: Contract) -> bool:
 
 def dead_or(contract: Contract, bar: list[float]) -> list[float]:
     return [0.0] * len(bar) if dead(contract) else bar
-
-

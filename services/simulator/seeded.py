@@ -25,6 +25,7 @@ from services.simulator.tape import (
     TAKER_QUOTE,
     VOLUME,
     Day,
+    Flags,
     Floats,
 )
 
@@ -46,7 +47,11 @@ class SeededMarket:
         self._seed = seed
         self._draw_traits(prices)
         rows = symbols
-        self._slow, self._fast, self._pulse = Mean(rows, 288, leaky_sum=True), Mean(rows, 12, leaky_sum=True), Mean(rows, 30, leaky_sum=True)
+        self._slow, self._fast, self._pulse = (
+            Mean(rows, 288, leaky_sum=True),
+            Mean(rows, 12, leaky_sum=True),
+            Mean(rows, 30, leaky_sum=True),
+        )
         self._reverting = Mean(rows, 40, leaky_sum=True)
         self._level = Mean(rows, 4_320, leaky_sum=True)
         self._activity = Mean(rows, 6, leaky_sum=True)
@@ -64,7 +69,7 @@ class SeededMarket:
         self._tick = np.array([contract.tick for contract in self.contracts])[:, None]
         self._step = np.array([contract.step for contract in self.contracts])[:, None]
         self._quote_decimals = [contract.quote_decimals for contract in self.contracts]
-        self._volatility = 0.0022 * np.exp(0.25 * draw[:, :1])
+        self._volatility = 0.0018 * np.exp(0.25 * draw[:, :1])
         self._volatility[0] = BITCOIN_VOLATILITY
         self._beta = np.clip(1.05 + 0.3 * draw[:, 1:2], 0.1, 2.2)
         self._beta[0] = 0.0
@@ -82,17 +87,21 @@ class SeededMarket:
         normal = [self._generator(number, column).standard_normal(shape) for column in range(10)]
         uniform = [self._generator(number, 20 + column).random(shape) for column in range(5)]
         drift, calm, share, switched = self._regimes(uniform[0], uniform[1], normal[0])
-        jump = np.where(uniform[2] < JUMPS_A_DAY / BARS_A_DAY, np.sign(normal[1]) * (4.0 + 2.0 * np.abs(normal[2])), 0.0)
+        jump = np.where(
+            uniform[2] < JUMPS_A_DAY / BARS_A_DAY, np.sign(normal[1]) * (4.0 + 2.0 * np.abs(normal[2])), 0.0
+        )
         excitement = self._excitement(normal[3], normal[4], jump, switched, calm)
         moves = self._moves(normal, drift, share, jump, excitement)
         bars = self._prices(moves, self._volatility * np.exp(excitement), uniform[3], uniform[4])
         surprise = moves / (self._volatility * np.exp(excitement))
-        self._flow(bars, surprise, excitement, drift, normal[7], normal[8], number)
-        noise = np.stack([mean(draw) for mean, draw in zip(self._noise, (normal[9], normal[6], normal[2], normal[8]), strict=True)])
+        self._flow(bars, surprise, excitement, drift=drift, busy=normal[7], taste=normal[8], day=number)
+        noise = np.stack(
+            [mean(draw) for mean, draw in zip(self._noise, (normal[9], normal[6], normal[2], normal[8]), strict=True)]
+        )
         noise *= np.sqrt(1.0 - np.array([decay(h) ** 2 for h in (3, 48, 96, 24)]))[:, None, None]
         return Day(bars, self._rule.day(bars, noise))
 
-    def _regimes(self, chance: Floats, kind: Floats, strength: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    def _regimes(self, chance: Floats, kind: Floats, strength: Floats) -> tuple[Floats, Floats, Floats, Flags]:
         """Return drift (in units of volatility), calm, the mean-reverting share, and where a trend began."""
         switches = chance < SWITCHES_A_DAY / BARS_A_DAY
         trending = kind < 0.45
@@ -106,7 +115,7 @@ class SeededMarket:
         self._regime = current[:, :, -1]
         return current[0], current[1], current[2], switches & trending
 
-    def _excitement(self, slow: Floats, fast: Floats, jump: Floats, switched: Floats, calm: Floats) -> Floats:
+    def _excitement(self, slow: Floats, fast: Floats, jump: Floats, switched: Flags, calm: Floats) -> Floats:
         """Return the log of volatility against the coin's usual one."""
         clustering = self._slow(0.022 * slow) + self._fast(0.085 * fast)
         return np.asarray(clustering + self._pulse(0.6 * switched + 0.12 * np.abs(jump)) + calm)
@@ -129,16 +138,28 @@ class SeededMarket:
         opens = np.concatenate([before, close[:, :-1]], axis=1)
         self._last_close = close[:, -1:]
         body = np.log(close / opens)
-        bridge = lambda chance: np.sqrt(body**2 - 1.2 * scale**2 * np.log(np.maximum(chance, 1e-12)))  # noqa: E731
-        high = np.round(opens * np.exp((body + bridge(up)) / 2) / self._tick) * self._tick
-        low = np.round(opens * np.exp((body - bridge(down)) / 2) / self._tick) * self._tick
+        width = -1.2 * scale**2
+        above = np.sqrt(body**2 + width * np.log(np.maximum(up, 1e-12)))
+        below = np.sqrt(body**2 + width * np.log(np.maximum(down, 1e-12)))
+        high = np.round(opens * np.exp((body + above) / 2) / self._tick) * self._tick
+        low = np.round(opens * np.exp((body - below) / 2) / self._tick) * self._tick
         bars = np.zeros((COLUMNS, *moves.shape))
         bars[OPEN], bars[CLOSE] = opens, close
         bars[HIGH] = np.maximum(high, np.maximum(opens, close))
         bars[LOW] = np.maximum(np.minimum(low, np.minimum(opens, close)), self._tick)
         return bars
 
-    def _flow(self, bars: Floats, surprise: Floats, excitement: Floats, drift: Floats, busy: Floats, taste: Floats, day: int) -> None:
+    def _flow(
+        self,
+        bars: Floats,
+        surprise: Floats,
+        excitement: Floats,
+        *,
+        drift: Floats,
+        busy: Floats,
+        taste: Floats,
+        day: int,
+    ) -> None:
         """Fill in volume, taker flow and trades."""
         hour = (np.arange(BARS_A_DAY) * BAR_MS / 3_600_000)[None, :]
         season = 0.35 * np.cos(2 * np.pi * (hour - 15) / 24) + 0.12 * np.cos(4 * np.pi * (hour - 1) / 24)

@@ -15,21 +15,33 @@ from services.simulator import wire
 from services.simulator.clock import ExchangeClock
 from services.simulator.conductor import Conductor
 from services.simulator.exchange import Exchange
-from services.simulator.faults import Faults, UnknownFault
+from services.simulator.faults import Faults, UnknownFaultError
 from services.simulator.limits import Admission, Limits, ban_message, retry_after
-from services.simulator.rest import RefusedRequest, RestEndpoints
+from services.simulator.rest import RefusedRequestError, RestEndpoints
 from services.simulator.streams import Hub
 from services.simulator.tape import Source
 
-_HTML_502: Final = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n"
-_HTML_403: Final = "<html><head><title>403 Forbidden</title></head><body><center><h1>403 Forbidden</h1></center><hr></body></html>"
+_PAGE: Final = (
+    "<html>\r\n<head><title>{0}</title></head>\r\n<body>\r\n<center><h1>{0}</h1></center>\r\n</body></html>\r\n"
+)
 _RESTRICTED: Final = {
     "code": 0,
     "msg": "Service unavailable from a restricted location according to 'b. Eligibility' in "
-    "https://www.binance.com/en/terms. Please contact customer service if you believe you received this message in error.",
+    "https://www.binance.com/en/terms. Please contact customer service if you believe you received this message "
+    "in error.",
 }
 _INTERNAL: Final = {"code": -1001, "msg": "Internal error; unable to process your request. Please try again."}
 _TOO_MANY: Final = {"code": -1003, "msg": "Too many requests; please use the websocket for live updates."}
+
+#: fault -> status, an HTML page's title or a JSON body, headers
+_SPOILED: Final[dict[str, tuple[int, str | dict[str, Any], dict[str, str]]]] = {
+    "429": (429, _TOO_MANY, {"Retry-After": "2"}),
+    "403": (403, "403 Forbidden", {}),
+    "451": (451, _RESTRICTED, {}),
+    "html-502": (502, "502 Bad Gateway", {}),
+    "error-1001": (503, _INTERNAL, {}),
+    "error-1003": (429, _TOO_MANY, {}),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +117,7 @@ class Simulator:
             return broken
         try:
             status, body = 200, self.rest.routes[path](request.query)
-        except RefusedRequest as refused:
+        except RefusedRequestError as refused:
             status, body = refused.status, refused.body
         return _json(body, status, self._headers(path, admission))
 
@@ -124,18 +136,11 @@ class Simulator:
 
     def _broken(self) -> web.Response | None:
         """Return the answer of the fault that spoils every request, if one is on."""
-        if self.faults.get("429"):
-            return _json(wire.dumps(_TOO_MANY), 429, {"Retry-After": "2"})
-        if self.faults.get("403"):
-            return web.Response(text=_HTML_403, status=403, content_type="text/html")
-        if self.faults.get("451"):
-            return _json(wire.dumps(_RESTRICTED), 451, {})
-        if self.faults.get("html-502"):
-            return web.Response(text=_HTML_502, status=502, content_type="text/html")
-        if self.faults.get("error-1001"):
-            return _json(wire.dumps(_INTERNAL), 503, {})
-        if self.faults.get("error-1003"):
-            return _json(wire.dumps(_TOO_MANY), 429, {})
+        for name, (status, body, headers) in _SPOILED.items():
+            if self.faults.get(name):
+                if isinstance(body, str):
+                    return web.Response(text=_PAGE.format(body), status=status, content_type="text/html")
+                return _json(wire.dumps(body), status, headers)
         return None
 
     # WebSocket
@@ -190,7 +195,7 @@ class Simulator:
             else:
                 seconds = wish.get("seconds")
                 self._turn_on(wish["name"], wish.get("symbol"), None if seconds is None else float(seconds))
-        except (ValueError, KeyError, AttributeError, UnknownFault) as error:
+        except (ValueError, KeyError, AttributeError, UnknownFaultError) as error:
             return _json(wire.dumps({"error": str(error)}), 400, {})
         return _json(wire.dumps({"faults": self.faults.listed()}), 200, {})
 
@@ -208,7 +213,9 @@ class Simulator:
 
 
 def _json(text: str, status: int, headers: dict[str, str]) -> web.Response:
-    return web.Response(body=text.encode(), status=status, headers=headers, content_type="application/json", charset="utf-8")
+    return web.Response(
+        body=text.encode(), status=status, headers=headers, content_type="application/json", charset="utf-8"
+    )
 
 
 async def _no_such_path(request: web.Request) -> web.Response:

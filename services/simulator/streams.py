@@ -111,7 +111,9 @@ class Hub:
         for connection in list(self.connections):
             connection.cut()
 
-    async def serve(self, request: web.Request, scope: str, streams: list[str], *, wrapped: bool) -> web.WebSocketResponse:
+    async def serve(
+        self, request: web.Request, scope: str, streams: list[str], *, wrapped: bool
+    ) -> web.WebSocketResponse:
         """Serve one connection until it ends."""
         socket = web.WebSocketResponse(autoping=False, compress=False, max_msg_size=65_536)
         await socket.prepare(request)

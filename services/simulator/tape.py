@@ -11,6 +11,8 @@ import numpy.typing as npt
 from services.simulator.contracts import BAR_MS, DAY_MS, Contract
 
 Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 OPEN, HIGH, LOW, CLOSE, VOLUME, QUOTE, COUNT, TAKER, TAKER_QUOTE = range(9)
 COLUMNS: Final = 9
@@ -62,8 +64,11 @@ def _first_and_last(grouped: Floats) -> tuple[Floats, Floats]:
     there = ~np.isnan(opens)
     first = there.argmax(axis=-1)
     last = there.shape[-1] - 1 - there[..., ::-1].argmax(axis=-1)
-    pick = lambda values, index: np.take_along_axis(values, index[..., None], axis=-1)[..., 0]  # noqa: E731
-    return pick(opens, first), pick(closes, last)
+    return _picked(opens, first), _picked(closes, last)
+
+
+def _picked(values: Floats, index: Integers) -> Floats:
+    return np.asarray(np.take_along_axis(values, index[..., None], axis=-1)[..., 0])
 
 
 class Tape:

@@ -117,9 +117,7 @@ def _ticker_format(symbol: str, price: int, quantity: int, quote: int) -> tuple[
 
 
 def _formats(contract: Contract) -> tuple[str, str, str]:
-    return _ticker_format(
-        contract.symbol, contract.price_decimals, contract.quantity_decimals, contract.quote_decimals
-    )
+    return _ticker_format(contract.symbol, contract.price_decimals, contract.quantity_decimals, contract.quote_decimals)
 
 
 def _ticker_values(contract: Contract, bar: list[float], at: int) -> tuple[float, ...]:
@@ -168,8 +166,18 @@ def symbol_information(contract: Contract, *, unknown_filter: bool = False) -> d
             "maxPrice": number(contract.tick * 10_000_000, price),
             "tickSize": number(contract.tick, price),
         },
-        {"filterType": "LOT_SIZE", "stepSize": number(contract.step, quantity), "maxQty": "10000000", "minQty": number(contract.step, quantity)},
-        {"filterType": "MARKET_LOT_SIZE", "stepSize": number(contract.step, quantity), "maxQty": "1000000", "minQty": number(contract.step, quantity)},
+        {
+            "filterType": "LOT_SIZE",
+            "stepSize": number(contract.step, quantity),
+            "maxQty": "10000000",
+            "minQty": number(contract.step, quantity),
+        },
+        {
+            "filterType": "MARKET_LOT_SIZE",
+            "stepSize": number(contract.step, quantity),
+            "maxQty": "1000000",
+            "minQty": number(contract.step, quantity),
+        },
         {"filterType": "MAX_NUM_ORDERS", "limit": 200},
         {"filterType": "MAX_NUM_ALGO_ORDERS", "limit": 10},
         {"filterType": "MIN_NOTIONAL", "notional": "5"},
@@ -201,6 +209,14 @@ def symbol_information(contract: Contract, *, unknown_filter: bool = False) -> d
         "marketTakeBound": "0.05",
         "maxMoveOrderLimit": 10_000,
         "filters": filters,
-        "orderTypes": ["LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"],
+        "orderTypes": [
+            "LIMIT",
+            "MARKET",
+            "STOP",
+            "STOP_MARKET",
+            "TAKE_PROFIT",
+            "TAKE_PROFIT_MARKET",
+            "TRAILING_STOP_MARKET",
+        ],
         "timeInForce": ["GTC", "IOC", "FOK", "GTX", "GTD"],
     }
