@@ -1,0 +1,34 @@
+"""Runs an analyzer: settings, bus, handler; start as many as there are cores."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from services.analyzer.handler import handle
+from shared.bus import Commit, Delivery
+from shared.contracts import Stream
+from shared.service import Service, consume, run
+
+GROUP = "analyzer"
+BATCH = 16
+
+
+async def main(service: Service) -> None:
+    """Analyse snapshots until the service stops."""
+    following = asyncio.ensure_future(service.follow_settings())
+    try:
+        if await service.settings_arrived():
+            await consume(service, GROUP, [Stream.SNAPSHOTS], lambda batch: answer(service, batch), count=BATCH)
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+
+async def answer(service: Service, batch: Sequence[Delivery]) -> Sequence[Commit | Exception]:
+    """Analyse *batch* off the event loop, so that health checks are answered meanwhile."""
+    return await asyncio.to_thread(handle, batch, service.settings.at)
+
+
+if __name__ == "__main__":
+    run("analyzer", main)

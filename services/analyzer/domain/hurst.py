@@ -1,0 +1,60 @@
+"""Hurst exponent by detrended fluctuation analysis."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+
+from services.analyzer.domain.numeric import Series
+
+LEAST: Final = 300  #: returns
+SMALLEST: Final = 8  #: box
+BOXES: Final = 12  #: sizes, spread evenly by logarithm up to a quarter of the series
+ERROR_AT_500: Final = 0.062  #: standard deviation of the estimate on 500 returns of white noise
+
+
+@lru_cache(maxsize=8)
+def _sizes(count: int) -> tuple[int, ...]:
+    return tuple(np.unique(np.geomspace(SMALLEST, count // 4, BOXES).astype(int)).tolist())
+
+
+@lru_cache(maxsize=64)
+def _trend(size: int) -> Series:
+    """Return the orthonormal basis (2, size) of lines over a box."""
+    steps = np.arange(size) - (size - 1) / 2
+    return np.stack((np.full(size, size**-0.5), steps / math.sqrt(float(steps @ steps))))
+
+
+def hurst(returns: Series) -> tuple[float, float] | None:
+    """Return the exponent of *returns* and its standard error; None with fewer than 300 or constant ones.
+
+    DFA of order 1.  In small boxes the detrending itself takes part of the fluctuation, so each box is divided
+    by what white noise would leave, (size² − 4) / (15 size): white noise then reads 0.5 at every size.
+    The error is the estimator's own spread, which falls with the square root of the length.
+    Source: Peng et al., Physical Review E 49 (1994); the expectation: Höll and Kantz, EPJ B 88 (2015).
+    """
+    count = len(returns)
+    if count < LEAST or float(np.ptp(returns)) == 0.0:
+        return None
+    profile = np.cumsum(returns - returns.mean())
+    sizes = _sizes(count)
+    left = [_fluctuation(profile, size) * 15.0 * size / (size * size - 4.0) for size in sizes]
+    if min(left) <= 0:
+        return None
+    x, y = np.log(sizes), 0.5 * np.log(left)
+    weights = 1.0 / np.asarray(sizes)  # large boxes are few: their mean is worth less
+    mean = weights @ x / weights.sum()
+    exponent = 0.5 + float((weights * (x - mean)) @ y / (weights @ (x - mean) ** 2))
+    return exponent, ERROR_AT_500 * math.sqrt(500.0 / count)
+
+
+def _fluctuation(profile: Series, size: int) -> float:
+    """Return the mean square around lines, over boxes from both ends."""
+    boxes = len(profile) // size
+    used = boxes * size
+    both = np.concatenate((profile[:used], profile[len(profile) - used :])).reshape(2 * boxes, size)
+    along = both @ _trend(size).T
+    return float((np.square(both).sum() - np.square(along).sum()) / both.size)

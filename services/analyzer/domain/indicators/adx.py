@@ -1,0 +1,43 @@
+"""ADX with the directional indicators."""
+
+from __future__ import annotations
+
+from services.analyzer.domain.indicator import Indicator, Reading
+from services.analyzer.domain.numeric import Series, clip, talib
+from services.analyzer.domain.window import Window
+
+PERIOD = 14
+
+
+def directional(window: Window) -> tuple[Series, Series, Series]:
+    """Return ADX, +DI and −DI, 0 to 100.
+
+    Source: Wilder, New Concepts in Technical Trading Systems (1978), ch. 4, as TA-Lib computes it.
+    """
+    bars = (window.high, window.low, window.close, PERIOD)
+    return talib.ADX(*bars), talib.PLUS_DI(*bars), talib.MINUS_DI(*bars)
+
+
+def vote(reading: Reading) -> float:
+    """Vote with the stronger direction, the more the stronger the trend."""
+    plus, minus = reading["plus_di"], reading["minus_di"]
+    total = plus + minus
+    return clip(2.0 * (plus - minus) / total) * clip(reading["adx"] / 25.0, 0.0, 1.0) if total > 0 else 0.0
+
+
+ENTRY = Indicator(
+    name="adx",
+    family="trend",
+    series=("adx", "plus_di", "minus_di"),
+    compute=directional,
+    warm_up=(27, 14, 14),
+    group="trend",
+    vote=vote,
+    weight=0.8,
+    tolerance=1e-6,
+    definition="Wilder's directional movement over true range, smoothed; ADX smooths their relative difference.",
+    parameters="14",
+    units="0 to 100",
+    source="Wilder 1978; TA-Lib ADX, PLUS_DI, MINUS_DI",
+    tradingview="Equal to 1e-6 after about 200 bars: TA-Lib's first sums hold 13 bars, ta.dmi's 14.",
+)

@@ -1,0 +1,47 @@
+"""Cumulative delta: takers' buying less their selling, per UTC day."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from services.analyzer.domain.indicator import Indicator, Reading
+from services.analyzer.domain.numeric import Series, clip, empty, since_midnight
+from services.analyzer.domain.window import Window
+
+BARS = 8
+
+
+def delta(window: Window) -> tuple[Series]:
+    """Return the running sum of 2 × taker buy volume − volume of the UTC day; empty without taker data.
+
+    Source: Binance's klines carry the taker's buy volume, so no lower timeframe has to stand in.
+    """
+    if np.isnan(window.taker).any():
+        return (empty(len(window)),)
+    return (since_midnight(window.open_time, 2.0 * window.taker - window.volume),)
+
+
+def vote(reading: Reading) -> float:
+    """Vote with the takers' balance over eight bars."""
+    volume = float(reading.window.volume[-BARS:].sum())
+    balance = 2.0 * float(reading.window.taker[-BARS:].sum()) - volume
+    return clip(8.0 * balance / volume) if volume > 0 else 0.0
+
+
+ENTRY = Indicator(
+    name="cumulative_delta",
+    family="volume",
+    series=("cumulative_delta",),
+    compute=delta,
+    warm_up=(0,),
+    group="volume",
+    vote=vote,
+    weight=1.2,
+    scale="volume",
+    anchored=True,
+    definition="Sum since 00:00 UTC of 2 × taker buy volume − volume.",
+    parameters="anchor 00:00 UTC",
+    units="volume",
+    source="Binance klines, taker buy base asset volume",
+    tradingview="Not comparable: TradingView infers the side from a lower timeframe, the exchange says it.",
+)

@@ -1,0 +1,46 @@
+"""The ribbon of exponential moving averages."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+from services.analyzer.domain.indicator import Indicator, Reading
+from services.analyzer.domain.numeric import Series, talib
+from services.analyzer.domain.window import Window
+
+PERIODS = (20, 50, 100, 200)
+
+
+def ribbon(window: Window) -> tuple[Series, ...]:
+    """Return EMA 20, 50, 100 and 200 of the close, each starting from the mean of its first bars.
+
+    Source: TradingView, `ta.ema` (alpha = 2 / (length + 1), first value the SMA).
+    """
+    return tuple(talib.EMA(window.close, period) for period in PERIODS)
+
+
+def vote(reading: Reading) -> float:
+    """Vote with the order of the ribbon and the price's side of its fastest line."""
+    lines = [reading.close] + [reading[f"ema_{period}"] for period in PERIODS]
+    gaps = [(fast - slow) / reading.atr for fast, slow in pairwise(lines) if not math.isnan(slow)]
+    return sum(math.tanh(2.0 * gap) for gap in gaps) / len(gaps)
+
+
+ENTRY = Indicator(
+    name="ema",
+    family="trend",
+    series=("ema_20", "ema_50", "ema_100", "ema_200"),
+    compute=ribbon,
+    warm_up=(19, 49, 99, 199),
+    group="trend",
+    vote=vote,
+    weight=1.5,
+    scale="price",
+    tolerance=0.05,  # EMA 200 still holds 1/e of its first value after 100 bars
+    definition="Exponential moving averages of the close, alpha = 2 / (period + 1).",
+    parameters="20, 50, 100, 200",
+    units="price",
+    source="TradingView ta.ema",
+    tradingview="Equal: the first value is the SMA of the first bars, as in ta.ema.",
+)

@@ -1,0 +1,57 @@
+"""Ichimoku: the lines and the spans that are seen at a bar."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from services.analyzer.domain.indicator import Indicator, Reading
+from services.analyzer.domain.numeric import Series, empty, lead, talib
+from services.analyzer.domain.window import Window
+
+SHIFT = 25  #: a displacement of 26 counts the bar itself
+
+
+def middle(window: Window, period: int) -> Series:
+    """Return (highest high + lowest low) / 2 over *period* bars."""
+    return np.asarray((talib.MAX(window.high, period) + talib.MIN(window.low, period)) * 0.5)
+
+
+def ichimoku(window: Window) -> tuple[Series, ...]:
+    """Return tenkan, kijun and the two spans shown at each bar (computed 25 bars before).
+
+    Source: TradingView, Ichimoku Cloud (9, 26, 52, displacement 26: the plot's offset is displacement − 1).
+    """
+    tenkan, kijun, slow = middle(window, 9), middle(window, 26), middle(window, 52)
+    return tenkan, kijun, _shown((tenkan + kijun) * 0.5), _shown(slow)
+
+
+def _shown(span: Series) -> Series:
+    return lead(span[:-SHIFT], SHIFT)[: len(span)] if len(span) > SHIFT else empty(len(span))
+
+
+def vote(reading: Reading) -> float:
+    """Vote with the price's side of the cloud it is in now, and tenkan's of kijun."""
+    top, bottom = (pick(reading["senkou_a"], reading["senkou_b"]) for pick in (max, min))
+    beyond = max(0.0, reading.close - top) + min(0.0, reading.close - bottom)
+    cross = (reading["tenkan"] - reading["kijun"]) / reading.atr
+    return 0.6 * math.tanh(2.0 * beyond / reading.atr) + 0.4 * math.tanh(2.0 * cross)
+
+
+ENTRY = Indicator(
+    name="ichimoku",
+    family="trend",
+    series=("tenkan", "kijun", "senkou_a", "senkou_b"),
+    compute=ichimoku,
+    warm_up=(8, 25, 50, 76),
+    group="trend",
+    vote=vote,
+    weight=0.8,
+    scale="price",
+    definition="Middles of the range over 9 and 26 bars; spans of 25 bars before: their mean, the middle over 52.",
+    parameters="9, 26, 52, displacement 26",
+    units="price",
+    source="TradingView, Ichimoku Cloud",
+    tradingview="Equal: senkou_a and senkou_b are the spans drawn at that bar.",
+)

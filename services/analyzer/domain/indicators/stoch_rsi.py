@@ -1,0 +1,53 @@
+"""Stochastic RSI."""
+
+from __future__ import annotations
+
+from services.analyzer.domain.indicator import Indicator, Reading
+from services.analyzer.domain.numeric import Series, clip, divide, empty, lead, talib
+from services.analyzer.domain.window import Window
+
+PERIOD, SMOOTH = 14, 3
+
+
+def stochastic(window: Window) -> tuple[Series, Series]:
+    """Return K and D, 0 to 100.
+
+    Where the RSI has not moved for 14 bars the raw value is 50: there is no range to place it in.
+    Source: TradingView, Stochastic RSI (RSI 14, stochastic 14, K 3, D 3).
+    """
+    rsi = window.rsi[PERIOD:]
+    if len(rsi) < PERIOD:
+        return empty(len(window)), empty(len(window))
+    low = talib.MIN(rsi, PERIOD)
+    raw = 100.0 * divide(rsi - low, talib.MAX(rsi, PERIOD) - low, 0.5)[PERIOD - 1 :]
+    fast = talib.SMA(raw, SMOOTH)
+    slow = talib.SMA(fast[SMOOTH - 1 :], SMOOTH)
+    start = 2 * PERIOD - 1
+    return lead(fast, start), lead(slow, start + SMOOTH - 1)
+
+
+def vote(reading: Reading) -> float:
+    """Vote with K's half and its side of D; in a range against the extreme."""
+    fast, slow = reading["stoch_rsi_k"], reading["stoch_rsi_d"]
+    turn = clip((fast - slow) / 20.0)
+    if reading.mean_reverting:
+        return clip(0.7 * clip((50.0 - fast) / 30.0) + 0.3 * turn)
+    return clip(0.6 * clip((fast - 50.0) / 40.0) + 0.4 * turn)
+
+
+ENTRY = Indicator(
+    name="stoch_rsi",
+    family="momentum",
+    series=("stoch_rsi_k", "stoch_rsi_d"),
+    compute=stochastic,
+    warm_up=(29, 31),
+    group="momentum",
+    vote=vote,
+    weight=0.8,
+    tolerance=1e-4,
+    definition="Where the RSI stands in its own range of 14 bars, smoothed by 3 (K) and again by 3 (D).",
+    parameters="RSI 14, stochastic 14, K 3, D 3",
+    units="0 to 100",
+    source="TradingView, Stochastic RSI",
+    tradingview="Equal; where the RSI did not move TradingView shows nothing and 50 enters the means here.",
+)

@@ -1,0 +1,46 @@
+"""Volume against the bars before."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from services.analyzer.domain.indicator import Indicator, Reading
+from services.analyzer.domain.numeric import Series, clip, divide, lead, talib
+from services.analyzer.domain.window import Window
+
+PERIOD = 20
+
+
+def ratio(window: Window) -> tuple[Series]:
+    """Return volume / mean volume of the 20 bars before it; 0 where those traded nothing.
+
+    Source: relative volume, as screeners show it, the bar itself left out of the mean.
+    """
+    usual = lead(talib.SMA(window.volume, PERIOD)[:-1], 1)
+    return (divide(window.volume, np.maximum(usual, 0.0), 0.0),)
+
+
+def vote(reading: Reading) -> float:
+    """Vote with the last three bars' direction, the more the more they traded."""
+    window = reading.window
+    move = (reading.close - float(window.open[-3])) / reading.atr
+    return math.tanh(1.5 * move) * clip(0.5 * float(np.nanmax(reading.series["volume_ratio"][-3:])), 0.0, 1.0)
+
+
+ENTRY = Indicator(
+    name="volume_ratio",
+    family="volume",
+    series=("volume_ratio",),
+    compute=ratio,
+    warm_up=(20,),
+    group="volume",
+    vote=vote,
+    tolerance=1e-6,
+    definition="Volume over the mean of the 20 bars before.",
+    parameters="20",
+    units="ratio",
+    source="relative volume",
+    tradingview="TradingView's Relative Volume includes the bar itself in the mean; here it is left out.",
+)

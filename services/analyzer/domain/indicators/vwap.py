@@ -1,0 +1,47 @@
+"""Volume-weighted average price since 00:00 UTC."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from services.analyzer.domain.indicator import Indicator, Reading
+from services.analyzer.domain.numeric import Series, divide, since_midnight
+from services.analyzer.domain.window import Window
+
+
+def vwap(window: Window) -> tuple[Series]:
+    """Return Σ typical price × volume / Σ volume of the UTC day; the typical price while nothing has traded.
+
+    NaN before the window's first midnight: the day it begins in is not whole.
+    Source: TradingView, VWAP anchored to the session.
+    """
+    traded = since_midnight(window.open_time, window.volume)
+    value = since_midnight(window.open_time, window.volume * window.typical)
+    average = divide(value, traded, np.nan)
+    return (np.where(traded == 0, window.typical, average),)
+
+
+def vote(reading: Reading) -> float:
+    """Vote with the price's side of it."""
+    return math.tanh(1.5 * (reading.close - reading["vwap"]) / reading.atr)
+
+
+ENTRY = Indicator(
+    name="vwap",
+    family="volume",
+    series=("vwap",),
+    compute=vwap,
+    warm_up=(0,),
+    group="structure",
+    vote=vote,
+    weight=1.0,
+    scale="price",
+    anchored=True,
+    definition="Mean of (high + low + close) / 3 since 00:00 UTC, weighted by volume.",
+    parameters="anchor 00:00 UTC",
+    units="price",
+    source="TradingView, VWAP (session, hlc3)",
+    tradingview="Equal; the first, incomplete day of a window is left empty.",
+)

@@ -1,0 +1,41 @@
+"""Williams %R."""
+
+from __future__ import annotations
+
+from services.analyzer.domain.indicator import Indicator, Reading
+from services.analyzer.domain.numeric import Series, clip, divide, talib
+from services.analyzer.domain.window import Window
+
+PERIOD = 14
+
+
+def percent_range(window: Window) -> tuple[Series]:
+    """Return −100 × (highest high − close) / (highest high − lowest low); −50 where there is no range.
+
+    Source: Larry Williams, How I Made One Million Dollars (1973).
+    """
+    top = talib.MAX(window.high, PERIOD)
+    return (-100.0 * divide(top - window.close, top - talib.MIN(window.low, PERIOD), 0.5),)
+
+
+def vote(reading: Reading) -> float:
+    """Vote with the half of the range; in a range against the extreme."""
+    distance = (reading["williams_r"] + 50.0) / 40.0
+    return clip(-distance if reading.mean_reverting else distance)
+
+
+ENTRY = Indicator(
+    name="williams_r",
+    family="momentum",
+    series=("williams_r",),
+    compute=percent_range,
+    warm_up=(13,),
+    group="momentum",
+    vote=vote,
+    weight=0.6,
+    definition="Where the close stands in the range of 14 bars, from the top.",
+    parameters="14",
+    units="−100 to 0",
+    source="Williams 1973",
+    tradingview="Equal, ta.wpr; without a range −50 here, nothing there.",
+)

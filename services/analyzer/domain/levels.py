@@ -1,0 +1,158 @@
+"""Support, resistance, and the entry, stop and target that follow from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+import numpy as np
+
+from services.analyzer.domain.numeric import Series
+from services.analyzer.domain.swings import Swings
+from services.analyzer.domain.window import Window
+from shared.contracts import Level, Side, TradeLevels
+
+CLUSTER: Final = 0.5  #: ATR: swing points nearer than this are one level
+BEYOND: Final = 0.25  #: ATR: how far the stop lies beyond its level
+NEAREST_STOP, FARTHEST_STOP, DEFAULT_STOP = 0.8, 2.5, 1.5  #: ATR
+LEAST_TARGET: Final = 1.0  #: ATR
+KEPT: Final = 6  #: levels of each side in the record
+RECENT: Final = 100.0  #: 1h bars: a touch so long ago counts 1 / e
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """Every level, by price, and how far the market usually swings."""
+
+    prices: Series
+    touches: Series
+    last: Series  #: ms
+    rank: Series  #: touches, the recent ones counting more
+    swing_range: float  #: median distance from a swing to the opposite one, 1h
+
+
+def draw(windows: Sequence[tuple[Window, Swings]], atr: float, now: int) -> Map:
+    """Return the levels of confirmed swing points, clustered within half an ATR; the first window is 1h."""
+    prices = np.concatenate([part for _, swings in windows for part in (swings.highs, swings.lows)])
+    times = np.concatenate([window.open_time[at] for window, s in windows for at in (s.high_at, s.low_at)])
+    order = np.argsort(prices, kind="stable")
+    prices, times = prices[order], times[order]
+    starts = np.array(_clusters(prices.tolist(), CLUSTER * atr), dtype=np.intp)
+    if not len(starts):
+        none = np.empty(0)
+        return Map(none, none, none, none, 0.0)
+    touches = np.diff(starts, append=len(prices)).astype(np.float64)
+    rank = np.add.reduceat(np.exp((times - now) / (RECENT * 3_600_000)), starts)
+    middle, last = np.add.reduceat(prices, starts) / touches, np.maximum.reduceat(times, starts)
+    return Map(middle, touches, last, rank, _usual(windows[0][1]))
+
+
+def _clusters(prices: list[float], width: float) -> list[int]:
+    """Return where each cluster begins in the sorted *prices*: none is wider than *width*."""
+    starts: list[int] = []
+    for place, price in enumerate(prices):
+        if not starts or price - prices[starts[-1]] > width:
+            starts.append(place)
+    return starts
+
+
+def _usual(swings: Swings) -> float:
+    """Return the median distance between a swing and the next of the other kind."""
+    if not len(swings.highs) or not len(swings.lows):
+        return 0.0
+    at = np.concatenate((swings.high_at, swings.low_at))
+    prices = np.concatenate((swings.highs, swings.lows))[np.argsort(at, kind="stable")]
+    kinds = np.concatenate((np.ones(len(swings.highs)), np.zeros(len(swings.lows))))[np.argsort(at, kind="stable")]
+    turns = np.flatnonzero(np.diff(kinds) != 0)
+    return float(np.median(np.abs(np.diff(prices)[turns]))) if len(turns) else 0.0
+
+
+def nearest(drawn: Map, price: float) -> tuple[float | None, float | None]:
+    """Return the nearest level below and above *price*."""
+    place = int(np.searchsorted(drawn.prices, price))
+    below = float(drawn.prices[place - 1]) if place > 0 else None
+    above = float(drawn.prices[place]) if place < len(drawn.prices) else None
+    return below, above
+
+
+def plan(
+    drawn: Map, side: Side, price: float, atr: float, tick: float, *, costs: float, weak_ratio: float
+) -> TradeLevels | None:
+    """Return entry, stop and target for *side* at *price*, or None where no valid ones exist."""
+    sign = 1.0 if side == "long" else -1.0
+    stop, stop_reason = _stop(drawn, price, atr, sign)
+    target, target_reason = _target(drawn, price, atr, sign)
+    # each is rounded to where it makes the trade look worse, never better
+    entry = to_tick(price, tick, up=sign > 0)
+    stop, target = to_tick(stop, tick, up=sign < 0), to_tick(target, tick, up=sign < 0)
+    if not (min(stop, target) > 0 and (target - entry) * sign > 0 and (entry - stop) * sign > 0):
+        return None
+    ratio = reward_to_risk(entry, stop, target, costs)
+    supports, resistances = _record(drawn, price)
+    return TradeLevels(
+        entry=entry,
+        stop=stop,
+        target=target,
+        reward_to_risk=ratio,
+        weak=ratio < weak_ratio,
+        atr=atr,
+        stop_reason=stop_reason,
+        target_reason=target_reason,
+        supports=supports,
+        resistances=resistances,
+    )
+
+
+def reward_to_risk(entry: float, stop: float, target: float, costs: float) -> float:
+    """Return the ratio net of *costs*, a fraction of the entry for the round trip."""
+    paid = costs * entry
+    return (abs(target - entry) - paid) / (abs(entry - stop) + paid)
+
+
+def _stop(drawn: Map, price: float, atr: float, sign: float) -> tuple[float, str]:
+    """Return the price beyond the nearest level, kept between 0.8 and 2.5 ATR away."""
+    below, above = nearest(drawn, price)
+    level = below if sign > 0 else above
+    if level is None:
+        return price - sign * DEFAULT_STOP * atr, "no level: 1.5 ATR"
+    distance = abs(price - level) + BEYOND * atr
+    if distance < NEAREST_STOP * atr:
+        return price - sign * NEAREST_STOP * atr, "level too near: 0.8 ATR"
+    if distance > FARTHEST_STOP * atr:
+        return price - sign * FARTHEST_STOP * atr, "level too far: 2.5 ATR"
+    return price - sign * distance, "beyond support" if sign > 0 else "beyond resistance"
+
+
+def _target(drawn: Map, price: float, atr: float, sign: float) -> tuple[float, str]:
+    """Return the next opposing level at least one ATR away, else one usual swing away."""
+    distances = (drawn.prices - price) * sign
+    beyond = distances[distances >= LEAST_TARGET * atr]
+    if len(beyond):
+        return price + sign * float(beyond.min()), "resistance" if sign > 0 else "support"
+    return price + sign * max(drawn.swing_range, LEAST_TARGET * atr), "swing range"
+
+
+def to_tick(price: float, tick: float, *, up: bool) -> float:
+    """Return *price* on the grid of *tick*, moved up or down; a price on the grid stays."""
+    if tick <= 0:
+        return price
+    steps = price / tick
+    nearest_step = round(steps)
+    # a price that is on the grid but for its binary fraction must not be moved by a whole tick
+    count = nearest_step if abs(steps - nearest_step) < 1e-6 else math.ceil(steps) if up else math.floor(steps)
+    return float(count * Decimal(repr(tick)))
+
+
+def _record(drawn: Map, price: float) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
+    """Return the best supports and resistances by touches and recency."""
+    order = np.argsort(-drawn.rank, kind="stable")
+    below = [int(place) for place in order if drawn.prices[place] < price][:KEPT]
+    above = [int(place) for place in order if drawn.prices[place] >= price][:KEPT]
+    return tuple(_level(drawn, place) for place in below), tuple(_level(drawn, place) for place in above)
+
+
+def _level(drawn: Map, place: int) -> Level:
+    return Level(price=float(drawn.prices[place]), touches=int(drawn.touches[place]), last_touch=int(drawn.last[place]))

@@ -1,0 +1,22 @@
+"""Inside-bar breakout: a close beyond the bar that held the one before."""
+
+from __future__ import annotations
+
+from services.analyzer.domain.pattern import Pattern
+from services.analyzer.domain.window import Window
+
+
+def find(window: Window) -> float:
+    """Return +1 or −1 where the last close leaves the mother bar of an inside bar."""
+    mother_high, mother_low = float(window.high[-3]), float(window.low[-3])
+    inside = float(window.high[-2]) <= mother_high and float(window.low[-2]) >= mother_low and mother_high > mother_low
+    close = float(window.close[-1])
+    return float(close > mother_high) - float(close < mother_low) if inside else 0.0
+
+
+ENTRY = Pattern(
+    name="inside_breakout",
+    find=find,
+    definition="The bar before lies within its predecessor, and this close beyond that one.",
+    source="Thomas Bulkowski, Encyclopedia of Candlestick Charts (2008): inside bar",
+)

@@ -1,0 +1,24 @@
+"""Shooting star: a long upper wick that was sold."""
+
+from __future__ import annotations
+
+from services.analyzer.domain.pattern import Pattern
+from services.analyzer.domain.window import Window
+
+TREND_BARS = 5
+
+
+def find(window: Window) -> float:
+    """Return −1 where the last bar has an upper wick of two bodies and two thirds of its range, after a rise."""
+    opened, high, low, close = (float(row[-1]) for row in (window.open, window.high, window.low, window.close))
+    wick, body, span = high - max(opened, close), abs(close - opened), high - low
+    rose = float(window.close[-2]) > float(window.close[-2 - TREND_BARS])
+    return -1.0 if span > 0 and rose and wick >= 2.0 * body and wick >= span * 2.0 / 3.0 else 0.0
+
+
+ENTRY = Pattern(
+    name="shooting_star",
+    find=find,
+    definition="Upper wick at least twice the body and two thirds of the range, after closes rose over five bars.",
+    source="Nison, Japanese Candlestick Charting Techniques (1991)",
+)

@@ -1,0 +1,99 @@
+"""The market's regime on one interval, walked over its closed bars with hysteresis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from services.analyzer.domain.numeric import Series, talib
+from services.analyzer.domain.swings import Swings, structure
+from services.analyzer.domain.window import Window
+from shared.contracts import Regime
+
+TREND_ADX: Final = 25.0
+RANGE_ADX: Final = 20.0
+RANGE_BARS: Final = 48  #: over which the range is drawn
+TOUCH_ZONE: Final = 0.15  #: of the range's height: how near a touch must come
+TOUCHES: Final = 2  #: of each side
+WICK_BARS: Final = 14
+WICK_DECILE: Final = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class RegimeFigures:
+    """The regime and what it was judged by."""
+
+    regime: Regime
+    direction: float  #: of ribbon or swing structure: −1, 0, 1
+    atr_ratio: float
+    wick_share: float
+    wick_limit: float
+
+
+def judge(
+    window: Window, series: Mapping[str, Series], swings: Swings, *, closed: int, volatile_ratio: float
+) -> RegimeFigures:
+    """Return the regime after the first *closed* bars of *window*.
+
+    TRENDING and RANGING are walked from RANGING at the first bar; VOLATILE is judged at the last bar alone and wins.
+    """
+    ribbon = _ribbon(series)
+    swing = structure(window, swings)
+    direction = np.where(ribbon != 0, ribbon, swing)[:closed]
+    base = _walk(series["adx"][:closed], direction, _touched(window)[:closed])
+    ratio = float(series["atr_ratio"][closed - 1])
+    share, limit = _wicks(window, closed)
+    # a constant market has the same wick share everywhere: a decile needs something to stand out from
+    volatile = ratio > volatile_ratio or share > limit
+    return RegimeFigures("VOLATILE" if volatile else base, float(direction[-1]), ratio, share, limit)
+
+
+def _ribbon(series: Mapping[str, Series]) -> Series:
+    """Return +1 where the ribbon is ordered upwards, −1 downwards, 0 where it is not ordered."""
+    fast, middle, slow = series["ema_20"], series["ema_50"], series["ema_100"]
+    up = (fast > middle) & (middle > slow)
+    down = (fast < middle) & (middle < slow)
+    return up.astype(np.float64) - down
+
+
+def _walk(adx: Series, direction: Series, touched: Series) -> Regime:
+    """Return the last state that a bar has set; a bar that is neither leaves the one before."""
+    trending = np.flatnonzero((adx > TREND_ADX) & (direction != 0))
+    ranging = np.flatnonzero((adx < RANGE_ADX) & (touched > 0))
+    last_trend = trending[-1] if len(trending) else -1
+    last_range = ranging[-1] if len(ranging) else -1
+    return "TRENDING" if last_trend > last_range else "RANGING"
+
+
+def _touched(window: Window) -> Series:
+    """Return 1 at bars whose range of the last `RANGE_BARS` was touched twice on each side.
+
+    A touch enters the outer `TOUCH_ZONE` of the range and leaves it again before the next one counts.
+    """
+    top = talib.MAX(window.high, RANGE_BARS)[RANGE_BARS - 1 :]
+    bottom = talib.MIN(window.low, RANGE_BARS)[RANGE_BARS - 1 :]
+    zone = TOUCH_ZONE * (top - bottom)
+    upper = _entries(window.high, top - zone)
+    lower = _entries(-window.low, -(bottom + zone))
+    both = (upper >= TOUCHES) & (lower >= TOUCHES) & (top > bottom)
+    return np.concatenate((np.zeros(RANGE_BARS - 1), both))
+
+
+def _entries(values: Series, limits: Series) -> Series:
+    """Return how often each stretch of `RANGE_BARS` values rises to its limit."""
+    inside = np.lib.stride_tricks.sliding_window_view(values, RANGE_BARS) >= limits[:, None]
+    return np.asarray(inside[:, 0] + (inside[:, 1:] & ~inside[:, :-1]).sum(axis=1))
+
+
+def _wicks(window: Window, closed: int) -> tuple[float, float]:
+    """Return the last wick share and the limit of its top decile over the window."""
+    span = (window.high - window.low)[:closed]
+    wick = span - np.abs(window.close - window.open)[:closed]
+    shares = talib.SUM(wick, WICK_BARS)[WICK_BARS - 1 :] / np.maximum(
+        talib.SUM(span, WICK_BARS)[WICK_BARS - 1 :], 1e-300
+    )
+    place = int(WICK_DECILE * (len(shares) - 1))
+    return float(shares[-1]), float(np.partition(shares, place)[place])

@@ -1,0 +1,156 @@
+"""From votes to weights, groups and scores; everything can be computed again from the record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Final, Literal, get_args
+
+from services.analyzer.domain.indicator import Group, catalogue
+from services.analyzer.domain.numeric import clip
+from services.analyzer.domain.opinions import OPINIONS
+from shared.contracts import BonusPart, GroupVote, Interval, Regime, Side, TimeframeAnalysis
+
+GROUPS: Final[tuple[Group, ...]] = get_args(Group)
+JUDGED: Final[tuple[Literal["15m", "1h", "4h"], ...]] = ("15m", "1h", "4h")  #: intervals that make the score
+
+#: How much each group weighs in each regime.
+GROUP_WEIGHTS: Final[dict[Regime, dict[Group, float]]] = {
+    "TRENDING": {
+        "trend": 0.38,
+        "momentum": 0.20,
+        "volume": 0.15,
+        "derivatives": 0.05,
+        "price action": 0.14,
+        "structure": 0.08,
+    },
+    "RANGING": {
+        "trend": 0.10,
+        "momentum": 0.46,
+        "volume": 0.14,
+        "derivatives": 0.06,
+        "price action": 0.08,
+        "structure": 0.16,
+    },
+    "VOLATILE": {
+        "trend": 0.26,
+        "momentum": 0.18,
+        "volume": 0.28,
+        "derivatives": 0.06,
+        "price action": 0.14,
+        "structure": 0.08,
+    },
+}
+#: How loudly votes count in each regime; those of the volume group count in full when it is VOLATILE.
+LOUDNESS: Final[dict[Regime, float]] = {"TRENDING": 1.0, "RANGING": 1.0, "VOLATILE": 0.85}
+BONUS_POINTS: Final = 6.0  #: of one pattern on an interval of weight 1
+BONUS_LIMIT: Final = 10.0
+DIVERGENCE: Final = "rsi_divergence"
+AGREEING_INTERVALS: Final = 2
+
+
+@lru_cache(maxsize=1)
+def voters() -> Mapping[str, tuple[Group, float]]:
+    """Return the group and the weight within it of everything that can vote."""
+    indicators = {
+        entry.name: (entry.group, entry.weight) for entry in catalogue().values() if entry.group and entry.vote
+    }
+    return {**indicators, **OPINIONS}
+
+
+def loud(votes: Mapping[str, float], regime: Regime) -> dict[str, float]:
+    """Return *votes* as they count in *regime*."""
+    loudness = LOUDNESS[regime]
+    return {
+        name: clip(vote if loudness < 1.0 and voters()[name][0] == "volume" else vote * loudness)
+        for name, vote in votes.items()
+    }
+
+
+@lru_cache(maxsize=256)
+def _weights(names: tuple[str, ...], regime: Regime) -> dict[str, float]:
+    shares: dict[Group, float] = {}
+    for name in names:
+        group, weight = voters()[name]
+        shares[group] = shares.get(group, 0.0) + weight
+    total = sum(GROUP_WEIGHTS[regime][group] for group in shares)
+    return {
+        name: GROUP_WEIGHTS[regime][group] / total * weight / shares[group]
+        for name in names
+        for group, weight in [voters()[name]]
+    }
+
+
+def weigh(votes: Iterable[str], regime: Regime) -> dict[str, float]:
+    """Return each vote's weight: its group's in *regime*, shared within the group; they sum to 1.
+
+    A group without any vote leaves its weight to the others.
+    """
+    return _weights(tuple(votes), regime)
+
+
+def side_scores(votes: Mapping[str, float], weights: Mapping[str, float]) -> tuple[float, float]:
+    """Return the long and the short score: 100 × Σ weight × the votes for that side."""
+    pairs = [(weights[name], vote) for name, vote in votes.items()]
+    return (
+        100.0 * sum(weight * vote for weight, vote in pairs if vote > 0),
+        -100.0 * sum(weight * vote for weight, vote in pairs if vote < 0),
+    )
+
+
+def across(timeframes: Mapping[Interval, TimeframeAnalysis], weights: Mapping[Interval, float]) -> tuple[float, float]:
+    """Return the long and the short score over the judged intervals, patterns left out."""
+    total = sum(weights.values())
+    return (
+        sum(weight * timeframes[name].long_score for name, weight in weights.items()) / total,
+        sum(weight * timeframes[name].short_score for name, weight in weights.items()) / total,
+    )
+
+
+def bonus(timeframes: Mapping[Interval, TimeframeAnalysis], weights: Mapping[Interval, float]) -> tuple[BonusPart, ...]:
+    """Return what patterns and divergences add, before the limit of 10 points a side."""
+    return tuple(
+        BonusPart(name=name, interval=timeframe.interval, points=value * BONUS_POINTS * weights[interval])
+        for interval, timeframe in timeframes.items()
+        if interval in weights
+        for name, value in timeframe.patterns.items()
+    )
+
+
+def bonus_points(parts: Sequence[BonusPart], side: Side) -> float:
+    """Return the points that *side* gets: its parts, at most 10."""
+    sign = 1.0 if side == "long" else -1.0
+    return min(BONUS_LIMIT, sum(part.points * sign for part in parts if part.points * sign > 0))
+
+
+def group_votes(
+    timeframes: Mapping[Interval, TimeframeAnalysis], weights: Mapping[Interval, float], side: Side, agreement: float
+) -> tuple[GroupVote, ...]:
+    """Return each group's votes; it agrees with *side* where two of three intervals say so, by *agreement*."""
+    sign = 1.0 if side == "long" else -1.0
+    result = []
+    for group in GROUPS:
+        votes: dict[Interval, float] = {
+            interval: vote
+            for interval, timeframe in timeframes.items()
+            if interval in weights and (vote := _group_vote(group, timeframe)) is not None
+        }
+        total = sum(weights[interval] for interval in votes)
+        mean = sum(weights[interval] * vote for interval, vote in votes.items()) / total if total > 0 else 0.0
+        agreeing = sum(vote * sign >= agreement for vote in votes.values())
+        result.append(
+            GroupVote(
+                name=group,
+                votes={str(interval): vote for interval, vote in votes.items()},
+                vote=mean,
+                agrees=agreeing >= AGREEING_INTERVALS,
+            )
+        )
+    return tuple(result)
+
+
+def _group_vote(group: Group, timeframe: TimeframeAnalysis) -> float | None:
+    """Return the weighted mean of the group's votes on one interval, None where it has none."""
+    parts = [(timeframe.weights[name], vote) for name, vote in timeframe.votes.items() if voters()[name][0] == group]
+    total = sum(weight for weight, _ in parts)
+    return sum(weight * vote for weight, vote in parts) / total if total > 0 else None
