@@ -37,6 +37,7 @@ class Environment(BaseSettings):
     api_url: str = "http://127.0.0.1:8710"  #: where the bot and the command line find the API
     api_host: str = "127.0.0.1"
     api_port: int = 8710
+    api_hosts: str = ""  #: names, by comma, under which the API may be reached without a key
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0  #: 0: any free port
     data_dir: Path = Path(".sevengate")

@@ -1,0 +1,189 @@
+"""Publishes what people set, and what Postgres knows, on `settings`: at start, on change, and when the bus lost it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, Final
+
+import structlog
+from pydantic import SecretStr
+from redis.exceptions import RedisError
+
+from services.api import people
+from services.api.database import Database, DatabaseAwayError
+from services.api.people import People
+from shared.bus import Bus
+from shared.config_file import merge
+from shared.contracts import MutesChanged, PriceAlertsChanged, SettingsChanged, StateRestored
+from shared.service import Service
+from shared.settings import RuntimeSettings
+
+WATCH_SECONDS: Final = 2.0
+MASK: Final = "********"
+
+log = structlog.get_logger()
+
+
+class Publisher:
+    """The only writer of `settings`.
+
+    Without Postgres the settings of config.yaml are published where the bus has none, so that the
+    pipeline runs; everything else waits until it is known.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        bus: Bus,
+        database: Database,
+        values: dict[str, Any],
+        *,
+        storing: asyncio.Lock,
+        wanted: asyncio.Event,
+    ) -> None:
+        self.service = service
+        self.bus = bus
+        self.database = database
+        self.values = values  #: of config.yaml
+        self.storing = storing
+        self.people: People | None = None  #: None: not read from Postgres yet
+        self.current: SettingsChanged | None = None  #: as last seen on, or put on, the bus
+        self._version = 0
+        self._unsaved: list[SettingsChanged] = []
+        self._wanted = wanted
+        self._publishing = asyncio.Lock()
+
+    def wake(self) -> None:
+        """Publish soon instead of at the next look."""
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Look every two seconds, or when woken, until the service stops."""
+        while not self.service.stopping.is_set():
+            try:
+                await self.publish()
+            except (RedisError, OSError) as error:
+                log.warning("settings cannot be published", error=str(error))
+            except Exception as error:
+                log.error("settings cannot be published", error=repr(error), exc_info=error)
+            self._wanted.clear()
+            try:
+                await asyncio.wait_for(self._wanted.wait(), WATCH_SECONDS)
+            except TimeoutError:
+                continue
+
+    async def publish(self) -> None:
+        """Put on the bus whatever it lacks or holds in an older form."""
+        async with self._publishing:
+            held = {type(event): event for event in await self.bus.newest_settings()}
+            try:
+                self.people = await people.load(self.database, _now())
+            except DatabaseAwayError:
+                log.debug("people's settings are not known: no database")
+            settings = held.get(SettingsChanged)
+            await self._settings(settings if isinstance(settings, SettingsChanged) else None)
+            if self.people is None:
+                return
+            alerts, mutes = held.get(PriceAlertsChanged), held.get(MutesChanged)
+            if not isinstance(alerts, PriceAlertsChanged) or alerts.price_alerts != self.people.price_alerts:
+                version = self._next(getattr(alerts, "version", 0))
+                await self.bus.publish_settings(
+                    PriceAlertsChanged(version=version, price_alerts=self.people.price_alerts)
+                )
+            if not isinstance(mutes, MutesChanged) or mutes.mutes != self.people.mutes:
+                version = self._next(getattr(mutes, "version", 0))
+                await self.bus.publish_settings(MutesChanged(version=version, mutes=self.people.mutes))
+            if StateRestored not in held:
+                await self._restore()
+            await self._save_versions()
+
+    def settings(self) -> RuntimeSettings:
+        """Return config.yaml with people's changes; what the newer program refuses of them is left out."""
+        overlay = self.people.overlay if self.people else {}
+        try:
+            return RuntimeSettings.model_validate(merge(self.values, overlay))
+        except ValueError as error:
+            log.error("what people changed does not fit any more; config.yaml alone counts", error=str(error))
+            return RuntimeSettings.model_validate(self.values)
+
+    async def _settings(self, held: SettingsChanged | None) -> None:
+        if self.people is None and held is not None:
+            self._take(held)
+            return
+        value = self.settings().dump()
+        if held is not None and plain(held.value) == plain(value):
+            self._take(held)
+            return
+        if self.current is not None and held is None and plain(self.current.value) == plain(value):
+            event = self.current  # the bus lost it: the same settings keep their version
+        else:
+            event = SettingsChanged(version=self._next(held.version if held else 0), value=plain(value), at=_now())
+        await self.bus.publish_settings(event)
+        log.info("settings published", version=event.version, from_database=self.people is not None)
+        self._take(event)
+
+    def _take(self, event: SettingsChanged) -> None:
+        if self.current is None or event.version != self.current.version:
+            self._unsaved.append(event)
+        self.current = event
+        self._version = max(self._version, event.version)
+        self.service.settings.take(event)
+
+    def _next(self, held: int) -> int:
+        """Return a version above all before, even those that a lost bus had: they grow with the clock."""
+        self._version = max(int(time.time()), self._version + 1, held + 1)
+        return self._version
+
+    async def _restore(self) -> None:
+        try:
+            async with asyncio.timeout(1.0):  # the recorder holds it for as long as the database is away
+                await self.storing.acquire()
+        except TimeoutError:
+            return
+        try:  # nothing that was read is left unstored now, so nothing is forgotten
+            state = await people.restored_state(self.database, self.settings(), self._next(0), _now())
+        except DatabaseAwayError:
+            return
+        finally:
+            self.storing.release()
+        await self.bus.publish_settings(state)
+        log.info("state restored", open_signals=len(state.open_signals), settled_scan=state.settled_scan)
+
+    async def _save_versions(self) -> None:
+        try:
+            while self._unsaved:
+                event = self._unsaved[0]
+                await people.save_version(self.database, event.version, event.at, masked(event.value))
+                self._unsaved.pop(0)
+        except DatabaseAwayError:
+            return
+
+
+def plain(value: Any) -> Any:
+    """Return *value* as it comes back from the wire: tuples are lists there."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def masked(value: dict[str, Any]) -> dict[str, Any]:
+    """Return settings as people may read them: secrets that are set show as a mask."""
+    return _mask(RuntimeSettings.model_validate(value).model_dump(mode="python"))  # type: ignore[no-any-return]
+
+
+def _mask(value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return MASK if value.get_secret_value() else ""
+    if isinstance(value, dict):
+        return {key: _mask(item) for key, item in value.items()}
+    return [_mask(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def unmasked(patch: dict[str, Any]) -> dict[str, Any]:
+    """Return *patch* without masked values: they mean 'as it is'."""
+    return {key: unmasked(item) if isinstance(item, dict) else item for key, item in patch.items() if item != MASK}
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,207 @@
+"""Records the streams in Postgres: acknowledged after the database has committed, never before."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import psycopg
+import structlog
+from redis.exceptions import RedisError
+
+from services.api import rows
+from services.api.database import Connection, Database, DatabaseAwayError
+from shared import metrics
+from shared.bus import Bus, Commit, Delivery
+from shared.contracts import Alert, Decision, DeliveryReport, Message, PriceBody, ScanOpened, ScanSettled, Stream
+from shared.service import CLAIM_AFTER_MS, Service
+
+GROUP: Final = "api"
+CONSUMER: Final = "recorder"  #: fixed, so that a restart finds what the last run read and did not store
+STREAMS: Final = (Stream.SCANS, Stream.DECISIONS_PASSED, Stream.ALERTS, Stream.DELIVERIES, Stream.DECISIONS)
+BATCH: Final = 256  #: of each stream
+# What the database says about a row rather than about itself.
+POISON: Final = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError, ValueError, TypeError)
+
+log = structlog.get_logger()
+
+
+@dataclass
+class Statements:
+    """Rows by the statement that stores them, in the order in which they have to go."""
+
+    rows: dict[str, list[dict[str, Any]]] = field(
+        default_factory=lambda: {
+            statement: []
+            for statement in (
+                *(rows.SCAN_OPENED, rows.SCAN_SETTLED, rows.DECISION, rows.SIGNAL),
+                *(rows.ALERT, rows.LIFECYCLE, rows.DELIVERY),
+            )
+        }
+    )
+    scans: set[int] = field(default_factory=set)  #: whose decisions are among the rows
+
+    def add(self, message: Message) -> None:
+        """Add what *message* stores; a message that stores nothing raises `TypeError`."""
+        match message:
+            case ScanOpened():
+                self.rows[rows.SCAN_OPENED].append(rows.scan_opened(message))
+            case ScanSettled():
+                self.rows[rows.SCAN_SETTLED].append(rows.scan_settled(message))
+            case Decision():
+                self.rows[rows.DECISION].append(rows.decision(message))
+                self.rows[rows.SIGNAL].extend(rows.signals_of_decision(message))
+                self.scans.add(message.analysis.scan_id)
+            case Alert():
+                self.rows[rows.ALERT].append(rows.alert(message))
+                self.rows[rows.SIGNAL].extend(rows.signals_of_alert(message))
+                if (change := rows.lifecycle(message)) is not None:
+                    self.rows[rows.LIFECYCLE].append(change)
+            case DeliveryReport():
+                self.rows[rows.DELIVERY].append(rows.delivery(message))
+            case _:
+                raise TypeError(f"nothing records a {type(message).__name__}")
+
+    async def store(self, connection: Connection) -> None:
+        """Run every statement over its rows, pipelined."""
+        async with connection.cursor() as cursor:
+            for statement, parameters in self.rows.items():
+                if parameters:
+                    await cursor.executemany(statement.encode(), parameters)
+
+
+class Recorder:
+    """Reads with the group "api", stores, acknowledges."""
+
+    def __init__(self, service: Service, bus: Bus, database: Database, fired: asyncio.Event) -> None:
+        self.service = service
+        self.bus = bus
+        self.database = database
+        self.fired = fired  #: set when a price alert has fired
+        self.storing = asyncio.Lock()  #: held while read messages are not yet stored
+        self.stored = 0  #: messages since this process started
+        self.waiting = ""  #: why nothing is stored at this moment
+
+    async def run(self) -> None:
+        """Record until the service stops."""
+        deliveries: list[Delivery] = []
+        begun, next_claim = False, 0.0
+        while not self.service.stopping.is_set():
+            try:
+                if not begun:
+                    deliveries, begun = await self.bus.pending(GROUP, CONSUMER, STREAMS), True
+                for start in range(0, len(deliveries), BATCH):
+                    await self.record(deliveries[start : start + BATCH])
+                self.service.beat(self.waiting)
+                deliveries = await self.bus.read(GROUP, CONSUMER, STREAMS, count=BATCH)
+                if time.monotonic() >= next_claim:
+                    deliveries += await self._claimed()
+                    next_claim = time.monotonic() + CLAIM_AFTER_MS / 5_000
+            except (RedisError, OSError) as error:
+                log.warning("the bus does not answer", error=str(error))
+                deliveries, begun = [], False
+                self.service.beat("the bus")
+                await self.service.pause(1.0)
+
+    async def _claimed(self) -> list[Delivery]:
+        """Take up again what failed, or what another consumer left."""
+        claimed: list[Delivery] = []
+        for stream in STREAMS:
+            claimed += await self.bus.claim(GROUP, CONSUMER, stream, min_idle_ms=CLAIM_AFTER_MS)
+            backlog = await self.bus.backlog(stream, GROUP)
+            metrics.LAG.labels(stream, GROUP).set(backlog.undelivered)
+            metrics.OLDEST_PENDING.labels(stream, GROUP).set(backlog.oldest_pending_ms / 1_000)
+        return claimed
+
+    async def record(self, deliveries: Sequence[Delivery]) -> None:
+        """Store and acknowledge *deliveries*, waiting as long as the database is away."""
+        if not deliveries:
+            return
+        async with self.storing:
+            stored = await self._patiently(deliveries)
+        if not stored:  # the service stops; what was not acknowledged is read again
+            return
+        await self.bus.commit(Commit(tokens=[delivery.token for delivery in stored]))
+        self.stored += len(stored)
+        now = time.time()
+        for delivery in stored:
+            metrics.LATENCY.labels(delivery.token.stream, GROUP).observe(max(0.0, now - delivery.sent_at / 1_000))
+        if any(isinstance(item.message, Alert) and isinstance(item.message.body, PriceBody) for item in stored):
+            self.fired.set()
+
+    async def _patiently(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        while not self.service.stopping.is_set():
+            try:
+                stored = await self._store(deliveries)
+                self.waiting = ""
+                return stored
+            except DatabaseAwayError as error:
+                if not self.waiting:
+                    log.warning("the database does not answer; nothing is acknowledged", error=str(error))
+                self.waiting = f"the database: {error}"
+                self.service.beat(self.waiting)
+                await self.service.pause(1.0)
+        return []
+
+    async def _store(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Store all in one transaction; if one row is refused, each by itself. Return what was stored."""
+        try:
+            await self._transaction(deliveries)
+            return list(deliveries)
+        except POISON as error:
+            if len(deliveries) == 1:
+                await self._refuse(deliveries[0], error)
+                return []
+        stored: list[Delivery] = []
+        for delivery in deliveries:
+            stored += await self._store([delivery])
+        return stored
+
+    async def _transaction(self, deliveries: Sequence[Delivery]) -> None:
+        statements = Statements()
+        for delivery in deliveries:
+            statements.add(delivery.message)
+        async with self.database.connection() as connection:
+            await self.database.ensure_partitions(connection, statements.scans)
+            await statements.store(connection)
+        self.database.partitions_exist(statements.scans)
+
+    async def _refuse(self, delivery: Delivery, error: Exception) -> None:
+        """Leave a message pending with its error: it is tried again, and put aside in the end."""
+        log.error("a message could not be stored", stream=delivery.token.stream, error=repr(error))
+        await self.bus.fail(delivery, repr(error))
+
+
+async def keep_house(service: Service, bus: Bus, database: Database) -> None:
+    """Trim what everybody has read; make partitions ahead and drop those past retention, until stopped."""
+    next_retention = 0.0
+    while not service.stopping.is_set():
+        try:
+            # the notifier may not have started yet: its group keeps the alerts for it
+            await bus.ensure_group(Stream.ALERTS, "notifier")
+            for stream in (Stream.ALERTS, Stream.DELIVERIES):
+                await bus.trim_read(stream)
+            if database.ready and time.monotonic() >= next_retention:
+                await retain(database, service.settings.settings.recording.retention_days)
+                next_retention = time.monotonic() + 600.0
+        except (RedisError, OSError, DatabaseAwayError, psycopg.Error) as error:
+            log.warning("housekeeping has to wait", error=str(error))
+        await service.pause(5.0)
+
+
+async def retain(database: Database, days: int) -> list[str]:
+    """Make the next month's partition and drop what is older than *days*, by the newest scan."""
+    newest = (await database.rows("SELECT max(scan_id) AS scan_id FROM scans"))[0]["scan_id"]
+    if newest is None:
+        return []
+    ahead = (newest, newest + 31 * 86_400_000)
+    async with database.connection() as connection:
+        await database.ensure_partitions(connection, ahead)
+    database.partitions_exist(ahead)
+    dropped = await database.drop_before(newest - days * 86_400_000)
+    if dropped:
+        log.info("old partitions dropped", partitions=dropped)
+    return dropped
