@@ -1,0 +1,183 @@
+"""The candle chart of a card: bars, volume, the price axis, levels and their zones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from services.notifier.canvas import Canvas, Colour, blend
+from services.notifier.text import price
+from shared.contracts import Floats, unpack
+
+AXIS: Final = 74.0  #: points on the right for prices
+ROOM: Final = 0.10  #: of the width, free after the last bar
+ROWS: Final = 6  #: open_time, open, high, low, close, volume
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A price with its own line."""
+
+    price: float
+    colour: Colour
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A shaded range of prices."""
+
+    low: float
+    high: float
+    colour: Colour
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where the chart stands, in points."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+def bars_of(data: bytes) -> Floats:
+    """Return the chart's matrix (6, n); empty where there is none."""
+    values = unpack(data)
+    return values.reshape(ROWS, -1) if len(values) else np.empty((ROWS, 0))
+
+
+class Chart:
+    """One chart on a canvas."""
+
+    def __init__(
+        self,
+        canvas: Canvas,
+        frame: Frame,
+        bars: Floats,
+        *,
+        marks: Sequence[Mark] = (),
+        zones: Sequence[Zone] = (),
+        faint: Sequence[Mark] = (),
+        tick_size: float = 0.0,
+        entered_at: float = 0.0,
+    ) -> None:
+        self._canvas, self._frame, self._bars = canvas, frame, bars
+        self._marks, self._zones, self._tick_size, self._entered_at = marks, zones, tick_size, entered_at
+        prices = [mark.price for mark in marks]
+        prices += [bars[3].min(), bars[2].max()] if bars.shape[1] else []
+        low, high = (min(prices), max(prices)) if prices else (0.0, 1.0)
+        margin = (high - low) * 0.07 or abs(high) * 0.01 or 1.0
+        self._low, self._high = low - margin, high + margin
+        self._faint = [mark for mark in faint if self._low < mark.price < self._high]
+        self._inner = frame.width - AXIS
+        self._step = self._inner * (1 - ROOM) / max(1, bars.shape[1])
+
+    def draw(self) -> None:
+        """Draw everything, from the back to the front."""
+        frame, theme = self._frame, self._canvas.theme
+        self._canvas.box(frame.x, frame.y, frame.width, frame.height, theme.panel, radius=10)
+        self._draw_zones()
+        self._draw_grid()
+        self._draw_volume()
+        self._draw_faint()
+        self._draw_bars()
+        self._draw_marks()
+
+    def _at(self, value: float) -> float:
+        return self._frame.y + self._frame.height * (self._high - value) / (self._high - self._low)
+
+    def _x(self, index: float) -> float:
+        return self._frame.x + 8 + self._step * (index + 0.5)
+
+    def _end(self) -> float:
+        return self._frame.x + self._inner
+
+    def _draw_zones(self) -> None:
+        times = self._bars[0]
+        begun = float(np.searchsorted(times, self._entered_at)) if self._entered_at else max(0, len(times) - 1)
+        left = self._x(begun)
+        for zone in self._zones:
+            top, bottom = self._at(zone.high), self._at(zone.low)
+            fill = blend(zone.colour, self._canvas.theme.panel, 0.14)
+            self._canvas.box(left, top, self._end() - left, bottom - top, fill)
+
+    def _draw_grid(self) -> None:
+        theme, taken = self._canvas.theme, [self._at(mark.price) for mark in self._marks]
+        for value in round_prices(self._low, self._high, 5):
+            y = self._at(value)
+            self._canvas.box(self._frame.x + 8, y - 0.25, self._inner - 8, 0.5, theme.line)
+            if all(abs(y - other) > 15 for other in taken):
+                self._canvas.text(self._end() + 8, y, price(value, self._tick_size), 11, theme.faint)
+
+    def _draw_volume(self) -> None:
+        volume = self._bars[5]
+        largest = volume.max() if len(volume) else 0.0
+        if largest <= 0:
+            return
+        theme, floor = self._canvas.theme, self._frame.y + self._frame.height - 6
+        for index, value in enumerate(volume):
+            height = self._frame.height * 0.14 * value / largest
+            rose = self._bars[4, index] >= self._bars[1, index]
+            fill = blend(theme.long if rose else theme.short, theme.panel, 0.28)
+            self._canvas.box(self._x(index) - self._step * 0.36, floor - height, self._step * 0.72, height, fill)
+
+    def _draw_faint(self) -> None:
+        for mark in self._faint:
+            y = self._at(mark.price)
+            self._canvas.dashes(self._frame.x + 8, self._end(), y, blend(mark.colour, self._canvas.theme.panel, 0.75))
+            if mark.label:
+                self._canvas.text(self._frame.x + 12, y - 8, mark.label, 10, mark.colour)
+
+    def _draw_bars(self) -> None:
+        theme = self._canvas.theme
+        for index in range(self._bars.shape[1]):
+            _, opened, high, low, close, _ = self._bars[:, index]
+            fill = theme.long if close >= opened else theme.short
+            x, top, bottom = self._x(index), self._at(max(opened, close)), self._at(min(opened, close))
+            self._canvas.box(x - 0.5, self._at(high), 1, self._at(low) - self._at(high), fill)
+            self._canvas.box(x - self._step * 0.36, top, self._step * 0.72, max(1.0, bottom - top), fill)
+
+    def _draw_marks(self) -> None:
+        """Draw the lines where they are, and their labels where they do not cover each other."""
+        labels = spread([self._at(mark.price) for mark in self._marks], 18, self._frame.y + 10, self._floor())
+        for mark, y in zip(self._marks, labels, strict=True):
+            self._canvas.dashes(self._frame.x + 8, self._end(), self._at(mark.price), mark.colour, dash=6, gap=3)
+            self._canvas.box(self._end() + 2, y - 8.5, AXIS - 6, 17, mark.colour, radius=4)
+            ink = self._canvas.theme.ground if self._canvas.theme.name == "dark" else self._canvas.theme.panel
+            text = price(mark.price, self._tick_size)
+            size = 11 if self._canvas.measure(text, 11, 600) < AXIS - 12 else 9
+            self._canvas.text(self._end() + 2 + (AXIS - 6) / 2, y, text, size, ink, weight=600, anchor="m")
+            if mark.label:
+                self._canvas.text(self._end() - 6, y - 9, mark.label, 10, mark.colour, weight=600, anchor="r")
+
+    def _floor(self) -> float:
+        return self._frame.y + self._frame.height - 10
+
+
+def spread(places: Sequence[float], gap: float, top: float, bottom: float) -> list[float]:
+    """Move *places* apart so that neighbours are *gap* from each other, between *top* and *bottom*."""
+    order = sorted(range(len(places)), key=lambda index: places[index])
+    moved = [min(max(place, top), bottom) for place in places]
+    for before, after in zip(order, order[1:], strict=False):
+        moved[after] = max(moved[after], moved[before] + gap)
+    for after, before in zip(reversed(order), list(reversed(order))[1:], strict=False):
+        moved[after] = min(moved[after], bottom)
+        moved[before] = min(moved[before], moved[after] - gap)
+    return moved
+
+
+def round_prices(low: float, high: float, count: int) -> list[float]:
+    """Return about *count* round prices between *low* and *high*."""
+    rough = (high - low) / count
+    if not math.isfinite(rough) or rough <= 0:
+        return []
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(step * power for step in (1, 2, 2.5, 5, 10) if step * power >= rough)
+    first = math.ceil(low / step)
+    return [number * step for number in range(first, math.floor(high / step) + 1)]
