@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import secrets
+import signal
+import sys
 from types import TracebackType
 from typing import Any, Self
 
@@ -56,3 +59,27 @@ class Sink:
             return web.Response(status=401, text="the signature is wrong")
         self.received.append(request.headers["webhook-id"])
         return web.Response(status=204)
+
+
+async def receive(port: int) -> None:
+    """Print one line for each webhook that comes to *port*, signed or not, until asked to stop."""
+
+    async def take(request: web.Request) -> web.Response:
+        alert = await request.json()
+        print(alert.get("kind"), alert.get("symbol"), alert.get("alert_id"), flush=True)
+        return web.Response(status=204)
+
+    app = web.Application(client_max_size=1 << 22)
+    app.add_routes([web.post("/alerts", take)])
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "0.0.0.0", port).start()  # noqa: S104 inside its container
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
+    await runner.cleanup()
+
+
+if __name__ == "__main__":
+    asyncio.run(receive(int(sys.argv[1])))
