@@ -89,6 +89,9 @@ def prepare(symbols: int, seed: int, start: str, replay: Path | None, *, lockste
 
 async def serve(source: Source, options: Options, host: str, port: int) -> None:
     """Serve until a signal asks to stop."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     simulator = Simulator(source, options)
     bound = await simulator.open(host, port)
     listening = {
@@ -102,9 +105,6 @@ async def serve(source: Source, options: Options, host: str, port: int) -> None:
         "now": simulator.exchange.now(),
     }
     print(wire.dumps(listening), flush=True)
-    stopping = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     await stopping.wait()
     await simulator.close()
 

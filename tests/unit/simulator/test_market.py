@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -103,10 +104,7 @@ def test_a_bar_so_far_grows_into_the_bar() -> None:
     """High, low and volume so far are monotone and never beyond the bar's own."""
     bar = np.array([100.0, 104.0, 98.0, 103.0, 50.0, 5_000.0, 10.0, 30.0, 3_000.0])
     grown = [so_far(bar, fraction, np.array(0.1), np.array(0.01)) for fraction in np.linspace(0, 0.999, 40)]
-    assert all(
-        a[HIGH] <= b[HIGH] and a[LOW] >= b[LOW] and a[VOLUME] <= b[VOLUME]
-        for a, b in zip(grown, grown[1:], strict=False)
-    )
+    assert all(a[HIGH] <= b[HIGH] and a[LOW] >= b[LOW] and a[VOLUME] <= b[VOLUME] for a, b in itertools.pairwise(grown))
     assert grown[0][HIGH] == grown[0][LOW] == 100.0
     assert grown[-1][[HIGH, LOW]].tolist() == [104.0, 98.0]
     assert all(shown[LOW] <= shown[CLOSE] <= shown[HIGH] for shown in grown)
