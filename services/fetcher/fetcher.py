@@ -498,7 +498,7 @@ class Fetcher(Listener):
         return await self._commit(fields, outputs, close)
 
     async def _publish_snapshots(self, scan_id: int, symbols: Sequence[str]) -> None:
-        previous, self._first_entry = self._first_entry, ""
+        self._first_entry = ""
         bitcoin = handler.bitcoin_bars(self.coins, scan_id)
         depth_ms = handler.DEPTH_MS if self.clock.speed <= 1 else SCAN_MS
         for start in range(0, len(symbols), PUBLISHED_AT_ONCE):
@@ -513,9 +513,8 @@ class Fetcher(Listener):
                 )
                 for symbol in symbols[start : start + PUBLISHED_AT_ONCE]
             ]
-            ids = await self.bus.publish(
-                Stream.SNAPSHOTS, batch, lease=self.lease, trim_before="" if start else previous
-            )
+            # the gatekeeper trims behind what it has settled; the bus bounds the rest
+            ids = await self.bus.publish(Stream.SNAPSHOTS, batch, lease=self.lease)
             self._first_entry = self._first_entry or ids[0]
         fields: dict[str, bytes | None] = {"published": str(scan_id).encode()}
         if self._first_entry:
