@@ -132,7 +132,9 @@ class Chart:
             y = self._at(mark.price)
             self._canvas.dashes(self._frame.x + 8, self._end(), y, blend(mark.colour, self._canvas.theme.panel, 0.75))
             if mark.label:
-                self._canvas.text(self._frame.x + 12, y - 8, mark.label, 10, mark.colour)
+                below = any(0 <= y - self._at(other.price) < 16 for other in self._marks) or y < self._frame.y + 18
+                place = y + (9 if below and y < self._floor() - 6 else -8)
+                self._canvas.text(self._frame.x + 12, place, mark.label, 10, mark.colour)
 
     def _draw_bars(self) -> None:
         theme = self._canvas.theme

@@ -8,12 +8,11 @@ from functools import lru_cache
 from importlib import resources
 from typing import Final, Literal
 
-from PIL import Image, ImageDraw, ImageFont, features
+from PIL import Image, ImageDraw, ImageFont
 
 SCALE: Final = 2
 COMPRESSION: Final = 3
 CJK_FROM: Final = 0x2E80  #: the first code point that Inter leaves to Noto Sans CJK
-TABULAR: Final = ["tnum", "ss01"] if features.check("raqm") else None
 Colour = tuple[int, int, int]
 Anchor = Literal["l", "m", "r"]
 
@@ -98,13 +97,21 @@ def font(size: int, weight: int, wide: bool) -> ImageFont.FreeTypeFont:
     """Return Inter, or Noto Sans CJK for what Inter lacks."""
     if wide:
         path = resources.files("manimgx_fonts_cjk") / "NotoSansCJK-VF.otf.ttc"
-        made = ImageFont.truetype(str(path), size * SCALE, index=2)  # the collection's Simplified Chinese
+        made = ImageFont.truetype(
+            str(path), size * SCALE, index=2, layout_engine=ImageFont.Layout.BASIC
+        )  # the collection's Simplified Chinese
         made.set_variation_by_axes([weight])
     else:
         path = resources.files("fontpkg_inter") / "files" / "Inter[opsz,wght].ttf"
-        made = ImageFont.truetype(str(path), size * SCALE)
+        made = ImageFont.truetype(str(path), size * SCALE, layout_engine=ImageFont.Layout.BASIC)
         made.set_variation_by_axes([min(32, max(14, size)), weight])
     return made
+
+
+@lru_cache(maxsize=2_048)
+def length(text: str, size: int, weight: int, wide: bool) -> float:
+    """Return the width of a run of one font, in points."""
+    return font(size, weight, wide).getlength(text) / SCALE
 
 
 def runs(text: str) -> list[tuple[str, bool]]:
@@ -154,7 +161,7 @@ class Canvas:
 
     def measure(self, text: str, size: int, weight: int = 400) -> float:
         """Return the text's width in points."""
-        return sum(font(size, weight, wide).getlength(part, features=TABULAR) for part, wide in runs(text)) / SCALE
+        return sum(length(part, size, weight, wide) for part, wide in runs(text))
 
     def text(
         self, x: float, y: float, text: str, size: int, fill: Colour, *, weight: int = 400, anchor: Anchor = "l"
@@ -166,8 +173,8 @@ class Canvas:
         baseline = (y + size * 0.363) * SCALE
         for part, wide in runs(text):
             used = font(size, weight, wide)
-            self._draw.text((left * SCALE, baseline), part, font=used, fill=fill, anchor="ls", features=TABULAR)
-            left += used.getlength(part, features=TABULAR) / SCALE
+            self._draw.text((left * SCALE, baseline), part, font=used, fill=fill, anchor="ls")
+            left += length(part, size, weight, wide)
         return width
 
     def fitted(

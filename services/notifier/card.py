@@ -62,15 +62,15 @@ def _system(body: SystemBody, alert: Alert, theme: Theme, timezone: str) -> byte
 @_draw.register
 def _signal(body: SignalBody, alert: Alert, theme: Theme, timezone: str) -> bytes | None:
     analysis = body.analysis
-    canvas = Canvas(WIDTH, 786, theme)
+    canvas = Canvas(WIDTH, 792, theme)
     _header(canvas, alert.symbol, body.side.upper(), theme.side(body.side), f"{analysis.regime.title()} · 15m chart")
     _strength(canvas, analysis, theme.side(body.side))
     _signal_chart(canvas, analysis, Frame(EDGE, 82, INNER, 268))
     _gauges(canvas, analysis, body.verdicts, 362)
     _levels(canvas, analysis, 428)
     _timeframes(canvas, analysis, Frame(EDGE, 500, 362, 118))
-    _snapshot(canvas, analysis, Frame(EDGE, 628, 362, 104))
-    _gates(canvas, body.verdicts, Frame(EDGE + 372, 500, INNER - 372, 232))
+    _snapshot(canvas, analysis, Frame(EDGE, 628, 362, 112))
+    _gates(canvas, body.verdicts, Frame(EDGE + 372, 500, INNER - 372, 240))
     _footer(canvas, alert, timezone, _mood(analysis))
     return canvas.png()
 
@@ -104,7 +104,7 @@ def _lifecycle(body: LifecycleBody, alert: Alert, theme: Theme, timezone: str) -
     ]
     _facts(canvas, facts, 362)
     note = body.reason + (" · a tick told it, the bar has yet to confirm" if body.early else "")
-    canvas.fitted(EDGE + 2, 438, note, 13, theme.dim, INNER)
+    canvas.fitted(EDGE + 2, 444, note, 13, theme.dim, INNER)
     _footer(canvas, alert, timezone)
     return canvas.png()
 
@@ -331,7 +331,7 @@ def _timeframes(canvas: Canvas, analysis: Analysis, frame: Frame) -> None:
         y = frame.y + 44 + 26 * row
         lean = max(-1.0, min(1.0, (timeframe.long_score - timeframe.short_score) / 100))
         canvas.text(frame.x + 14, y, timeframe.interval, 14, theme.ink, weight=600)
-        canvas.text(frame.x + 46, y, _short_regime(timeframe), 11, theme.dim)
+        canvas.text(frame.x + 52, y, _short_regime(timeframe), 11, theme.dim)
         canvas.box(middle - reach, y - 4, 2 * reach, 8, theme.line, radius=4)
         fill, length = theme.side("long" if lean >= 0 else "short"), reach * abs(lean)
         canvas.box(middle if lean >= 0 else middle - length, y - 4, length, 8, fill, radius=4)
@@ -366,6 +366,9 @@ def _gates(canvas: Canvas, verdicts: Sequence[Verdict], frame: Frame) -> None:
         canvas.tick(frame.x + 20, y, verdict.passed)
         canvas.text(frame.x + 34, y, GATES.get(verdict.gate, verdict.gate), 13, theme.ink)
         x = frame.x + frame.width - 14
+        if verdict.gate == "squeeze":
+            canvas.text(x, y, "free" if verdict.passed else "squeezed", 13, theme.ink, weight=600, anchor="r")
+            continue
         x -= canvas.text(x, y, f"/ {_figure(verdict.threshold)}", 12, theme.faint, anchor="r") + 4
         canvas.text(x, y, _figure(verdict.value), 13, theme.ink, weight=600, anchor="r")
 

@@ -40,10 +40,12 @@ QUARTER_MS: Final = 900_000
 PARTS: Final = {"score": 38.0, "groups": 16.0, "timeframes": 14.0, "FMQS": 11.0}
 
 
-def chart(seed: int = 7, last: float = 142.0, drift: float = 0.0006) -> bytes:
-    """Return 96 bars of 15m, matrix (6, 96), that end at *last*."""
+def chart(seed: int = 7, last: float = 142.0, drift: float = 0.0006, *, entry: float = 0.0) -> bytes:
+    """Return 96 bars of 15m, matrix (6, 96), that end at *last* and passed *entry* 24 bars before."""
     random = np.random.default_rng(seed)
     path = np.cumsum(random.normal(drift, 0.0042, BARS) + 0.006 * np.sin(np.arange(BARS) / 9.0) / 3)
+    if entry:
+        path[-24:] += np.linspace(0, np.log(last / entry) - (path[-1] - path[-25]), 24)
     close = last * np.exp(path - path[-1])
     opened = np.concatenate(([close[0] * 0.999], close[:-1]))
     spread = np.abs(random.normal(0, 0.0025, (2, BARS)))
@@ -202,7 +204,7 @@ def lifecycle(event: LifecycleEvent = "target", symbol: str = "SOLUSDT", *, crea
         worst_r=-0.4 if won else -1.0,
         opened_scan=SCAN - 24 * QUARTER_MS,
         reason="the bar touched it",
-        chart=chart(11, 146.6 if won else 139.9),
+        chart=chart(11, 146.6 if won else 139.9, entry=142.0),
     )
     return Alert(
         alert_id=f"lifecycle:{opened}:{event}",
