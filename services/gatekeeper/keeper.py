@@ -15,9 +15,10 @@ from services.gatekeeper.domain import state as states
 from services.gatekeeper.handler import Outcome, World
 from services.gatekeeper.inbox import Held, Inbox
 from shared import metrics
+from shared import service as base
 from shared.bus import Commit, CommitResult, Delivery, Lease, LeaseLost, StateChange, Token
 from shared.contracts import PriceTick, ScanOpened, StateRestored, Stream
-from shared.service import LEASE_MS, Service
+from shared.service import Service
 
 NAME: Final = "gatekeeper"
 CONSUMER: Final = "active"  #: one name, so that a new holder finds what the old one had pending
@@ -92,13 +93,13 @@ class Keeper:
 
     async def _still_ours(self) -> None:
         """Raise `LeaseLost` when somebody else holds the lease: a paused process must not read on."""
-        if not await self.bus.renew(self.lease, ttl_ms=LEASE_MS):
+        if not await self.bus.renew(self.lease, ttl_ms=base.LEASE_MS):
             raise LeaseLost(self.lease.name)
         self.checked = time.monotonic()
 
     async def _turn(self) -> None:
         """Read once and do all that can be done."""
-        if time.monotonic() - self.checked > 1.5:
+        if time.monotonic() - self.checked > base.LEASE_MS / 6_000:
             await self._still_ours()
         await self._audit()
         deliveries = await self.bus.read(NAME, CONSUMER, STREAMS, count=COUNT, block_ms=BLOCK_MS)

@@ -26,8 +26,8 @@ class Progress(Fact, frozen=True):
 
     settled_scan: int = 0
     recent: tuple[SettledScan, ...] = ()  #: the last `REMEMBERED_SCANS`, oldest first
-    appearances: dict[str, Appearance] = {}  #: by symbol
-    cooldowns: dict[str, int] = {}  #: "SYMBOL:side" or "anomaly:SYMBOL" -> until, exchange clock
+    appearances: dict[str, Appearance] = msgspec.field(default_factory=dict)  #: by symbol
+    cooldowns: dict[str, int] = msgspec.field(default_factory=dict)  #: "SYMBOL:side", "anomaly:SYMBOL" -> until
     anomaly_scans: tuple[int, ...] = ()  #: scans of the last hour, one entry for each anomaly told
     inhibited_by: str = ""  #: why the last scan could raise no signal
     inhibited_since: int = 0  #: scan
@@ -66,8 +66,8 @@ class Prices(Fact, frozen=True):
 
     last_tick: int = 0  #: exchange clock
     covered: tuple[int, ...] = ()  #: the newest scans in whose bar a tick was seen
-    alerts: dict[str, PriceState] = {}
-    fired: dict[str, int] = {}  #: price_alert_id -> when it was last told, exchange clock
+    alerts: dict[str, PriceState] = msgspec.field(default_factory=dict)
+    fired: dict[str, int] = msgspec.field(default_factory=dict)  #: price_alert_id -> when it was last told
 
 
 class HeldAlert(Fact, frozen=True):
@@ -96,7 +96,7 @@ class State(Fact, frozen=True):
     """The whole; each part is one field of the bus's state."""
 
     progress: Progress = Progress()
-    signals: dict[str, Tracked] = {}  #: by "SYMBOL:side"
+    signals: dict[str, Tracked] = msgspec.field(default_factory=dict)  #: by "SYMBOL:side"
     prices: Prices = Prices()
     held: Held = Held()
     watch: Watch = Watch()

@@ -1,0 +1,97 @@
+"""`make chaos`: many seeded runs in one process, then runs with real processes; the figures at the end.
+
+`--seed N` replays one seed of the runs in one process, `--processes 0` leaves out the real processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from services.terminal import stores
+from shared.service import configure_logging
+from tests.chaos import inprocess
+from tests.conftest import running
+
+
+@dataclass
+class Totals:
+    """What all runs together came to."""
+
+    runs: int = 0
+    without_kill: int = 0
+    alerts: int = 0
+    kills: Counter[str] = field(default_factory=Counter)
+    struck: Counter[str] = field(default_factory=Counter)
+    violations: list[str] = field(default_factory=list)
+
+    def add(self, name: str, kills: Counter[str], struck: Counter[str], alerts: int, violations: Iterable[str]) -> None:
+        """Add one run."""
+        self.runs += 1
+        self.kills += kills
+        self.struck += struck
+        self.alerts += alerts
+        self.without_kill += not kills.total()
+        self.violations += [f"{name}: {text}" for text in violations]
+
+
+async def many(seeds: Iterable[int], *, rate: float, together: int, totals: Totals) -> None:
+    """Run *seeds* on one Valkey, *together* at a time."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = stores.valkey(Path(folder), durable=False)
+        with running(store.argv), inprocess.quick():
+            stores.wait_for_valkey(store.url)
+            turn = asyncio.Semaphore(together)
+
+            async def one(seed: int) -> None:
+                async with turn:
+                    run = await inprocess.run(seed, store.url, rate=rate)
+                totals.add(f"seed {seed}", run.kills, run.struck, len(run.alerts), run.violations)
+                if run.violations or totals.runs % 20 == 0:
+                    print(f"  {totals.runs} runs, {totals.kills.total()} kills, {len(totals.violations)} violations")
+
+            await asyncio.gather(*(one(seed) for seed in seeds))
+
+
+def report(title: str, totals: Totals, seconds: float) -> None:
+    """Print what was hit."""
+    print(f"\n{title}: {totals.runs} runs, {totals.alerts} alerts compared, {seconds:.0f} s")
+    for name, count in sorted(totals.kills.items()):
+        print(f"  killed {name:<12} {count:>6}")
+    for name, count in sorted(totals.struck.items()):
+        print(f"  {name:<30} {count:>6}")
+    for text in totals.violations[:50]:
+        print(f"  VIOLATION {text}")
+
+
+def main() -> int:
+    """Run everything; return 0 when no invariant was violated and every run really killed something."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--runs", type=int, default=200, help="seeded runs in one process")
+    parser.add_argument("--seed", type=int, help="replay this one seed")
+    parser.add_argument("--rate", type=float, default=0.03, help="share of operations that a fault strikes")
+    parser.add_argument("--together", type=int, default=6, help="runs at the same time")
+    parser.add_argument("--processes", type=int, default=20, help="runs with real processes")
+    options = parser.parse_args()
+    configure_logging("error" if options.seed is None else "info", "console")
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    seeds = [options.seed] if options.seed is not None else list(range(1, options.runs + 1))
+    totals, started = Totals(), time.monotonic()
+    asyncio.run(many(seeds, rate=options.rate, together=options.together, totals=totals))
+    report("stages in one process", totals, time.monotonic() - started)
+    if totals.without_kill:
+        totals.violations.append(f"{totals.without_kill} runs killed nothing in flight")
+        print(f"  VIOLATION {totals.violations[-1]}")
+    print(f"\nruns: {totals.runs}\nkills in flight: {totals.kills.total()}\nviolations: {len(totals.violations)}")
+    return 1 if totals.violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

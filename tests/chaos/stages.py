@@ -1,0 +1,158 @@
+"""The stages of one run as tasks of this process, each restarted when it is killed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from services.gatekeeper.keeper import Keeper
+from services.notifier.ledger import Ledger, report_of
+from shared.bus import Bus, Commit, Delivery, RedisBus
+from shared.contracts import Alert, DeliveryReport, MarketSnapshot, Stream
+from shared.service import Service, consume, lead
+from shared.settings import Environment
+from tests.chaos.faults import Faults, FaultyBus
+from tests.chaos.market import ChaosMarket
+
+DESTINATION = "sink"
+FREEZE_SECONDS = 1.3  #: longer than the lease and the claim of a run
+
+
+@dataclass
+class Sink:
+    """The outside world: what it got, and in which order."""
+
+    received: Counter[str] = field(default_factory=Counter)
+    order: list[str] = field(default_factory=list)
+
+    def take(self, alert: Alert) -> None:
+        """Receive *alert*."""
+        self.received[alert.alert_id] += 1
+        self.order.append(alert.alert_id)
+
+
+Main = Callable[[Service, FaultyBus], Awaitable[None]]
+
+
+class Stage:
+    """One service that comes back whenever it dies, like a process under a supervisor."""
+
+    def __init__(self, name: str, number: int, url: str, market: str, faults: Faults, main: Main) -> None:
+        self.name = name
+        self.number = number
+        self.kills = 0
+        self._url, self._market, self._faults, self._main = url, market, faults, main
+        self._task: asyncio.Task[None] | None = None
+        self.service: Service | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._supervise(), name=f"{self._market} {self.name}")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _supervise(self) -> None:
+        while True:
+            await self._live()
+            self.kills += 1
+            await asyncio.sleep(0.01)
+
+    async def _live(self) -> None:
+        """Run one incarnation until it dies; its connections die with it."""
+        bus = RedisBus(self._url, self._market)
+        faulty = FaultyBus(self.name, bus, self._faults, FREEZE_SECONDS)
+        environment = Environment(clock_speed=0, market=self._market, instance=f"{self.name}-{self.number}")
+        service = Service(self.name, environment, faulty)  # type: ignore[arg-type]
+        self.service = service
+        following = asyncio.ensure_future(service.follow_settings())
+        working = asyncio.ensure_future(self._work(service, faulty))
+        dying = asyncio.ensure_future(faulty.died.wait())
+        try:
+            await asyncio.wait({dying, working}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            faulty.dead = True
+            for task in (following, working, dying):
+                task.cancel()
+            results = await asyncio.gather(following, working, dying, return_exceptions=True)
+            await bus.redis.aclose()
+            await bus.close()
+        if isinstance(results[1], Exception):
+            raise results[1]
+
+    async def _work(self, service: Service, faulty: FaultyBus) -> None:
+        await service.settings_arrived()
+        await self._main(service, faulty)
+
+
+def analyzer(market: ChaosMarket) -> Main:
+    """Return an analyzer's main: the shared consuming loop around the market's pure function."""
+
+    async def main(service: Service, faulty: FaultyBus) -> None:
+        async def handle(deliveries: Sequence[Delivery]) -> list[Commit | Exception]:
+            return [_analysed(market, delivery) for delivery in deliveries]
+
+        await consume(service, "analyzer", [Stream.SNAPSHOTS], handle, count=4)
+
+    return main
+
+
+def _analysed(market: ChaosMarket, delivery: Delivery) -> Commit:
+    snapshot = delivery.message
+    assert isinstance(snapshot, MarketSnapshot)
+    return Commit(tokens=[delivery.token], outputs=[(Stream.ANALYSES, market.analyse(snapshot))])
+
+
+async def gatekeeper(service: Service, faulty: FaultyBus) -> None:
+    """Run the real gatekeeper under its lease."""
+    await lead(service, lambda lease: Keeper(service, lease).work())
+
+
+def teller(sink: Sink) -> Main:
+    """Return a notifier's main: the real ledger of marks around a sink that is this process."""
+
+    async def main(service: Service, faulty: FaultyBus) -> None:
+        ledger = Ledger(faulty)  # type: ignore[arg-type]
+
+        async def handle(deliveries: Sequence[Delivery]) -> list[Commit | Exception]:
+            return [await _told(ledger, faulty, sink, delivery) for delivery in deliveries]
+
+        await consume(service, "notifier", [Stream.ALERTS], handle, count=4)
+
+    return main
+
+
+async def _told(ledger: Ledger, faulty: FaultyBus, sink: Sink, delivery: Delivery) -> Commit:
+    """Tell one alert: marked before, closed after; a mark found open is `unknown` and not told again."""
+    alert = delivery.message
+    assert isinstance(alert, Alert)
+    mark = await ledger.mark(alert.alert_id, DESTINATION)
+    if mark.open:
+        await ledger.close(report_of(alert, DESTINATION, "webhook", mark.attempt, "unknown"))
+    elif not mark.final:
+        await faulty.do("begin", lambda: ledger.begin(alert.alert_id, DESTINATION, mark.attempt + 1))
+        sink.take(alert)
+        report = report_of(alert, DESTINATION, "webhook", mark.attempt + 1, "sent")
+        await faulty.do("close_mark", lambda: ledger.close(report))
+    return Commit(tokens=[delivery.token])
+
+
+async def recorder(bus: Bus, stop: asyncio.Event, kept: dict[Stream, list[Any]]) -> None:
+    """Record what the API would: every decision, alert, report and scan, acknowledged as it is kept."""
+    streams = list(kept)
+    while not stop.is_set():
+        for delivery in await bus.read("api", "recorder", streams, count=256, block_ms=50):
+            kept[delivery.token.stream].append(delivery.message)
+            await bus.commit(Commit(tokens=[delivery.token]))
+
+
+def statuses(reports: Sequence[DeliveryReport]) -> dict[str, set[str]]:
+    """Return the statuses that each alert has been reported with."""
+    found: dict[str, set[str]] = {}
+    for report in reports:
+        found.setdefault(report.alert_id, set()).add(report.status)
+    return found
