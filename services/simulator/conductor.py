@@ -44,6 +44,7 @@ class Conductor:
         self._late: list[tuple[int, str, str]] = []
         self._claimed = -1
         self._step = asyncio.Lock()
+        self._maker: asyncio.Task[None] | None = None
         first = exchange.now() // BAR_MS
         self._closed = first  #: the number of the next bar to close
 
@@ -71,6 +72,8 @@ class Conductor:
                 self.close_bar(self.clock.now())
                 self.lags.append(self.clock.wall_seconds(self.clock.now() - self._closed * BAR_MS))
                 await asyncio.sleep(0)
+            if self.exchange.tape.runs_short(now) and (self._maker is None or self._maker.done()):
+                self._maker = asyncio.ensure_future(asyncio.to_thread(self.exchange.tape.make_ready))
             if now >= next_tick:
                 self.tick(self.exchange.now())
                 next_tick = self.clock.now() // self._tick_ms * self._tick_ms + self._tick_ms

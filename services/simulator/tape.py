@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -23,6 +24,7 @@ BARS_A_DAY: Final = DAY_MS // BAR_MS
 INTERVAL_MS: Final[dict[str, int]] = {"5m": 300_000, "15m": 900_000, "1h": 3_600_000, "4h": 14_400_000}
 #: How many bars of each interval are kept, the day ahead included; klines answers at most 1500.
 CAPACITY: Final[dict[str, int]] = {"5m": 2_304, "15m": 1_728, "1h": 1_608, "4h": 768}
+SHORT_MS: Final = 4 * 3_600_000  #: how long before its beginning the next day is made
 DERIVATIVES_KEPT: Final = 31 * BARS_A_DAY  #: the exchange keeps about 30 days
 
 
@@ -53,7 +55,8 @@ def aggregate(bars: Floats, width: int) -> Floats:
     wide[OPEN], wide[CLOSE] = _first_and_last(grouped)
     wide[HIGH] = np.fmax.reduce(grouped[HIGH], axis=-1)
     wide[LOW] = np.fmin.reduce(grouped[LOW], axis=-1)
-    wide[VOLUME:] = np.nansum(grouped[VOLUME:], axis=-1)
+    whole = not np.isnan(grouped[OPEN]).any()
+    wide[VOLUME:] = grouped[VOLUME:].sum(axis=-1) if whole else np.nansum(grouped[VOLUME:], axis=-1)
     return wide
 
 
@@ -80,6 +83,8 @@ class Tape:
         self._rings = {name: np.full((COLUMNS, self.rows, size), np.nan) for name, size in CAPACITY.items()}
         self._derivatives = np.full((SERIES, self.rows, DERIVATIVES_KEPT), np.nan, dtype=np.float32)
         self._days = 0
+        self._ahead: Day | None = None
+        self._making = threading.Lock()
 
     @property
     def frontier(self) -> int:
@@ -89,8 +94,20 @@ class Tape:
     def reach(self, now: int) -> None:
         """Bring the frontier beyond the bar that is open at *now*."""
         while self.frontier < now + 2 * BAR_MS:
-            self._append(self.source.day(self._days))
-            self._days += 1
+            with self._making:
+                day, self._ahead = self._ahead or self.source.day(self._days), None
+                self._append(day)
+                self._days += 1
+
+    def runs_short(self, now: int) -> bool:
+        """Whether it is time to make the next day ready."""
+        return self._ahead is None and self.frontier < now + SHORT_MS
+
+    def make_ready(self) -> None:
+        """Make the next day ahead of its time, in a thread, so that the clock need not wait for it."""
+        with self._making:
+            if self._ahead is None:
+                self._ahead = self.source.day(self._days)
 
     def _append(self, day: Day) -> None:
         for name, length in INTERVAL_MS.items():
