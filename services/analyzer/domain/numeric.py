@@ -46,24 +46,6 @@ def divide(above: Series, below: Series, otherwise: float) -> Series:
     return result
 
 
-def since_midnight(open_time: Series, values: Series) -> Series:
-    """Return the running sum of *values* per UTC day; NaN before the window's first midnight."""
-    days = open_time // 86_400_000
-    starts = np.flatnonzero(np.diff(days, prepend=days[0] - (open_time[0] % 86_400_000 == 0)))
-    total = empty(len(values))
-    if len(starts):
-        total[starts[0] :] = day_sums(starts, values)
-    return total
-
-
-def day_sums(starts: npt.NDArray[np.intp], values: Series) -> Series:
-    """Return the running sums from the first of *starts* on, beginning anew at each."""
-    first = starts[0]
-    sums = np.concatenate(([0.0], np.cumsum(values[first:])))
-    lengths = np.diff(starts, append=len(values))
-    return np.asarray(sums[1:] - np.repeat(sums[starts - first], lengths))
-
-
 def clip(value: float, low: float = -1.0, high: float = 1.0) -> float:
     """Return *value* held between *low* and *high*."""
     return low if value < low else high if value > high else value

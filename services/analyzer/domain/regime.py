@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from services.analyzer.domain.numeric import Series, talib
-from services.analyzer.domain.swings import Swings, structure
+from services.analyzer.domain.swings import Indices, Swings, structure
 from services.analyzer.domain.window import Window
 from shared.contracts import Regime
 
@@ -43,7 +45,7 @@ def judge(
     ribbon = _ribbon(series)
     swing = structure(window, swings)
     direction = np.where(ribbon != 0, ribbon, swing)[:closed]
-    base = _walk(series["adx"][:closed], direction, _touched(window)[:closed])
+    base = _walk(window, series["adx"][:closed], direction[:closed])
     ratio = float(series["atr_ratio"][closed - 1])
     share, limit = _wicks(window, closed)
     # a constant market has the same wick share everywhere: a decile needs something to stand out from
@@ -59,32 +61,32 @@ def _ribbon(series: Mapping[str, Series]) -> Series:
     return up.astype(np.float64) - down
 
 
-def _walk(adx: Series, direction: Series, touched: Series) -> Regime:
+def _walk(window: Window, adx: Series, direction: Series) -> Regime:
     """Return the last state that a bar has set; a bar that is neither leaves the one before."""
     trending = np.flatnonzero((adx > TREND_ADX) & (direction != 0))
-    ranging = np.flatnonzero((adx < RANGE_ADX) & (touched > 0))
-    last_trend = trending[-1] if len(trending) else -1
-    last_range = ranging[-1] if len(ranging) else -1
-    return "TRENDING" if last_trend > last_range else "RANGING"
+    since = max(int(trending[-1]) if len(trending) else -1, RANGE_BARS - 2) + 1
+    quiet = np.flatnonzero(adx[since:] < RANGE_ADX) + since
+    return "TRENDING" if len(trending) and not _touched(window, quiet) else "RANGING"
 
 
-def _touched(window: Window) -> Series:
-    """Return 1 at bars whose range of the last `RANGE_BARS` was touched twice on each side.
+def _touched(window: Window, bars: Indices) -> bool:
+    """Return whether, at any of *bars*, the range of the last `RANGE_BARS` was touched twice on each side.
 
     A touch enters the outer `TOUCH_ZONE` of the range and leaves it again before the next one counts.
     """
-    top = talib.MAX(window.high, RANGE_BARS)[RANGE_BARS - 1 :]
-    bottom = talib.MIN(window.low, RANGE_BARS)[RANGE_BARS - 1 :]
+    if not len(bars):
+        return False
+    high = sliding_window_view(window.high, RANGE_BARS)[bars - RANGE_BARS + 1]
+    low = sliding_window_view(window.low, RANGE_BARS)[bars - RANGE_BARS + 1]
+    top, bottom = high.max(axis=1), low.min(axis=1)
     zone = TOUCH_ZONE * (top - bottom)
-    upper = _entries(window.high, top - zone)
-    lower = _entries(-window.low, -(bottom + zone))
-    both = (upper >= TOUCHES) & (lower >= TOUCHES) & (top > bottom)
-    return np.concatenate((np.zeros(RANGE_BARS - 1), both))
+    upper = _entries(high >= (top - zone)[:, None])
+    lower = _entries(low <= (bottom + zone)[:, None])
+    return bool(((upper >= TOUCHES) & (lower >= TOUCHES) & (top > bottom)).any())
 
 
-def _entries(values: Series, limits: Series) -> Series:
-    """Return how often each stretch of `RANGE_BARS` values rises to its limit."""
-    inside = np.lib.stride_tricks.sliding_window_view(values, RANGE_BARS) >= limits[:, None]
+def _entries(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """Return how often each row becomes true."""
     return np.asarray(inside[:, 0] + (inside[:, 1:] & ~inside[:, :-1]).sum(axis=1))
 
 

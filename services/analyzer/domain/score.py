@@ -17,19 +17,19 @@ JUDGED: Final[tuple[Literal["15m", "1h", "4h"], ...]] = ("15m", "1h", "4h")  #: 
 #: How much each group weighs in each regime.
 GROUP_WEIGHTS: Final[dict[Regime, dict[Group, float]]] = {
     "TRENDING": {
-        "trend": 0.38,
-        "momentum": 0.20,
-        "volume": 0.15,
+        "trend": 0.44,
+        "momentum": 0.22,
+        "volume": 0.12,
         "derivatives": 0.05,
-        "price action": 0.14,
-        "structure": 0.08,
+        "price action": 0.11,
+        "structure": 0.06,
     },
     "RANGING": {
-        "trend": 0.10,
-        "momentum": 0.46,
-        "volume": 0.14,
+        "trend": 0.08,
+        "momentum": 0.52,
+        "volume": 0.12,
         "derivatives": 0.06,
-        "price action": 0.08,
+        "price action": 0.06,
         "structure": 0.16,
     },
     "VOLATILE": {
@@ -41,8 +41,9 @@ GROUP_WEIGHTS: Final[dict[Regime, dict[Group, float]]] = {
         "structure": 0.08,
     },
 }
-#: How loudly votes count in each regime; those of the volume group count in full when it is VOLATILE.
-LOUDNESS: Final[dict[Regime, float]] = {"TRENDING": 1.0, "RANGING": 1.0, "VOLATILE": 0.85}
+#: How loudly votes count in each regime: this spreads the score (docs/scoring.md shows what comes of it).
+LOUDNESS: Final[dict[Regime, float]] = {"TRENDING": 1.2, "RANGING": 1.4, "VOLATILE": 1.06}
+VOLATILE_VOLUME: Final = 1.25  #: loudness of the volume group where everything else counts for less
 BONUS_POINTS: Final = 6.0  #: of one pattern on an interval of weight 1
 BONUS_LIMIT: Final = 10.0
 DIVERGENCE: Final = "rsi_divergence"
@@ -60,11 +61,12 @@ def voters() -> Mapping[str, tuple[Group, float]]:
 
 def loud(votes: Mapping[str, float], regime: Regime) -> dict[str, float]:
     """Return *votes* as they count in *regime*."""
-    loudness = LOUDNESS[regime]
-    return {
-        name: clip(vote if loudness < 1.0 and voters()[name][0] == "volume" else vote * loudness)
-        for name, vote in votes.items()
-    }
+    return {name: clip(vote * _loudness(name, regime)) for name, vote in votes.items()}
+
+
+def _loudness(name: str, regime: Regime) -> float:
+    volume = regime == "VOLATILE" and voters()[name][0] == "volume"
+    return VOLATILE_VOLUME if volume else LOUDNESS[regime]
 
 
 @lru_cache(maxsize=256)

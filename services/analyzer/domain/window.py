@@ -8,10 +8,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from services.analyzer.domain.numeric import Series, empty, talib
+from services.analyzer.domain.numeric import Series, empty, lead, talib
 from shared.contracts import INTERVALS, Interval, Problem
 
 LEAST_BARS: Final = 300
+DAY_MS: Final = 86_400_000
 MATRIX_ROWS: Final = 8
 
 
@@ -62,6 +63,16 @@ class Window:
         high, low, close = (np.concatenate((values[:1], values)) for values in (self.high, self.low, self.close))
         close[0] = low[0]
         return np.asarray(talib.ATR(high, low, close, period)[1:])
+
+    def since_midnight(self, values: Series) -> Series:
+        """Return the running sum of *values* per UTC day; NaN before the window's first midnight."""
+        starts = np.flatnonzero(self.open_time % DAY_MS == 0)
+        if not len(starts):
+            return empty(len(self))
+        first = starts[0]
+        sums = np.concatenate((np.zeros(1), values[first:].cumsum()))
+        lengths = np.append(starts[1:], len(self)) - starts
+        return lead(sums[1:] - sums[starts - first].repeat(lengths), int(first))
 
     @property
     def mean_20(self) -> Series:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from services.analyzer.domain.indicator import Indicator, Reading
-from services.analyzer.domain.numeric import Series, clip, empty, since_midnight
+from services.analyzer.domain.numeric import Series, clip, empty
 from services.analyzer.domain.window import Window
 
 BARS = 8
@@ -18,7 +18,7 @@ def delta(window: Window) -> tuple[Series]:
     """
     if np.isnan(window.taker).any():
         return (empty(len(window)),)
-    return (since_midnight(window.open_time, 2.0 * window.taker - window.volume),)
+    return (window.since_midnight(2.0 * window.taker - window.volume),)
 
 
 def vote(reading: Reading) -> float:

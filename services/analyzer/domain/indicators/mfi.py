@@ -19,6 +19,7 @@ def money_flow(window: Window) -> tuple[Series]:
     typical = window.typical
     flow = typical * window.volume
     change = np.diff(typical, prepend=typical[:1])
+
     rising = _sums(np.where(change > 0, flow, 0.0))
     falling = _sums(np.where(change < 0, flow, 0.0))
     values = 100.0 * divide(rising, rising + falling, 0.5)

@@ -9,6 +9,7 @@ from services.analyzer.domain.numeric import Series, clip, lead
 from services.analyzer.domain.window import Window
 
 PERIOD, FACTOR = 10, 3.0
+PIECE = 40  #: bars that are walked at once
 
 
 def trailing(bands: Series, close: Series) -> Series:
@@ -16,28 +17,21 @@ def trailing(bands: Series, close: Series) -> Series:
 
     It walks from one restart to the next, not from bar to bar: between two restarts the band is a running maximum.
     """
-    held = np.empty_like(bands)
-    start, count, step = 0, len(bands), 32
+    held = bands.copy()
+    start, count = 0, len(bands)
     while start < count:
-        end = min(start + step, count)
-        run = np.maximum.accumulate(bands[start:end])
-        broken = close[start:end] < run
+        run = held[start : start + PIECE]
+        np.maximum.accumulate(run, out=run)
+        broken = close[start : start + PIECE] < run
         first = int(broken.argmax())
         if broken[first]:
-            held[start : start + first + 1] = run[: first + 1]
+            run[first + 1 :] = bands[start + first + 1 : start + PIECE]
             start += first + 1
         else:
-            held[start:end] = run
-            if end < count:  # the run goes on: carry it into the next piece
-                bands = _carried(bands, end, float(run[-1]))
-            start = end
+            start += PIECE
+            if start < count:  # the run goes on into the next piece
+                held[start] = max(held[start], run[-1])
     return held
-
-
-def _carried(bands: Series, at: int, value: float) -> Series:
-    carried = bands if bands.flags.owndata and bands.flags.writeable else bands.copy()
-    carried[at] = max(carried[at], value)
-    return carried
 
 
 def supertrend(window: Window) -> tuple[Series, Series]:
