@@ -76,6 +76,7 @@ class Keeper:
             await self._restore()
             held = await self.bus.load_state(NAME)
         self.state, self.version = states.load(held.fields), held.version
+        self.heard = self.state.watch.stale_since or self.heard  # silence goes on until something is heard
         self.inbox, self.recent = Inbox(), []
         self.caught_up = self.ticks_caught_up = False
         self._take(await self.bus.pending(NAME, CONSUMER, STREAMS))

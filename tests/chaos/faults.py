@@ -15,6 +15,8 @@ from shared.bus import RedisBus
 #: what the gatekeeper, the analyzers and the tellers do between two of which a kill is "in flight"
 WORK = frozenset({"read", "pending", "claim", "commit", "commit_all", "load_state", "begin", "close_mark"})
 
+READ_MS = 100  #: longest wait of a read, so that a run takes seconds
+
 
 class Killed(BaseException):
     """The stage is dead: whatever it still tries fails as well."""
@@ -60,6 +62,8 @@ class FaultyBus:
             return found
 
         async def operation(*args: Any, **named: Any) -> Any:
+            if name == "read":
+                named["block_ms"] = min(READ_MS, named.get("block_ms", READ_MS))
             return await self.do(name, lambda: found(*args, **named))
 
         return operation

@@ -29,8 +29,8 @@ from tests.chaos.faults import Faults
 from tests.chaos.market import SETTINGS, START, ChaosMarket
 from tests.chaos.stages import Sink, Stage, analyzer, gatekeeper, recorder, statuses, teller
 
-LEASE_MS: Final = 600
-CLAIM_AFTER_MS: Final = 500
+LEASE_MS: Final = 500
+CLAIM_AFTER_MS: Final = 400
 SETTLE_SECONDS: Final = 40.0
 DRAIN_SECONDS: Final = 15.0
 GROUPS: Final = {

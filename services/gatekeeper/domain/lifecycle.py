@@ -15,6 +15,7 @@ from shared.settings import Lifecycle, Thresholds
 DANGER: Final = 0.75  #: of the way to the stop
 CAUTION: Final = 0.50
 MOVED: Final = 0.40  #: of the way to the target
+ROUNDING: Final = 1e-9  #: of the risk: 100.8 is 40 % of the way from 100 to 102 in floats as well
 HOUR_MS: Final = 3_600_000
 
 
@@ -30,15 +31,17 @@ def in_r(signal: OpenSignal, price: float) -> float:
 
 def label(signal: OpenSignal, price: float) -> LifecycleEvent | None:
     """Return what *price* says of the signal: stop, danger, caution, moved, target, or nothing."""
-    gain = in_r(signal, price)
+    gain = in_r(signal, price) + ROUNDING
+    loss = ROUNDING - in_r(signal, price)
     reward = in_r(signal, signal.target)
-    if gain <= -1.0 or math.isclose(price, signal.stop, rel_tol=1e-12):
+    if loss >= 1.0:
         return "stop"
-    if gain >= reward or math.isclose(price, signal.target, rel_tol=1e-12):
+    if gain >= reward:
         return "target"
-    if gain <= -CAUTION:
-        return "danger" if gain <= -DANGER else "caution"
-    moved = gain >= MOVED * reward or direction(signal) * (price - signal.entry) >= signal.atr > 0
+    if loss >= CAUTION:
+        return "danger" if loss >= DANGER else "caution"
+    atr_in_r = signal.atr / abs(signal.entry - signal.stop)
+    moved = gain >= MOVED * reward or gain >= atr_in_r > 0
     return "moved" if moved else None
 
 

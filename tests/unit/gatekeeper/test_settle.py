@@ -1,0 +1,283 @@
+"""A scan is settled as a whole: whatever the order and number of its messages, one result."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from services.gatekeeper import handler
+from services.gatekeeper.domain import state as states
+from services.gatekeeper.domain.state import State
+from services.gatekeeper.handler import Outcome, World
+from services.gatekeeper.inbox import Inbox
+from shared.bus import Delivery, Token
+from shared.contracts import (
+    Alert,
+    Analysis,
+    AnomalyFigures,
+    Decision,
+    Message,
+    Mute,
+    OpenSignal,
+    PriceTick,
+    ScanSettled,
+    StateRestored,
+    Stream,
+)
+from shared.settings import AnomalySettings, Lifecycle, RuntimeSettings, SymbolThresholds, Thresholds
+from tests.chaos.market import SETTINGS, ChaosMarket
+from tests.unit.gatekeeper.facts import SCAN, STEP, analysis, opened
+
+WORLD = World(RuntimeSettings(), now=1_000_000)
+
+
+def settle(state: State, *analyses: Analysis, world: World = WORLD, scan: Any = None, **more: Any) -> Outcome:
+    """Settle a scan of *analyses*."""
+    scan = scan or opened(*(one.symbol for one in analyses), scan_id=analyses[0].scan_id)
+    return handler.settle_scan(state, scan, {one.symbol: one for one in analyses}, world, opened_wall=world.now, **more)
+
+
+def alerts(outcome: Outcome, kind: str = "") -> list[Alert]:
+    """Return the alerts of *outcome*."""
+    return [m for _, m in outcome.outputs if isinstance(m, Alert) and (not kind or m.kind == kind)]
+
+
+def outcomes(outcome: Outcome) -> dict[str, str]:
+    """Return each symbol's outcome."""
+    return {m.analysis.symbol: m.outcome for _, m in outcome.outputs if isinstance(m, Decision)}
+
+
+def row(*scores: float | None, world: World = WORLD, state: State | None = None) -> tuple[State, list[str]]:
+    """Settle one scan for each score (None: the symbol is missing) and return the outcomes."""
+    state, told = state or State(), []
+    for number, score in enumerate(scores):
+        at = SCAN + STEP * number
+        made = [] if score is None else [analysis(scan_id=at, score=score)]
+        outcome = handler.settle_scan(
+            state, opened("AAAUSDT", scan_id=at), {one.symbol: one for one in made}, world, opened_wall=world.now
+        )
+        state = outcome.state
+        told.append(outcomes(outcome).get("AAAUSDT", "missing"))
+    return state, told
+
+
+def test_a_signal_needs_two_appearances_in_a_row() -> None:
+    """The first scan only appears, the second alerts, the third finds it open."""
+    assert row(80, 80, 80)[1] == ["rejected", "alerted", "already open"]
+
+
+def test_a_missing_symbol_breaks_the_row() -> None:
+    """Two appearances around a scan without the symbol are two first ones."""
+    assert row(80, None, 80)[1] == ["rejected", "missing", "rejected"]
+
+
+def test_a_missing_scan_breaks_the_row() -> None:
+    """Ten minutes apart is not five."""
+    first = settle(State(), analysis())
+    assert outcomes(settle(first.state, analysis(scan_id=SCAN + 2 * STEP))) == {"AAAUSDT": "rejected"}
+
+
+def test_a_changed_threshold_resurrects_nothing() -> None:
+    """What did not appear under the old threshold does not count under the new one."""
+    state, _ = row(60.0)
+    lower = World(RuntimeSettings(thresholds=Thresholds(score=50)), now=WORLD.now)
+    made = analysis(scan_id=SCAN + STEP, score=60.0)
+    assert outcomes(settle(state, made, world=lower)) == {"AAAUSDT": "rejected"}
+
+
+def test_thresholds_can_be_overridden_for_a_symbol() -> None:
+    """One symbol can be asked for more than the others."""
+    strict = RuntimeSettings(symbol_thresholds={"AAAUSDT": SymbolThresholds(score=90)})
+    world = World(strict, now=0)
+    first = settle(State(), analysis(), analysis("BBBUSDT"), world=world)
+    second = settle(first.state, analysis(scan_id=SCAN + STEP), analysis("BBBUSDT", SCAN + STEP), world=world)
+    assert outcomes(second) == {"AAAUSDT": "rejected", "BBBUSDT": "alerted"}
+
+
+def test_degraded_and_late_scans_alert_nobody() -> None:
+    """Both are stored as inhibited; one system alert on the way in, one on the way out."""
+    state, _ = row(80.0)
+    scan = opened("AAAUSDT", scan_id=SCAN + STEP, degraded="exchange gap")
+    bad = settle(state, analysis(scan_id=SCAN + STEP), scan=scan)
+    assert outcomes(bad) == {"AAAUSDT": "inhibited"}
+    assert [alert.kind for alert in alerts(bad)] == ["system"]
+    late_world = World(RuntimeSettings(), now=WORLD.now + 700_000)
+    made = analysis(scan_id=SCAN + 2 * STEP)
+    late = handler.settle_scan(
+        bad.state, opened("AAAUSDT", scan_id=made.scan_id), {"AAAUSDT": made}, late_world, opened_wall=WORLD.now
+    )
+    assert alerts(late) == []
+    good = settle(late.state, analysis(scan_id=SCAN + 3 * STEP))
+    assert [alert.kind for alert in alerts(good)] == ["system", "signal"]
+
+
+def test_a_degraded_scan_does_not_count_as_an_appearance() -> None:
+    """Data that may raise no signal may not prepare one either."""
+    scan = opened("AAAUSDT", degraded="clock")
+    state = settle(State(), analysis(), scan=scan).state
+    assert outcomes(settle(state, analysis(scan_id=SCAN + STEP))) == {"AAAUSDT": "rejected"}
+
+
+def test_a_market_wide_move_leaves_as_one_ranked_group() -> None:
+    """From the group's size on, one alert, best score first; every member is tracked under it."""
+    names = [f"{letter}USDT" for letter in "ABCDEFGH"]
+    first = settle(State(), *(analysis(name) for name in names))
+    second = settle(first.state, *(analysis(n, SCAN + STEP, score=70.0 + i) for i, n in enumerate(names)))
+    assert [alert.kind for alert in alerts(second)] == ["group"]
+    body: Any = alerts(second)[0].body
+    assert [member.symbol for member in body.members] == names[::-1]
+    assert set(outcomes(second).values()) == {"grouped"}
+    assert {one.signal.alert_id for one in second.state.signals.values()} == {f"group:long:{SCAN + STEP}"}
+
+
+def test_a_muted_symbol_is_tracked_held_back_and_told_in_the_digest() -> None:
+    """Its alert is marked, its signal opens, and when the mute ends one digest says so, once."""
+    muted = World(RuntimeSettings(), now=1_000, mutes=(Mute(mute_id="m", until=5_000, symbol="AAAUSDT"),))
+    state, told = row(80, 80, world=muted)
+    assert told[-1] == "muted"
+    assert list(state.signals) == ["AAAUSDT:long"]
+    assert handler.tell_digest(state, muted).outputs == []
+    over = World(RuntimeSettings(), now=5_000, mutes=muted.mutes)
+    digest = handler.tell_digest(state, over)
+    assert [alert.kind for alert in alerts(digest)] == ["system"]
+    assert handler.tell_digest(digest.state, over).outputs == []
+
+
+def test_a_closed_signal_cools_down() -> None:
+    """After its stop the same side is not told again for an hour of the exchange's clock."""
+    state, _ = row(80, 80)
+    stopped = analysis(scan_id=SCAN + 2 * STEP, bar=(100.0, 100.0, 98.0, 98.5, 1.0))
+    after = settle(state, stopped)
+    assert [alert.alert_id.split(":")[-1] for alert in alerts(after)] == ["stop"]
+    assert alerts(after)[0].parent_id == f"signal:AAAUSDT:long:{SCAN + STEP}"
+    told, state = [], after.state
+    for number in range(3, 16):
+        outcome = settle(state, analysis(scan_id=SCAN + STEP * number))
+        state = outcome.state
+        told.append(outcomes(outcome)["AAAUSDT"])
+    assert told == ["cooldown"] * 11 + ["alerted", "already open"]
+
+
+def test_anomalies_have_a_cooldown_and_a_limit_per_hour() -> None:
+    """The strongest are told, at most so many an hour, and each symbol once in its time."""
+    world = World(RuntimeSettings(anomaly=AnomalySettings(per_hour=2)), now=0)
+    shocks = [
+        analysis(f"{letter}USDT", anomaly=AnomalyFigures(volume_z=4.0 + number, correlation=0.1))
+        for number, letter in enumerate("ABC")
+    ]
+    first = settle(State(), *shocks, world=world)
+    assert [alert.symbol for alert in alerts(first, "anomaly")] == ["CUSDT", "BUSDT"]
+    later = [msgspec.structs.replace(one, scan_id=SCAN + 13 * STEP) for one in shocks]
+    second = settle(first.state, *later, world=world)
+    assert [alert.symbol for alert in alerts(second, "anomaly")] == ["AUSDT"]
+    body: Any = alerts(second, "anomaly")[0].body
+    assert body.headline
+    assert body.pull
+    assert body.question.endswith("?")
+
+
+def test_a_late_analysis_is_recorded_and_never_counts() -> None:
+    """One that its scan settled without is recorded; a double of one it had is not."""
+    outcome = settle(State(), analysis("BBBUSDT"), scan=opened("AAAUSDT", "BBBUSDT"))
+    late = handler.take_late(outcome.state, [analysis("AAAUSDT"), analysis("BBBUSDT")], WORLD)
+    assert outcomes(late) == {"AAAUSDT": "late"}
+    assert late.state is outcome.state
+    summary = [m for _, m in outcome.outputs if isinstance(m, ScanSettled)]
+    assert summary[0].missing == ("AAAUSDT",)
+
+
+def test_ticks_after_the_close_reach_a_signal_that_opens_late() -> None:
+    """What the price did while the scan was settled is shown to the signal it opened."""
+    state, _ = row(80, 80)
+    tick = PriceTick(at=SCAN + STEP + 2_000, prices={"AAAUSDT": 99.2})
+    seen = handler.take_ticks(State(), [(tick, False)], WORLD).state
+    behind = msgspec.structs.replace(seen, signals=state.signals)
+    shown = handler.take_ticks(behind, [(tick, False)], WORLD, only=frozenset(state.signals))
+    assert [alert.alert_id.split(":")[-1] for alert in alerts(shown)] == ["danger"]
+    assert handler.take_ticks(shown.state, [(tick, False)], WORLD).outputs == []
+
+
+def test_the_state_survives_its_encoding() -> None:
+    """What was written is what is read; unchanged parts are not written again."""
+    state, _ = row(80, 80)
+    assert states.load(states.dump(state)) == state
+    assert states.changed(state, state) == {}
+    assert set(states.changed(State(), state)) == {"progress", "signals", "prices"} - (
+        {"prices"} if state.prices == State().prices else set()
+    )
+
+
+def test_postgres_state_goes_on_where_it_was() -> None:
+    """Restored signals are open, restored rows count, restored cooldowns hold."""
+    state, _ = row(80, 80)
+    signal: OpenSignal = state.signals["AAAUSDT:long"].signal
+    known = StateRestored(
+        version=2,
+        open_signals=(signal,),
+        appearances={"AAAUSDT": (SCAN + STEP, "long"), "BBBUSDT": (SCAN + STEP, "long")},
+        cooldowns={"CCCUSDT:long": SCAN + 9 * STEP},
+        settled_scan=SCAN + STEP,
+    )
+    at = SCAN + 2 * STEP
+    again = states.restore(known)
+    third = settle(again, analysis(scan_id=at), analysis("BBBUSDT", at), analysis("CCCUSDT", at))
+    assert outcomes(third) == {"AAAUSDT": "already open", "BBBUSDT": "alerted", "CCCUSDT": "rejected"}
+    at += STEP
+    fourth = settle(third.state, analysis("CCCUSDT", at))
+    assert outcomes(fourth) == {"CCCUSDT": "cooldown"}
+
+
+def delivered(messages: list[tuple[Stream, Message]]) -> list[Delivery]:
+    """Return *messages* as a consumer would get them, their ids in this order."""
+    return [Delivery(Token(stream, "g", f"{n + 1}-0"), message) for n, (stream, message) in enumerate(messages)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(some.integers(0, 10_000), some.integers(0, 2**32))
+def test_order_and_doubles_of_messages_make_no_difference(seed: int, shuffle: int) -> None:
+    """Analyses and the scan's beginning in any order, any of them twice: the same outputs and state."""
+    market, source = ChaosMarket(seed % 50, scans=4), random.Random(shuffle)
+    world = World(SETTINGS, now=0, price_alerts=market.price_alerts())
+    plain, mixed = State(), State()
+    for index in range(4):
+        messages: list[tuple[Stream, Message]] = [(Stream.SCANS, market.opened(index))]
+        messages += [(Stream.ANALYSES, market.analyse(one)) for one in market.snapshots(index)]
+        doubled = delivered(messages + source.choices(messages, k=5))
+        source.shuffle(doubled)
+        expected = _settled(plain, delivered(messages), world)
+        got = _settled(mixed, doubled, world)
+        assert got.outputs == expected.outputs
+        assert got.state == expected.state
+        plain, mixed = expected.state, got.state
+
+
+def _settled(state: State, deliveries: list[Delivery], world: World) -> Outcome:
+    inbox = Inbox()
+    inbox.take(deliveries, state.progress.settled_scan)
+    inbox.take(deliveries, state.progress.settled_scan)
+    held = inbox.oldest()
+    assert held is not None
+    assert held.opened is not None
+    assert held.complete
+    assert len(held.tokens) == len(deliveries)
+    return handler.settle_scan(state, held.opened, held.facts(), world, opened_wall=0)
+
+
+@pytest.mark.parametrize("hours", [0.25, 24.0])
+def test_the_undisturbed_run_never_has_two_open_signals_of_one_side(hours: float) -> None:
+    """Over whole seeded runs, a symbol's side has at most one open signal, and ids are never reused."""
+    rules = RuntimeSettings(lifecycle=Lifecycle(expiry_hours=hours, cooldown_hours=0))
+    for seed in range(10):
+        market, state, ids = ChaosMarket(seed, scans=12), State(), []
+        for index in range(12):
+            analyses = {one.symbol: market.analyse(one) for one in market.snapshots(index)}
+            outcome = handler.settle_scan(state, market.opened(index), analyses, World(rules, 0), opened_wall=0)
+            state = outcome.state
+            ids += [alert.alert_id for alert in alerts(outcome)]
+            assert all(name == f"{t.signal.symbol}:{t.signal.side}" for name, t in state.signals.items())
+        assert len(ids) == len(set(ids))

@@ -1,0 +1,100 @@
+"""Mutes and quiet hours, and what they match."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from services.gatekeeper import handler
+from services.gatekeeper.domain import inhibition, silence
+from services.gatekeeper.domain.state import Held, State
+from services.gatekeeper.handler import World
+from shared.contracts import Alert, Mute, SystemBody
+from shared.settings import QuietHours, RuntimeSettings
+
+
+def wall(clock: str) -> int:
+    """Return a winter day's wall time in UTC as ms."""
+    hour, minute = map(int, clock.split(":"))
+    return int(datetime(2026, 1, 15, hour, minute, tzinfo=UTC).timestamp() * 1_000)
+
+
+def alert(**more: Any) -> Alert:
+    """Return an alert; its body does not matter here."""
+    usual: dict[str, Any] = {"alert_id": "a", "kind": "signal", "symbol": "AAAUSDT", "side": "long"}
+    body = SystemBody(code="test", headline="")
+    return Alert(**{**usual, **more}, body=body, occurred_at=0, created_at=0)
+
+
+@pytest.mark.parametrize(
+    ("mute", "holds"),
+    [
+        ({}, True),
+        ({"symbol": "AAAUSDT"}, True),
+        ({"symbol": "BBBUSDT"}, False),
+        ({"side": "long"}, True),
+        ({"side": "short"}, False),
+        ({"kind": "signal"}, True),
+        ({"kind": "price"}, False),
+        ({"symbol": "AAAUSDT", "side": "short"}, False),
+        ({"destination": "phone"}, False),
+    ],
+)
+def test_a_mute_matches_what_it_names(mute: dict[str, Any], holds: bool) -> None:
+    """Empty fields match everything; one for a destination is left to the notifier; the end is exclusive."""
+    made = Mute(mute_id="m", until=100, **mute)
+    assert silence.mutes_match(made, alert(), 99) == holds
+    assert not silence.mutes_match(made, alert(), 100)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "zone", "clock", "quiet"),
+    [
+        ("22:00", "07:00", "UTC", "23:30", True),
+        ("22:00", "07:00", "UTC", "06:59", True),
+        ("22:00", "07:00", "UTC", "07:00", False),
+        ("12:00", "13:00", "UTC", "12:00", True),
+        ("12:00", "13:00", "UTC", "13:00", False),
+        ("22:00", "07:00", "Europe/Berlin", "21:15", True),
+        ("22:00", "07:00", "Nowhere/Land", "21:15", False),
+        ("08:00", "08:00", "UTC", "08:00", False),
+    ],
+)
+def test_quiet_hours_in_the_persons_zone(start: str, end: str, zone: str, clock: str, quiet: bool) -> None:
+    """They may go over midnight, and they are those of the person's zone."""
+    hours = QuietHours(start=start, end=end)
+    assert silence.is_quiet(hours, "signal", zone, wall(clock)) == quiet
+
+
+def test_quiet_hours_can_name_kinds() -> None:
+    """What is not named is told."""
+    hours = QuietHours(start="00:00", end="23:59", kinds=("anomaly",))
+    assert silence.is_quiet(hours, "anomaly", "UTC", wall("12:00"))
+    assert not silence.is_quiet(hours, "signal", "UTC", wall("12:00"))
+
+
+def test_the_digest_is_bounded_and_counts_the_rest() -> None:
+    """However much was held, the digest names some and counts all."""
+    held = Held()
+    for number in range(300):
+        held = silence.hold(held, alert(alert_id=f"a{number}", held_by="mute gone"))
+    left, told, more = silence.due(held, (), RuntimeSettings(), 0)
+    digest = silence.digest(told, more, occurred_at=0, now=0)
+    assert left == Held()
+    assert isinstance(digest.body, SystemBody)
+    assert digest.body.headline.startswith("300 alerts")
+    assert digest.body.lines[-1] == "and 260 more"
+
+
+def test_silence_of_the_market_is_told_once_and_its_end_once() -> None:
+    """However often one looks, one alert when the data stops and one when it is back."""
+    limit = inhibition.silent_limit_ms(1.0, 60.0)
+    state, told = State(), []
+    for now, heard in ((10_000, 1), (70_000, 1), (90_000, 1), (95_000, 94_000), (99_000, 94_000)):
+        outcome = handler.watch_silence(state, World(RuntimeSettings(), now), heard_wall=heard, limit_ms=limit)
+        state = outcome.state
+        told += [message.body.code for _, message in outcome.outputs if isinstance(message, Alert)]  # type: ignore[union-attr]
+    assert told == ["stale data", "recovered"]
+    assert inhibition.silent_limit_ms(0.0, 60.0) is None
