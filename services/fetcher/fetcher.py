@@ -22,7 +22,7 @@ from services.fetcher.derivatives import HELD_POINTS, SETTLEMENTS, Mark, Series,
 from services.fetcher.handler import Coin
 from services.fetcher.sentiment import FearAndGreed
 from services.fetcher.universe import Instrument, Selection, select
-from services.fetcher.windows import HELD, HIGHER, WICK, SymbolWindows, Taken
+from services.fetcher.windows import HELD, WICK, SymbolWindows, Taken
 from shared import metrics
 from shared.bus import Commit, CommitResult, Lease, LeaseLost, RedisBus, StateChange
 from shared.contracts import (
@@ -89,7 +89,7 @@ class Fetcher(Listener):
         self._first_entry = ""
         self._background: set[asyncio.Task[None]] = set()
         self._hours: dict[str, int] = {}  #: funding intervals that the exchange lists
-        self._hours_at = self._polled = self._marks_polled = self._instruments_at = self._universe_at = 0
+        self._hours_at = self._polled = self._marks_polled = self._universe_at = 0
 
     @property
     def feed(self) -> Any:
@@ -534,6 +534,9 @@ class Fetcher(Listener):
         self._moved.set()
 
     async def _sweep(self, close: int) -> None:
+        """Ask for contracts, futures data and books, each when it is due."""
+        with contextlib.suppress(FeedError, BlockedError):
+            await self._refresh_instruments()
         symbols = [symbol for symbol in self.selection.held if symbol in self.coins]
         shares = 3 if len(symbols) > SWEPT_AT_ONCE else 1
         turn = (close // SCAN_MS) % shares
@@ -623,12 +626,19 @@ class Fetcher(Listener):
             self._ticks.popleft()
 
     async def _check_windows(self, close: int) -> None:
-        """Compare a twelfth of the symbols' higher bars with the exchange's own; each has its turn hourly."""
-        part = (close // SCAN_MS) % 12
-        interval = HIGHER[(close // HOUR_MS) % len(HIGHER)]
+        """Compare higher bars with the exchange's own: 15m hourly, 1h and 4h in turn every six hours.
+
+        Each scan has its twelfth of the symbols.  15m bars of a day show every five-minute bar that
+        was revised, and those make up the longer ones.
+        """
+        turn, part = divmod(close // SCAN_MS, 12)
         for number, symbol in enumerate(self.selection.held):
-            if number % 12 == part and symbol in self.coins and symbol in self._loaded:
-                await self._check_one(self.coins[symbol], interval, close)
+            if number % 12 != part or symbol not in self._loaded or symbol not in self.coins:
+                continue
+            await self._check_one(self.coins[symbol], "15m", close)
+            if (turn + number // 12) % 6 == 0:
+                longer: Interval = "1h" if (turn + number // 12) % 12 else "4h"
+                await self._check_one(self.coins[symbol], longer, close)
 
     async def _check_one(self, coin: Coin, interval: Interval, close: int) -> None:
         symbol = coin.instrument.symbol
@@ -680,17 +690,13 @@ class Fetcher(Listener):
             self.marks(max(row.time for row in rows), found)
 
     async def _keep_house(self) -> None:
-        """Refresh contracts every scan, the universe every hour, the sentiment when it is due."""
+        """Refresh the universe every hour, the sentiment when it is due."""
         now = self.clock.now()
-        self._instruments_at = self._instruments_at or now
         self._universe_at = self._universe_at or now
         await self.sentiment.refresh()
         if now - self._universe_at >= HOUR_MS:
-            self._universe_at = self._instruments_at = now
+            self._universe_at = now
             await self._renew_universe()
-        elif now - self._instruments_at >= SCAN_MS:
-            self._instruments_at = now
-            await self._refresh_instruments()
         await self.service.pause(min(5.0, max(1.0, self.clock.wall_seconds(30_000))))
 
     async def _renew_universe(self) -> None:
