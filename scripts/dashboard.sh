@@ -16,13 +16,13 @@ export PATH
 npm() { node "$node_home/lib/node_modules/npm/bin/npm-cli.js" "$@"; }
 
 install_packages() {
-  wanted=$(digest $WEB/package-lock.json)
-  [ "$(cat $WEB/node_modules/.sevengate-stamp 2>/dev/null || true)" = "$wanted" ] && return 0
+  locked=$(digest $WEB/package-lock.json)
+  [ "$(cat $WEB/node_modules/.sevengate-stamp 2>/dev/null || true)" = "$locked" ] && return 0
   say "installing the dashboard's packages"
   # not `npm ci`: it wants the lock to name the binaries of every platform, even those nobody builds on
   (cd $WEB && npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error) ||
     fail "the dashboard's packages could not be installed: is the network there? Run 'make setup' again"
-  printf '%s\n' "$wanted" >$WEB/node_modules/.sevengate-stamp
+  printf '%s\n' "$locked" >$WEB/node_modules/.sevengate-stamp
 }
 
 case ${1:-build} in

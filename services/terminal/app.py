@@ -32,6 +32,13 @@ Analyzers = Annotated[int, typer.Option(min=1, max=64, help="How many analyzers.
 Port = Annotated[int, typer.Option(help="The dashboard's port; 0: SEVENGATE_API_PORT, default 8710.")]
 
 
+def mount_optional() -> None:
+    """Add the commands that live in modules of their own."""
+    from services.terminal import history
+
+    app.add_typer(history.app, name="history")
+
+
 def finish(work: Coroutine[Any, Any, int]) -> None:
     """Run *work* and leave with its exit code."""
     raise typer.Exit(asyncio.run(work))
@@ -81,6 +88,35 @@ def up(
 def simulator(context: typer.Context) -> None:
     """Run the exchange look-alike by itself (its options: simulator --help)."""
     os.execv(sys.executable, [sys.executable, "-m", "services.simulator", *context.args])  # noqa: S606 no shell wanted
+
+
+@app.command()
+def scan(
+    once: Annotated[bool, typer.Option("--once", help="One scan, then exit.")] = False,
+    as_json: Json = False,
+    simulated: Annotated[int, typer.Option(min=0, max=600, help="So many invented coins instead of Binance.")] = 0,
+    seed: int = 7,
+    quiet: Quiet = False,
+) -> None:
+    """Scan every coin once and print them ranked."""
+    from services.terminal import scan as scans
+    from services.terminal.console import Screen
+    from services.terminal.run import EXPECTED
+    from shared.config_file import ConfigError
+
+    if not once:
+        refuse("say `scan --once`; `up` scans on and on")
+    try:
+        scanned = scans.run(Screen(quiet=quiet, to_stderr=True), simulated=simulated, seed=seed)
+    except (*EXPECTED, ConfigError) as error:
+        refuse(str(error))
+    if scanned is None:
+        raise typer.Exit(130)
+    if not as_json:
+        scans.show(scanned, Screen().console)
+        return
+    for decision in scanned.decisions:
+        print_json(scans.as_record(decision))
 
 
 @app.command()
@@ -249,3 +285,6 @@ def vars_of(item: Any) -> dict[str, Any]:
     import dataclasses
 
     return dataclasses.asdict(item)
+
+
+mount_optional()

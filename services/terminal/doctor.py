@@ -15,12 +15,11 @@ from urllib.parse import urlsplit
 import httpx
 import psycopg
 import redis
-import yaml
-from pydantic import ValidationError
 
 from services.terminal import stores
 from services.terminal.run import unreachable
-from shared.settings import Environment, RuntimeSettings, explain
+from shared import config_file
+from shared.settings import Environment, RuntimeSettings
 
 Verdict = Literal["ok", "warning", "problem"]
 DISK_BYTES = 2_000_000_000
@@ -81,10 +80,10 @@ def config(environment: Environment) -> Iterator[Finding]:
         )
         return
     try:
-        settings = RuntimeSettings.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except ValidationError as error:
-        for line in explain(error):
-            yield Finding("problem", "config", f"{path}: {line}")
+        settings = RuntimeSettings.model_validate(config_file.load(path))
+    except config_file.ConfigError as error:
+        for line in error.mistakes:
+            yield Finding("problem", "config", line)
         return
     told = len({name for route in settings.routes for name in route.destinations})
     verdict: Verdict = "ok" if told else "warning"

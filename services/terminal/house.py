@@ -195,7 +195,7 @@ class House:
         for number in range(1, self.plan.analyzers + 1):
             await self.supervisor.start(f"analyzer{number}", module("analyzer"), self.environment)
         if "api" in self.plan.services and exists("api"):
-            await self.answers(f"{self.api_url}/api/health", "the API")
+            await self.answers(f"{self.api_url}/health", "the API")
 
     async def answers(self, url: str, name: str, seconds: float = READY_SECONDS) -> None:
         """Return when *url* answers anything but a server's error; raise `HouseError` when it does not."""

@@ -1,0 +1,173 @@
+"""`scan --once`: one full scan by the real stages, in a house that is closed again afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from services.terminal import house as houses
+from services.terminal.console import Screen
+from services.terminal.house import House, HouseError, Plan, SimulatorPlan
+from services.terminal.run import HOW_TO_GO_ON, stop_signals, unless, unreachable
+from services.terminal.supervisor import Supervisor
+from shared import config_file
+from shared.bus import Bus, RedisBus
+from shared.contracts import (
+    Decision,
+    MutesChanged,
+    PriceAlertsChanged,
+    ScanOpened,
+    ScanSettled,
+    SettingsChanged,
+    StateRestored,
+    Stream,
+)
+from shared.settings import Environment, RuntimeSettings
+
+PATIENCE_SECONDS: Final = 600.0  #: loading the windows, at most five minutes to the next close, and the scan
+SPEED: Final = 60.0  #: of the simulated exchange, so that its next close comes within seconds
+
+
+@dataclass
+class Scanned:
+    """What one scan gave."""
+
+    settled: ScanSettled
+    decisions: list[Decision]
+
+
+async def scan(screen: Screen, *, simulated: int = 0, seed: int = 7) -> Scanned | None:
+    """Scan once; *simulated* is a number of invented symbols instead of Binance; None: it was interrupted.
+
+    Raises `HouseError` or `config_file.ConfigError`.
+    """
+    environment = Environment()
+    if not simulated and (problem := await unreachable(environment.binance_rest_url)):
+        raise HouseError(f"{problem}\n{HOW_TO_GO_ON}\n  ./sevengate scan --once --simulated 50    invented coins")
+    settings = RuntimeSettings.model_validate(config_file.load(environment.config))
+    folder = environment.data_dir / "scan"
+    houses.empty(folder, "a scan")
+    found: list[Scanned] = []
+    async with AsyncExitStack() as stack:
+        stop = await stack.enter_async_context(stop_signals())
+        supervisor = await stack.enter_async_context(Supervisor(screen.log))
+        house = await stack.enter_async_context(House(_plan(folder, environment), supervisor, say=screen.say))
+        await house.open_stores()
+        bus = RedisBus(house.redis_url)
+        stack.push_async_callback(bus.close)
+        await publish(bus, settings)
+        if simulated:
+            await house.open_simulator(SimulatorPlan(symbols=simulated, seed=seed, speed=SPEED))
+
+        async def work() -> None:
+            await house.open_services()
+            found.append(await first_scan(bus, screen.say))
+
+        await unless(stop, work())
+    return found[0] if found else None
+
+
+def _plan(folder: Path, environment: Environment) -> Plan:
+    analyzers = max(1, min(4, (os.cpu_count() or 2) - 1))
+    services = ("fetcher", "gatekeeper")
+    return Plan(folder, environment.config, environment.api_port, analyzers, services, durable=False)
+
+
+async def publish(bus: Bus, settings: RuntimeSettings) -> None:
+    """Say what the API says on an empty bus: nobody else does here."""
+    now = time.time_ns() // 1_000_000
+    await bus.publish_settings(SettingsChanged(version=1, value=settings.dump(), at=now))
+    await bus.publish_settings(PriceAlertsChanged(version=1, price_alerts=()))
+    await bus.publish_settings(MutesChanged(version=1, mutes=()))
+    await bus.publish_settings(StateRestored(version=1))
+
+
+async def first_scan(bus: Bus, say: Callable[[str], None]) -> Scanned:
+    """Wait for the first scan to settle and return its decisions; raise `HouseError` when none does."""
+    say("loading the windows; the scan comes with the next five-minute close")
+    after, deadline = "0-0", time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        for _, entry_id, event in await bus.tail({Stream.SCANS: after}, block_ms=500):
+            after = entry_id
+            if isinstance(event, ScanOpened):
+                say(f"scanning {len(event.symbols)} symbols, {len(event.missing)} are missing")
+            elif isinstance(event, ScanSettled):
+                return Scanned(event, await decisions_of(bus, event.scan_id))
+    raise HouseError(f"no scan settled within {PATIENCE_SECONDS:g} s; the lines above say why")
+
+
+async def decisions_of(bus: Bus, scan_id: int) -> list[Decision]:
+    """Return the decisions of one scan, best first."""
+    found: list[Decision] = []
+    for stream in (Stream.DECISIONS, Stream.DECISIONS_PASSED):
+        after, last = "0-0", await bus.last_id(stream)
+        while after != last:
+            page = await bus.tail({stream: after}, block_ms=200)
+            if not page:
+                break
+            after = page[-1][1]
+            found += [item for _, _, item in page if isinstance(item, Decision) and item.analysis.scan_id == scan_id]
+    return sorted(found, key=lambda item: (bool(item.analysis.problem), -item.analysis.score, item.analysis.symbol))
+
+
+def as_record(decision: Decision) -> dict[str, Any]:
+    """Return one line of `scan --once --json`; a coin that could not be analysed says why."""
+    analysis = decision.analysis
+    answered = not analysis.problem
+    return {
+        "symbol": analysis.symbol,
+        "scan_id": analysis.scan_id,
+        "side": analysis.side if answered else None,
+        "score": round(analysis.score, 2) if answered else None,
+        "confidence": round(analysis.confidence, 2) if answered else None,
+        "fmqs": round(analysis.fmqs.value, 2) if analysis.fmqs and analysis.fmqs.value is not None else None,
+        "regime": analysis.regime if answered else None,
+        "strength": analysis.strength,
+        "appeared": decision.appeared,
+        "passed": decision.passed,
+        "outcome": decision.outcome,
+        "problem": analysis.problem,
+        "gates": {verdict.gate: verdict.passed for verdict in decision.verdicts},
+    }
+
+
+def show(scanned: Scanned, console: Console) -> None:
+    """Print the ranked table."""
+    settled = scanned.settled
+    table = Table(title=f"{settled.analysed} of {settled.symbols} coins analysed in {settled.seconds:.1f} s")
+    for name in ("#", "symbol", "side", "score", "FMQS", "confidence", "regime", "gates", "refused by"):
+        table.add_column(name, justify="right" if name in ("#", "score", "FMQS", "confidence", "gates") else "left")
+    for number, decision in enumerate(scanned.decisions, 1):
+        analysis, verdicts = decision.analysis, decision.verdicts
+        if analysis.problem:
+            table.add_row(str(number), analysis.symbol, "", "", "", "", "", "", analysis.problem)
+            continue
+        fmqs = analysis.fmqs.value if analysis.fmqs is not None else None
+        refused = ", ".join(verdict.gate for verdict in verdicts if not verdict.passed)
+        table.add_row(
+            str(number),
+            analysis.symbol,
+            analysis.side,
+            f"{analysis.score:.1f}",
+            "–" if fmqs is None else f"{fmqs:.0f}",
+            f"{analysis.confidence:.0f}",
+            analysis.regime,
+            f"{sum(verdict.passed for verdict in verdicts)}/{len(verdicts)}",
+            refused,
+        )
+    console.print(table)
+    console.print("Gate 7 (persistence) asks about the scan before: a single scan has none.", style="dim")
+
+
+def run(screen: Screen, *, simulated: int, seed: int) -> Scanned | None:
+    """Run `scan` from a place without a loop."""
+    return asyncio.run(scan(screen, simulated=simulated, seed=seed))
