@@ -16,7 +16,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
-class Forbidden(Exception):
+class Forbidden(Exception):  # noqa: N818 - a finding, told to people by its name
     """This address may not be called."""
 
 

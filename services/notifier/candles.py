@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -166,9 +167,9 @@ def spread(places: Sequence[float], gap: float, top: float, bottom: float) -> li
     """Move *places* apart so that neighbours are *gap* from each other, between *top* and *bottom*."""
     order = sorted(range(len(places)), key=lambda index: places[index])
     moved = [min(max(place, top), bottom) for place in places]
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in pairwise(order):
         moved[after] = max(moved[after], moved[before] + gap)
-    for after, before in zip(reversed(order), list(reversed(order))[1:], strict=False):
+    for after, before in pairwise(reversed(order)):
         moved[after] = min(moved[after], bottom)
         moved[before] = min(moved[before], moved[after] - gap)
     return moved

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import multiprocessing
+import secrets
 from multiprocessing.context import ForkServerProcess
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from redis.exceptions import RedisError
 from rq.scheduler import RQScheduler
 from rq.serializers import JSONSerializer
 
+from services.notifier.entry import work
 from services.notifier.ledger import Ledger
 from services.notifier.queues import connect, queue_name
-from services.notifier.worker import work
 from shared import metrics
-from shared.bus import RedisBus
+from shared.bus import Lease, RedisBus
 from shared.contracts import DeliveryReport, Stream
 from shared.service import Service, run
 
 CHECK_S: Final = 0.5
-LOCK_S: Final = 10.0  #: how often the scheduler's locks are renewed; they live for a minute
+CLOCK_LEASE_MS: Final = 5_000  #: a killed deliverer's postponed jobs wait so long
 STOP_S: Final = 10.0  #: for workers to finish their job
 
 log = structlog.get_logger()
@@ -68,68 +70,53 @@ class Clock:
         self._connection = connect(url)
         self._market = market
         self._names: frozenset[str] = frozenset()
-        self._scheduler: RQScheduler | None = None
-        self._locked_at = -LOCK_S
+        self._scheduler: Any = None  # rq's scheduler has no types
 
-    def tick(self, destinations: frozenset[str], now: float) -> None:
-        """Do what is due; another deliverer's locks are respected."""
+    def tick(self, destinations: frozenset[str]) -> None:
+        """Do what is due; only one deliverer may, which a lease sees to."""
         if destinations != self._names or self._scheduler is None:
-            self._follow(destinations)
-            self._locked_at = -LOCK_S
-        assert self._scheduler is not None
-        if now - self._locked_at >= LOCK_S:
-            self._scheduler._acquired_locks = set(self._scheduler.acquire_locks())  # tells only which were gained
-            self._scheduler.prepare_registries()
-            self._locked_at = now
-        if self._scheduler.acquired_locks:
-            self._scheduler.enqueue_scheduled_jobs()
-
-    def _follow(self, destinations: frozenset[str]) -> None:
-        self.stop()
-        self._names = destinations
-        names = [queue_name(self._market, name) for name in destinations]
-        self._scheduler = RQScheduler(
-            names, connection=self._connection, serializer=JSONSerializer, logging_level="WARNING"
-        )
-
-    def stop(self) -> None:
-        if self._scheduler is not None and self._scheduler.acquired_locks:
-            self._scheduler.release_locks()
+            self._names = destinations
+            names = [queue_name(self._market, name) for name in destinations]
+            self._scheduler = RQScheduler(
+                names, connection=self._connection, serializer=JSONSerializer, logging_level="WARNING"
+            )
+            self._scheduler.prepare_registries(names)
+        self._scheduler.enqueue_scheduled_jobs()
 
 
 async def main(service: Service) -> None:
     """Keep a worker for each destination of the newest settings."""
     bus = service.bus
-    assert isinstance(bus, RedisBus)
+    if not isinstance(bus, RedisBus):
+        raise TypeError("the deliverer needs Redis: its jobs live there")
     tasks = [asyncio.ensure_future(service.follow_settings()), asyncio.ensure_future(count_reports(service, bus))]
     pool = Pool()
     clock = Clock(service.environment.redis_url, bus.market)
     try:
         if await service.settings_arrived():
-            await _keep(service, pool, clock, Ledger(bus))
+            await _keep(service, pool, clock, bus)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.to_thread(pool.stop)
 
 
-async def _keep(service: Service, pool: Pool, clock: Clock, ledger: Ledger) -> None:
-    loop = asyncio.get_running_loop()
+async def _keep(service: Service, pool: Pool, clock: Clock, bus: RedisBus) -> None:
+    lease, ledger = Lease("delivery-clock", f"{service.instance}-{secrets.token_hex(4)}"), Ledger(bus)
     while not service.stopping.is_set():
         names = frozenset(service.settings.settings.destinations)
         pool.ensure(set(names))
         try:
-            await asyncio.to_thread(clock.tick, names, loop.time())
+            if await bus.acquire(lease, ttl_ms=CLOCK_LEASE_MS):
+                await asyncio.to_thread(clock.tick, names)
             metrics.PARKED.set(len(await ledger.parked()))
             service.beat()
         except (RedisError, OSError) as error:
             log.warning("the bus does not answer", error=str(error))
             service.beat("redis")
         await service.pause(CHECK_S)
-    try:
-        await asyncio.to_thread(clock.stop)
-    except (RedisError, OSError):
-        log.warning("the scheduler's locks stay until they end by themselves")
+    with contextlib.suppress(RedisError, OSError):
+        await bus.release(lease)
 
 
 async def count_reports(service: Service, bus: RedisBus) -> None:
@@ -138,7 +125,8 @@ async def count_reports(service: Service, bus: RedisBus) -> None:
     while not service.stopping.is_set():
         try:
             after = after or await bus.last_id(Stream.DELIVERIES)
-            for _, after, report in await bus.tail({Stream.DELIVERIES: after}):
+            for _, entry_id, report in await bus.tail({Stream.DELIVERIES: after}):
+                after = entry_id
                 if isinstance(report, DeliveryReport):
                     metrics.DELIVERIES.labels(report.channel, report.status).inc()
                     metrics.DELIVERY_SECONDS.labels(report.channel).observe(report.seconds)

@@ -161,7 +161,7 @@ class _Delivery:
             return False
         return await asyncio.to_thread(self.context.outbox.waiting, parent, self.name)
 
-    async def _send(self) -> float | None:
+    async def _send(self) -> float | None:  # noqa: PLR0911 - one return an outcome
         await self.context.ledger.begin(self.alert.alert_id, self.name, self.number)
         self.began = time.monotonic()
         try:
@@ -219,8 +219,12 @@ class _Delivery:
         account = telegram.Account(environment.telegram_api_url, environment.telegram_token.get_secret_value())
         return await telegram.send(outgoing, destination, account, await ledger.migrated(destination.chat_id))
 
-    async def _end(self, status: DeliveryStatus, reason: str = "", detail: str = "", reference: str = "") -> None:
+    async def _end(
+        self, status: DeliveryStatus, reason: str = "", detail: str = "", reference: str = ""
+    ) -> float | None:
+        """Close the attempt; there is no next one."""
         await self.context.ledger.close(self._report(status, reason, detail, reference))
+        return None
 
     async def _unknown(self, reason: str, detail: str) -> float | None:
         await self._end("unknown", reason, detail)
@@ -235,7 +239,7 @@ class _Delivery:
     def _backoff(self, after: float | None = None) -> float:
         """Return the seconds to the next attempt: doubling, jittered, never sooner than asked for."""
         longest = self.settings.delivery.longest_backoff_seconds
-        jittered = min(longest, FIRST_BACKOFF_S * 2 ** min(self.number - 1, 20)) * random.uniform(0.5, 1.0)
+        jittered: float = min(longest, FIRST_BACKOFF_S * 2 ** min(self.number - 1, 20)) * random.uniform(0.5, 1.0)
         return max(jittered, (after or 0.0) + (0.5 if after else 0.0), 1.0)
 
     async def _migrate(self, moved: telegram.Migrated) -> float:
@@ -244,7 +248,7 @@ class _Delivery:
         await self._end("retrying", moved.reason)
         return 1.0
 
-    async def _park(self, error: Parked) -> None:
+    async def _park(self, error: Parked) -> float | None:
         """Leave the destination alone until its settings change, and say so elsewhere."""
         at = now_ms()
         await self.context.ledger.park(self.name, Parking(at, error.reason, self._fingerprint))
@@ -256,13 +260,15 @@ class _Delivery:
                 headline=f"⚠ {self.name} is parked: it refuses Sevengate",
                 lines=(
                     f"{error.reason} {error.detail}".strip()[:300],
-                    f"Nothing is sent there until its settings change or `./sevengate test-alert {self.name}` succeeds.",
+                    "Nothing is sent there until its settings change,",
+                    f"or `./sevengate test-alert {self.name}` succeeds.",
                 ),
             ),
             occurred_at=at,
             created_at=at,
         )
         await self.context.ledger.close(self._report("rejected", error.reason, error.detail), word)
+        return None
 
     def _report(self, status: DeliveryStatus, reason: str = "", detail: str = "", reference: str = "") -> Any:
         return report_of(

@@ -76,7 +76,7 @@ class Ledger:
         key = self._key(report.alert_id, report.destination)
         mark = {"attempt": report.attempt, "open": 0, "status": report.status, "reference": report.reference}
         async with self._bus.redis.pipeline(transaction=True) as pipe:
-            pipe.hset(key, mapping=mark)  # type: ignore[arg-type]
+            pipe.hset(key, mapping=mark)
             pipe.expire(key, MARK_SECONDS)
             pipe.xadd(self._bus.key(Stream.DELIVERIES), {"d": to_wire(report)})
             for alert in alerts:

@@ -53,7 +53,7 @@ def traits(alert: Alert) -> Traits:
     return Traits(symbols=(alert.symbol,) if alert.symbol else ())
 
 
-def matches(route: Route, alert: Alert, found: Traits, now: datetime) -> bool:
+def matches(route: Route, alert: Alert, found: Traits, now: datetime) -> bool:  # noqa: PLR0911 - one a condition
     """Return whether *route* wants *alert*; a condition on what the alert lacks does not count against it."""
     if route.kinds and alert.kind not in route.kinds:
         return False

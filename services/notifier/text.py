@@ -134,7 +134,8 @@ def _signal(body: SignalBody, alert: Alert) -> tuple[str, Sequence[str]]:
         lines += [
             f"Entry {price(levels.entry, tick)}",
             f"Stop {price(levels.stop, tick)} ({percent(levels.stop / levels.entry - 1)}), {levels.stop_reason}",
-            f"Target {price(levels.target, tick)} ({percent(levels.target / levels.entry - 1)}), {levels.target_reason}",
+            f"Target {price(levels.target, tick)} ({percent(levels.target / levels.entry - 1)}),"
+            f" {levels.target_reason}",
             f"R:R {levels.reward_to_risk:.2f} net of costs" + (" · WEAK" if levels.weak else ""),
         ]
     agreeing = [group.name for group in analysis.groups if group.agrees]

@@ -8,9 +8,12 @@ import threading
 from multiprocessing import connection, parent_process
 from typing import Final
 
+from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
+from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.worker import WorkerStatus
 
 from services.notifier import jobs  # noqa: F401 - imported before the fork, so that a job starts at once
 from services.notifier.queues import connect, queue_name
@@ -18,6 +21,7 @@ from shared.service import configure_logging
 from shared.settings import Environment
 
 MAINTENANCE_S: Final = 15  #: how soon a dead worker's job is looked for
+SILENCE_S: Final = 12  #: a job without a sign of life for so long belongs to a dead worker
 WORKER_TTL_S: Final = 30  #: the worker looks up from its queue every half of it
 
 
@@ -25,8 +29,28 @@ class DestinationWorker(SimpleWorker):
     """Runs jobs in its own process: it serves one destination, so a hanging job delays no other."""
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
-        """Return how long a job counts as being worked on without a sign of life."""
-        return int(job.timeout or 60) + 5
+        """Return how long a job counts as being worked on without a sign of life, seconds."""
+        return SILENCE_S
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Run the job, with signs of life from beside it."""
+        execution = self.prepare_execution(job)
+        done = threading.Event()
+        beating = threading.Thread(target=self._beat, args=(job, execution, done), daemon=True)
+        beating.start()
+        try:
+            self.perform_job(job, queue, execution)
+        finally:
+            done.set()
+            beating.join()
+        self.set_state(WorkerStatus.IDLE)
+
+    def _beat(self, job: Job, execution: Execution, done: threading.Event) -> None:
+        while not done.wait(SILENCE_S / 4):
+            try:
+                self.maintain_heartbeats(job, execution)
+            except (RedisError, OSError):
+                continue  # the next beat may get through
 
     def procline(self, message: str) -> None:
         """Leave the process's title alone."""

@@ -19,7 +19,7 @@ async def send(outgoing: Outgoing, destination: AppriseDestination) -> str:
 
 
 def _notify(outgoing: Outgoing, url: str, card: bytes | None) -> bool:
-    import apprise  # 100 ms and 20 MB: only where it is used
+    import apprise  # noqa: PLC0415 - 100 ms and 20 MB: only where it is used
 
     service = apprise.Apprise()
     if not service.add(url):

@@ -24,7 +24,7 @@ async def send(outgoing: Outgoing, destination: DiscordDestination) -> str:
     response = await post(
         f"{destination.url.get_secret_value()}{separator}wait=true",
         destination.allow,
-        timeout=outgoing.settings.delivery.timeout_seconds,
+        limit=outgoing.settings.delivery.timeout_seconds,
         files=files,
     )
     try:

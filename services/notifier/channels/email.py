@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import html
 import ssl
@@ -68,8 +67,6 @@ async def _hand_over(client: aiosmtplib.SMTP, message: EmailMessage) -> None:
         raise Ambiguous("no answer in time") from error
     except (aiosmtplib.SMTPServerDisconnected, OSError) as error:
         raise Ambiguous("connection broke", str(error)) from error
-    except asyncio.CancelledError:
-        raise
 
 
 def _refusal(code: int, reason: str, detail: str) -> NotDelivered:
@@ -105,7 +102,7 @@ def _add_html(message: EmailMessage, outgoing: Outgoing, domain: str, alert: Ale
     message.add_alternative(f"<html><body>{picture}<p>{lines}</p></body></html>", subtype="html")
     if card:
         part = message.get_payload()[1]  # type: ignore[index]
-        part.add_related(card, "image", "png", cid=f"<{name}>", filename="card.png")  # type: ignore[union-attr, call-arg]
+        part.add_related(card, "image", "png", cid=f"<{name}>", filename="card.png")  # type: ignore[union-attr]
 
 
 def message_id(alert_id: str, destination: str, domain: str) -> str:

@@ -11,7 +11,7 @@ from shared.contracts import Alert
 from shared.settings import RuntimeSettings
 
 
-class NotDelivered(Exception):
+class NotDelivered(Exception):  # noqa: N818 - an outcome rather than an error
     """The other side certainly did not take the message."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
@@ -36,7 +36,7 @@ class Later(NotDelivered):
         self.after = after  #: seconds that the other side asked for
 
 
-class Ambiguous(Exception):
+class Ambiguous(Exception):  # noqa: N818 - an outcome rather than an error
     """Something was sent, and no answer came: it may have arrived."""
 
     def __init__(self, reason: str, detail: str = "") -> None:

@@ -125,7 +125,7 @@ def buttons_for(outgoing: Outgoing) -> InlineKeyboardMarkup | None:
     return InlineKeyboardMarkup([[InlineKeyboardButton(text, callback_data=f"{verb} {symbol}") for text, verb in row]])
 
 
-def outcome_of(error: TelegramError) -> Exception:
+def outcome_of(error: TelegramError) -> Exception:  # noqa: PLR0911 - one return an error
     """Return what the library's error means for this attempt."""
     match error:
         case RetryAfter():

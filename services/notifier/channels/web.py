@@ -18,7 +18,7 @@ LONGEST_ANSWER: Final = 4_096  #: bytes read of an answer
 
 
 async def post(
-    url: str, allow: Sequence[str], *, timeout: float, headers: Mapping[str, str] | None = None, **body: Any
+    url: str, allow: Sequence[str], *, limit: float, headers: Mapping[str, str] | None = None, **body: Any
 ) -> httpx.Response:
     """Post to *url* at the address that was checked; return a 2xx answer, raise a typed outcome otherwise."""
     try:
@@ -27,18 +27,18 @@ async def post(
         raise Rejected("forbidden address", str(error)) from error
     except OSError as error:
         raise Later("name not resolved", str(error)) from error
-    return judge(await _send(target, timeout, headers or {}, body))
+    return judge(await _send(target, limit, headers or {}, body))
 
 
-async def _send(target: Target, timeout: float, headers: Mapping[str, str], body: Mapping[str, Any]) -> httpx.Response:
-    limits = httpx.Timeout(timeout, connect=min(5.0, timeout))
+async def _send(target: Target, limit: float, headers: Mapping[str, str], body: Mapping[str, Any]) -> httpx.Response:
+    timeouts = httpx.Timeout(limit, connect=min(5.0, limit))
     try:
-        async with httpx.AsyncClient(timeout=limits, follow_redirects=False, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=timeouts, follow_redirects=False, trust_env=False) as client:
             request = client.build_request(
                 "POST",
                 target.url,
                 headers={**headers, "Host": target.host_header},
-                extensions={"timeout": limits.as_dict(), "sni_hostname": target.host},
+                extensions={"timeout": timeouts.as_dict(), "sni_hostname": target.host},
                 **body,
             )
             response = await client.send(request, stream=True)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from jinja2 import StrictUndefined, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from standardwebhooks import Webhook
 
 from services.notifier.channels.outcome import Outgoing, Rejected
@@ -26,7 +26,7 @@ async def send(outgoing: Outgoing, destination: WebhookDestination) -> str:
     response = await post(
         destination.url.get_secret_value(),
         destination.allow,
-        timeout=outgoing.settings.delivery.timeout_seconds,
+        limit=outgoing.settings.delivery.timeout_seconds,
         headers=headers_of(outgoing, destination, body),
         content=body.encode(),
     )
@@ -39,8 +39,8 @@ def body_of(outgoing: Outgoing, destination: WebhookDestination) -> str:
     if not destination.template:
         return json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
     try:
-        body = _template(destination.template).render(payload, alert=payload)
-    except (TemplateError, SecurityError, TypeError, ValueError, ArithmeticError) as error:
+        body = str(_template(destination.template).render(payload, alert=payload))
+    except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
         raise Rejected("template failed", str(error)) from error
     if len(body) > LONGEST_BODY:
         raise Rejected("template failed", "the body is too long")
