@@ -175,12 +175,14 @@ class Ledger:
     def pause(self, seconds: float | None) -> None:
         """Send nothing for *seconds*; None: until the minute is over."""
         wait = self._rest_of_window("weight") if seconds is None else seconds
-        log.warning("the exchange asks for a pause", seconds=round(wait, 1))
+        if self._silent_until <= self._monotonic():
+            log.warning("the exchange asks for a pause", seconds=round(wait, 1))
         self._silence("rate limit", wait, blocked=False)
 
     async def block(self, reason: str, seconds: float) -> None:
         """Send nothing for *seconds*, and remember it across restarts."""
-        log.error("the exchange refuses this address", reason=reason, seconds=round(seconds))
+        if not self.blocked:
+            log.error("the exchange refuses this address", reason=reason, seconds=round(seconds))
         self._silence(reason, seconds, blocked=True)
         try:
             await self._bus.redis.set(self._bus.key("ban"), reason, px=max(1, int(seconds * 1_000)))

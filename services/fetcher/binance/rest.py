@@ -167,8 +167,8 @@ def parse_klines(body: bytes) -> Floats:
     The brackets within are dropped and the numbers read as one flat list: no object is made per
     row.  Raises `GarbledError` on anything but complete rows of numbers.
     """
-    if not body.startswith(b"["):
-        raise GarbledError("klines are not a list")
+    if not body.startswith(b"[") or not body.rstrip().endswith((b"]]", b"[]")):
+        raise GarbledError("klines are not a list of lists")
     try:
         flat = np.array(_flat.decode(b"[" + body.translate(None, b"[]") + b"]"))
     except msgspec.DecodeError as error:
@@ -209,6 +209,7 @@ class BinanceRest:
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
         self._slots = asyncio.Semaphore(CONCURRENCY)
+        self._haste = max(1.0, clock.speed)  #: a silence that nobody timed is as long on the exchange's clock
 
     async def open(self) -> None:
         """Open the connections' pool."""
@@ -270,9 +271,9 @@ class BinanceRest:
         elif status == 429 or code == -1003:
             self.ledger.pause(seconds)
         elif status == 451:
-            await self.ledger.block("region not served", REGION_S)
+            await self.ledger.block("region not served", REGION_S / self._haste)
         elif status == 403:
-            await self.ledger.block("firewall", FIREWALL_S)
+            await self.ledger.block("firewall", FIREWALL_S / self._haste)
         elif status == 400:
             raise (UnknownSymbolError if code in {-1121, -1122} else RefusedError)(body[:200].decode(errors="replace"))
         return f"status {status}, code {code}"

@@ -152,7 +152,7 @@ def start_simulator(*arguments: str) -> tuple[subprocess.Popen[str], Exchange]:
         text=True,
     )
     assert process.stdout is not None
-    ready, _, _ = select.select([process.stdout], [], [], PATIENCE_S)
+    ready, _, _ = select.select([process.stdout], [], [], 4 * PATIENCE_S)
     line = process.stdout.readline() if ready else ""
     assert line, "the simulator did not start"
     told = json.loads(line)

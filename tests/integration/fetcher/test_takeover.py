@@ -1,0 +1,68 @@
+"""Restarts and two fetchers: the bus keeps the windows, the lease keeps the scans single."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from shared.contracts import MarketSnapshot, ScanOpened, Stream
+
+from .conftest import Feed
+from .test_faults import assert_true_windows
+
+
+async def test_a_restart_fetches_only_what_the_bus_does_not_hold(feed: Feed) -> None:
+    """Windows come back from the newest snapshots: no klines request for what was held, and the windows are true."""
+    first = feed.start_fetcher()
+    await feed.scan()
+    await feed.next_scan()
+    cold = (await feed.status())["requests"]["/fapi/v1/klines"]
+    first.terminate()
+    first.wait(10)
+    feed.start_fetcher()
+    opened = await feed.next_scan()
+    warm = (await feed.status())["requests"]["/fapi/v1/klines"] - cold
+    await assert_true_windows(feed, opened.scan_id)
+    assert cold >= 8 * 4
+    assert warm <= 8 * 3  # the higher bar that each window lacks, and the one check
+
+
+@pytest.mark.parametrize("simulator_arguments", [("--symbols", "8", "--seed", "3", "--speed", "60")])
+async def test_a_killed_fetcher_is_replaced_within_fifteen_seconds_without_a_second_scan(feed: Feed) -> None:
+    """The standby opens the next scan; every scan id is on the bus once."""
+    active = feed.start_fetcher(SEVENGATE_INSTANCE="a")
+    await feed.scan()
+    feed.start_fetcher(SEVENGATE_INSTANCE="b")
+    await asyncio.sleep(2)
+    active.kill()
+    killed = time.monotonic()
+    before = len([scan for scan in await feed.all(Stream.SCANS) if isinstance(scan, ScanOpened)])
+    while len([scan for scan in await feed.all(Stream.SCANS) if isinstance(scan, ScanOpened)]) <= before:
+        await asyncio.sleep(0.1)
+        assert time.monotonic() - killed < 15 + 5.5, "nobody took over"  # the next close is at most 5 s away
+    scans = [scan.scan_id for scan in await feed.all(Stream.SCANS) if isinstance(scan, ScanOpened)]
+    assert len(scans) == len(set(scans))
+    await assert_true_windows(feed, (await feed.scan(scans[-1])).scan_id)
+
+
+async def test_snapshots_of_a_scan_that_was_only_opened_are_said_again(feed: Feed) -> None:
+    """A holder that died between the opening and the snapshots leaves them to the next one."""
+    first = feed.start_fetcher()
+    await feed.scan()
+    opened = await feed.next_scan()
+    first.kill()
+    first.wait()
+    redis = feed.bus.redis
+    await redis.hset(feed.bus.key("state:fetcher"), "published", "0")
+    before = len([message for message in await feed.all(Stream.SNAPSHOTS) if isinstance(message, MarketSnapshot)])
+    await redis.delete(feed.bus.key("lease:fetcher"))
+    feed.start_fetcher()
+    async with asyncio.timeout(15):
+        while len(await feed.all(Stream.SNAPSHOTS)) < before + len(opened.symbols):
+            await asyncio.sleep(0.1)
+    again = await feed.snapshots(opened.scan_id)
+    assert set(again) == set(opened.symbols)
+    scans = [scan.scan_id for scan in await feed.all(Stream.SCANS) if isinstance(scan, ScanOpened)]
+    assert len(scans) == len(set(scans))

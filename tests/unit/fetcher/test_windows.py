@@ -1,0 +1,160 @@
+"""Windows: what enters them, what they aggregate, and how they are cut."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.fetcher.windows import (
+    HELD,
+    HIGH,
+    LOW,
+    OPEN_TIME,
+    VOLUME,
+    MarkRange,
+    SymbolWindows,
+    Taken,
+    aggregate,
+    sound,
+)
+from shared.contracts import INTERVALS, SCAN_MS, Floats, Interval
+
+START = 1_768_176_000_000  # a UTC midnight
+
+
+def bars(count: int, start: int = START, seed: int = 1) -> Floats:
+    """Return *count* five-minute bars from *start* on."""
+    chance = np.random.default_rng(seed)
+    close = 100 * np.exp(np.cumsum(chance.normal(0, 0.002, count)))
+    opened = np.concatenate(([100.0], close[:-1]))
+    high, low = np.maximum(opened, close) * 1.001, np.minimum(opened, close) * 0.999
+    volume = np.random.default_rng(seed + 1).integers(1, 1_000, count).astype(np.float64)
+    times = start + SCAN_MS * np.arange(count, dtype=np.float64)
+    return np.array([times, opened, high, low, close, volume, volume * 100, volume / 2])
+
+
+def resampled(five: Floats, interval: Interval) -> Floats:
+    """Return the complete and the last bar so far of *interval*: the plain way."""
+    length = INTERVALS[interval]
+    buckets = five[OPEN_TIME] - five[OPEN_TIME] % length
+    return np.array([aggregate(five[:, buckets == bucket], bucket) for bucket in np.unique(buckets)]).T
+
+
+def loaded(count: int) -> SymbolWindows:
+    """Return windows that were loaded with *count* five-minute bars and the higher ones they make."""
+    five = bars(count)
+    close = int(five[OPEN_TIME, -1]) + SCAN_MS
+    windows = SymbolWindows("TESTUSDT")
+    higher = {name: resampled(five, name) for name in INTERVALS if name != "5m"}
+    closed: dict[Interval, Floats] = {
+        name: matrix[:, matrix[0] + INTERVALS[name] <= close] for name, matrix in higher.items()
+    }
+    windows.load(closed | {"5m": five})
+    return windows
+
+
+@given(st.integers(60, 400), st.integers(1, 120))
+def test_advancing_equals_resampling_the_whole(first: int, more: int) -> None:
+    """Bars so far and closed ones are what resampling all five-minute bars gives, at every length."""
+    every = bars(first + more)
+    windows = loaded(first)
+    for column in range(first, first + more):
+        assert windows.take(every[:, column]) is Taken.APPENDED
+    scan_id = int(every[OPEN_TIME, -1]) + SCAN_MS
+    cut = windows.cut(scan_id)
+    for interval in INTERVALS:
+        expected = every if interval == "5m" else resampled(every, interval)
+        np.testing.assert_array_equal(cut[interval], expected[:, -cut[interval].shape[1] :])
+        assert cut[interval].shape[1] == min(HELD, expected.shape[1])
+
+
+@given(st.integers(60, 200), st.integers(1, 50))
+def test_a_cut_does_not_change_when_newer_bars_arrive(first: int, more: int) -> None:
+    """A scan's windows are the same before and after the next bars: nothing newer leaks in."""
+    windows = loaded(first)
+    scan_id = windows.last_close
+    before = {name: matrix.copy() for name, matrix in windows.cut(scan_id).items()}
+    windows.take_all(bars(first + more)[:, first:])
+    for interval, matrix in windows.cut(scan_id).items():
+        np.testing.assert_array_equal(matrix, before[interval])
+
+
+def test_a_bar_that_comes_twice_changes_nothing() -> None:
+    """Overlapping sockets repeat bars: the second is a duplicate."""
+    windows = loaded(100)
+    assert windows.take(bars(100)[:, -1]) is Taken.DUPLICATE
+    assert len(windows.windows["5m"]) == 100
+
+
+def test_an_older_bar_is_no_regression() -> None:
+    """A bar from before the window is left alone, one within it that differs is a revision everywhere."""
+    windows = loaded(100)
+    assert windows.take(bars(1, START - SCAN_MS)[:, 0]) is Taken.OLD
+    revised = bars(100)[:, 50].copy()
+    revised[HIGH] *= 1.01
+    assert windows.take(revised) is Taken.REVISED
+    assert windows.revisions == 1
+    hour = resampled(windows.windows["5m"].bars, "1h")
+    np.testing.assert_array_equal(windows.windows["1h"].bars, hour[:, : len(windows.windows["1h"])])
+
+
+def test_a_gap_is_not_bridged() -> None:
+    """A bar that does not follow the newest is refused, and what is missing is named."""
+    windows = loaded(100)
+    assert windows.take(bars(103)[:, 102]) is Taken.GAP
+    assert windows.wanted(START + 103 * SCAN_MS)["5m"] == 3
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0.0, -1.0])
+@pytest.mark.parametrize("row", [1, 2, 3, 4])
+def test_no_impossible_price_enters(value: float, row: int) -> None:
+    """NaN, infinite, zero and negative prices are refused wherever they stand."""
+    windows, bar = loaded(50), bars(51)[:, 50].copy()
+    bar[row] = value
+    assert windows.take(bar) in {Taken.NOT_FINITE, Taken.INCONSISTENT}
+    assert len(windows.windows["5m"]) == 50
+
+
+def test_a_wick_is_quarantined_unless_the_mark_price_went_along() -> None:
+    """A low of a thousandth is distrusted; the same low with the mark price there is a crash."""
+    crash = bars(51)[:, 50].copy()
+    crash[LOW] /= 1_000
+    windows = loaded(50)
+    assert windows.take(crash) is Taken.QUARANTINED
+    scan_id = windows.last_close
+    assert "quarantined" in windows.problems(scan_id, windows.cut(scan_id))
+    assert loaded(50).take(crash, MarkRange(float(crash[LOW]), 100.0)) is Taken.APPENDED
+    windows.take(bars(51)[:, 50])  # the exchange thinks better of it
+    assert "quarantined" not in windows.problems(scan_id, windows.cut(scan_id))
+
+
+def test_what_is_wrong_with_a_window_is_said() -> None:
+    """Short, stale and zero-volume windows name their problem."""
+    windows = loaded(100)
+    scan_id = windows.last_close
+    assert windows.problems(scan_id, windows.cut(scan_id)) == ("insufficient history",)
+    assert "stale" in windows.problems(scan_id + SCAN_MS, windows.cut(scan_id + SCAN_MS))
+    silent = bars(101)[:, 100].copy()
+    silent[VOLUME:] = 0
+    windows.take(silent)
+    assert "zero volume" in windows.problems(scan_id + SCAN_MS, windows.cut(scan_id + SCAN_MS))
+
+
+def test_a_loaded_matrix_is_sorted_once_each_and_possible() -> None:
+    """Out-of-order, repeated, impossible and off-grid columns do not get into a window."""
+    five = bars(5)
+    bad = five[:, [3, 1, 2, 2, 0, 4]].copy()
+    bad[HIGH, 5] = np.nan
+    np.testing.assert_array_equal(sound(bad, "5m"), five[:, :4])
+
+
+def test_the_exchange_s_own_higher_bars_win() -> None:
+    """A higher bar that the exchange tells differently replaces the aggregated one, and is counted."""
+    windows = loaded(200)
+    own = windows.windows["1h"].bars[:, -3:].copy()
+    assert windows.adopt("1h", own) == 0
+    own[HIGH, 1] *= 1.5
+    assert windows.adopt("1h", own) == 1
+    assert windows.windows["1h"].bars[HIGH, -2] == own[HIGH, 1]
