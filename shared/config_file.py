@@ -114,12 +114,3 @@ def merge(values: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]
         else:
             merged[key] = change
     return merged
-
-
-def combine(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the one merge patch that does what *earlier* and then *later* do."""
-    combined = dict(earlier)
-    for key, change in later.items():
-        held = combined.get(key)
-        combined[key] = combine(held, change) if isinstance(held, Mapping) and isinstance(change, Mapping) else change
-    return combined

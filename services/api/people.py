@@ -35,7 +35,7 @@ _FIRED: Final = """
 class People:
     """Everything people have set."""
 
-    overlay: dict[str, Any]
+    changes: tuple[dict[str, Any], ...]  #: JSON merge patches in the order in which they were made
     price_alerts: tuple[PriceAlert, ...]
     mutes: tuple[Mute, ...]
 
@@ -43,7 +43,7 @@ class People:
 async def load(database: Database, now: int) -> People:
     """Return what stands at *now*, wall clock: neither ended mutes nor spent price alerts."""
     return People(
-        await overlay(database),
+        await changes(database),
         tuple(msgspec.convert(row, Standing).of() for row in await price_alerts(database) if stands(row)),
         tuple(msgspec.convert(row, MuteRow).of() for row in await mutes(database, now)),
     )
@@ -85,14 +85,17 @@ def stands(row: dict[str, Any]) -> bool:
     return bool(row["repeat"]) or row["fired_at"] is None
 
 
-async def overlay(database: Database) -> dict[str, Any]:
-    """Return all that people changed on top of config.yaml."""
-    rows = await database.rows("SELECT overlay FROM settings_changes ORDER BY change_id DESC LIMIT 1")
-    return dict(rows[0]["overlay"]) if rows else {}
+async def changes(database: Database) -> tuple[dict[str, Any], ...]:
+    """Return all that people changed on top of config.yaml, oldest first.
+
+    They stay apart because two merge patches cannot always be written as one.
+    """
+    rows = await database.rows("SELECT patch FROM settings_changes ORDER BY change_id")
+    return tuple(row["patch"] for row in rows)
 
 
-async def save_overlay(database: Database, value: dict[str, Any], at: int) -> None:
-    await database.execute("INSERT INTO settings_changes (at, overlay) VALUES (%s, %s)", [at, Jsonb(value)])
+async def save_change(database: Database, patch: dict[str, Any], at: int) -> None:
+    await database.execute("INSERT INTO settings_changes (at, patch) VALUES (%s, %s)", [at, Jsonb(patch)])
 
 
 async def save_version(database: Database, version: int, at: int, masked: dict[str, Any]) -> None:

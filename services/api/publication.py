@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
+from functools import reduce
 from typing import Any, Final
 
 import structlog
@@ -100,12 +102,15 @@ class Publisher:
 
     def settings(self) -> RuntimeSettings:
         """Return config.yaml with people's changes; what the newer program refuses of them is left out."""
-        overlay = self.people.overlay if self.people else {}
         try:
-            return RuntimeSettings.model_validate(merge(self.values, overlay))
+            return self.changed_by(self.people.changes if self.people else ())
         except ValueError as error:
             log.error("what people changed does not fit any more; config.yaml alone counts", error=str(error))
             return RuntimeSettings.model_validate(self.values)
+
+    def changed_by(self, changes: Iterable[dict[str, Any]]) -> RuntimeSettings:
+        """Return config.yaml with *changes* made in turn; raise `ValidationError` where they do not fit."""
+        return RuntimeSettings.model_validate(reduce(merge, changes, self.values))
 
     async def _settings(self, held: SettingsChanged | None) -> None:
         if self.people is None and held is not None:

@@ -121,7 +121,7 @@ CREATE INDEX deliveries_by_alert ON deliveries (alert_id, destination);
 CREATE TABLE settings_changes (
     change_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at bigint NOT NULL,  -- wall clock
-    overlay jsonb NOT NULL  -- everything people changed on top of config.yaml, a JSON merge patch
+    patch jsonb NOT NULL  -- a JSON merge patch; all of them in turn, on top of config.yaml, are the settings
 );
 
 CREATE TABLE settings_versions (

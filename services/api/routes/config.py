@@ -11,7 +11,6 @@ from pydantic import ValidationError
 from services.api import people
 from services.api.context import Uses, answer, now_ms
 from services.api.publication import masked, plain, unmasked
-from shared.config_file import combine, merge
 from shared.settings import RuntimeSettings, explain
 
 router = APIRouter(tags=["config"])
@@ -40,12 +39,12 @@ async def change(context: Uses, patch: Annotated[dict[str, Any], Body()]) -> Res
     A secret sent back masked stays as it is.
     """
     async with _changing:
-        overlay = combine(await people.overlay(context.database), unmasked(patch))
+        wanted = unmasked(patch)
         try:
-            value = RuntimeSettings.model_validate(merge(context.publisher.values, overlay)).dump()
+            value = context.publisher.changed_by((*await people.changes(context.database), wanted)).dump()
         except ValidationError as error:
             raise HTTPException(422, explain(error)) from error
-        await people.save_overlay(context.database, overlay, now_ms())
+        await people.save_change(context.database, wanted, now_ms())
         await context.publisher.publish()
     current = context.publisher.current
     if current is None or current.value != plain(value):

@@ -1,0 +1,72 @@
+"""The API's parts over a real Postgres and a real Valkey."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from services.api.__main__ import assemble
+from services.api.context import Context
+from services.terminal import stores
+from shared.bus import RedisBus
+from shared.service import Service
+from shared.settings import Environment
+
+
+@asynccontextmanager
+async def assembled(valkey: str, database: str) -> AsyncIterator[Context]:
+    """Give the API without its loops, so that a test takes each step itself."""
+    environment = Environment(redis_url=valkey, database_url=database, config=Path("none.yaml"))
+    bus = RedisBus(valkey)
+    context = assemble(Service("api", environment, bus), {})
+    try:
+        yield context
+    finally:
+        context.service.stopping.set()
+        await context.database.close()
+        await bus.close()
+
+
+@pytest.fixture
+async def api(fresh_valkey: str, fresh_database: str) -> AsyncIterator[Context]:
+    """The API over an empty bus and an empty, migrated database."""
+    async with assembled(fresh_valkey, fresh_database) as context:
+        assert await context.database.start()
+        yield context
+
+
+class OwnPostgres:
+    """A Postgres that a test may stop and start."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = stores.postgres(folder, durable=False, port=stores.free_port())
+        self.process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> str:
+        self.process = await asyncio.to_thread(
+            subprocess.Popen, self.store.argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        await asyncio.to_thread(stores.wait_for_postgres, self.store.url)
+        return self.store.url
+
+    async def stop(self) -> None:
+        """Stop as an operator's restart does: connections are cut, transactions rolled back."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGINT)
+            await asyncio.to_thread(self.process.wait, 15)
+            self.process = None
+
+
+@pytest.fixture
+async def own_postgres(tmp_path: Path) -> AsyncIterator[OwnPostgres]:
+    """A Postgres of this test alone."""
+    postgres = OwnPostgres(tmp_path / "postgres")
+    await postgres.start()
+    yield postgres
+    await postgres.stop()

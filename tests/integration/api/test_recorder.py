@@ -1,0 +1,175 @@
+"""The recorder: everything is stored once, and acknowledged only when it is."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from services.api.context import Context
+from services.api.recorder import CONSUMER, GROUP, STREAMS, retain
+from shared.contracts import SCAN_MS, Message, Stream
+from tests.integration.api import facts
+from tests.integration.api.conftest import OwnPostgres, assembled
+
+DAY = 86_400_000
+
+
+async def read_and_record(api: Context) -> None:
+    """Do one turn of the recorder's loop."""
+    await api.recorder.record(await api.bus.read(GROUP, CONSUMER, STREAMS, count=2_000, block_ms=50))
+
+
+async def publish(api: Context, stream: Stream, *messages: Message) -> None:
+    await api.bus.publish(stream, messages)
+
+
+async def publish_a_signal(api: Context) -> None:
+    await publish(api, Stream.SCANS, facts.opened(), facts.settled(passed=1))
+    await publish(api, Stream.DECISIONS_PASSED, facts.decision(passed=True))
+    await publish(api, Stream.DECISIONS, facts.decision("BBBUSDT", score=40.0))
+    await publish(api, Stream.ALERTS, facts.signal_alert())
+    await publish(api, Stream.DELIVERIES, facts.report(facts.signal_alert().alert_id))
+
+
+async def counts(api: Context) -> dict[str, int]:
+    tables = ("scans", "decisions", "signals", "alerts", "deliveries")
+    return {name: len(await api.database.rows(f"SELECT 1 FROM {name}")) for name in tables}  # noqa: S608 fixed names
+
+
+async def pending(api: Context) -> int:
+    return sum([(await api.bus.backlog(stream, GROUP)).pending for stream in STREAMS])
+
+
+async def test_a_signal_is_recorded_with_all_that_belongs_to_it(api: Context) -> None:
+    """Scan, decisions, signal, alert and delivery are stored, and nothing stays pending."""
+    await publish_a_signal(api)
+    await read_and_record(api)
+    assert await counts(api) == {"scans": 1, "decisions": 2, "signals": 1, "alerts": 1, "deliveries": 1}
+    assert await pending(api) == 0
+    row = (await api.database.rows("SELECT * FROM decisions WHERE symbol = 'BBBUSDT'"))[0]
+    assert (row["score"], row["score_passed"], row["persistence_passed"], row["outcome"]) == (
+        40,
+        True,
+        False,
+        "rejected",
+    )
+
+
+async def test_what_comes_twice_is_stored_once(api: Context) -> None:
+    """The same messages again, as after a lost acknowledgement, change nothing."""
+    await publish_a_signal(api)
+    await read_and_record(api)
+    await publish_a_signal(api)
+    await read_and_record(api)
+    assert await counts(api) == {"scans": 1, "decisions": 2, "signals": 1, "alerts": 1, "deliveries": 1}
+
+
+async def test_a_signals_end_stands_whatever_the_order(api: Context) -> None:
+    """An end that arrives before its beginning, and a second end after it, leave the first end."""
+    await publish(api, Stream.ALERTS, facts.lifecycle_alert("target"))
+    await read_and_record(api)
+    await publish(api, Stream.ALERTS, facts.signal_alert(), facts.lifecycle_alert("stop", price=98.0, result_r=-1.0))
+    await read_and_record(api)
+    signal = (await api.database.rows("SELECT * FROM signals"))[0]
+    assert (signal["status"], signal["result_r"], signal["close_price"]) == ("target", 2.2, 106.0)
+    assert (signal["score"], signal["atr"]) == (72, 1.7)
+
+
+async def test_an_early_end_leaves_the_signal_open(api: Context) -> None:
+    """A tick announces; the closed bar decides."""
+    await publish(api, Stream.ALERTS, facts.signal_alert(), facts.lifecycle_alert("stop", early=True))
+    await read_and_record(api)
+    signal = (await api.database.rows("SELECT status, announced FROM signals"))[0]
+    assert signal == {"status": "open", "announced": "stop"}
+
+
+async def test_a_poison_row_does_not_block_the_rest(api: Context) -> None:
+    """Text that Postgres cannot hold stays pending with its error; its neighbours are stored."""
+    poison = msgspec.structs.replace(facts.report("a"), report_id="bad", detail="\x00")
+    await publish(api, Stream.DELIVERIES, facts.report("a"), poison, facts.report("b"))
+    await publish(api, Stream.DECISIONS, facts.decision(scan_id=10**18), facts.decision())
+    await read_and_record(api)
+    assert (await counts(api))["deliveries"] == 2
+    assert (await counts(api))["decisions"] == 1
+    assert await pending(api) == 2
+
+
+async def test_a_poison_row_ends_in_the_dead_letters_and_can_be_put_back(api: Context) -> None:
+    """After five tries the message is put aside with the database's words."""
+    await publish(api, Stream.DELIVERIES, msgspec.structs.replace(facts.report("a"), detail="\x00"))
+    await read_and_record(api)
+    for _ in range(6):
+        await api.recorder.record(await api.bus.claim(GROUP, CONSUMER, Stream.DELIVERIES, min_idle_ms=0))
+    (letter,) = await api.bus.dead_letters()
+    assert "NUL" in letter.error
+    assert await pending(api) == 0
+    assert await api.bus.put_back(letter.dead_id)
+
+
+async def test_nothing_is_acknowledged_while_postgres_is_away(fresh_valkey: str, own_postgres: OwnPostgres) -> None:
+    """Postgres stops with messages in hand; they wait, pending, and are stored when it is back."""
+    async with assembled(fresh_valkey, own_postgres.store.url) as api:
+        assert await api.database.start()
+        running = asyncio.ensure_future(api.recorder.run())
+        await publish_a_signal(api)
+        await until(lambda: api.recorder.stored == 6)
+        await own_postgres.stop()
+        await publish(api, Stream.ALERTS, facts.signal_alert("BBBUSDT"), facts.signal_alert("CCCUSDT"))
+        await until(lambda: api.recorder.waiting != "")
+        assert await pending(api) == 2
+        assert await api.bus.trim_read(Stream.ALERTS) == 1, "only what was stored may go"
+        await own_postgres.start()
+        await until(lambda: api.recorder.stored == 8, seconds=30)
+        assert (await counts(api))["alerts"] == 3
+        assert await pending(api) == 0
+        api.service.stopping.set()
+        await running
+
+
+async def test_a_restarted_recorder_takes_up_what_was_read_and_not_stored(api: Context) -> None:
+    """A process killed between reading and storing leaves pending entries; the next one stores them."""
+    await publish_a_signal(api)
+    await api.bus.read(GROUP, CONSUMER, STREAMS, block_ms=50)
+    running = asyncio.ensure_future(api.recorder.run())
+    await until(lambda: api.recorder.stored == 6)
+    api.service.stopping.set()
+    await running
+    assert (await counts(api))["alerts"] == 1
+
+
+async def test_partitions_are_made_and_dropped_by_the_exchanges_clock(api: Context) -> None:
+    """A replay of the past gets its months, next month's stands ready, and old months go."""
+    old = facts.SCAN - 120 * DAY
+    await publish(api, Stream.DECISIONS, facts.decision(scan_id=old), facts.decision())
+    await publish(api, Stream.SCANS, facts.opened(old), facts.opened(), facts.settled())
+    await read_and_record(api)
+    assert await retain(api.database, days=90) == ["decisions_2025_05"]
+    names = await api.database.rows(
+        "SELECT inhrelid::regclass::text AS n FROM pg_inherits WHERE inhparent = 'decisions'::regclass ORDER BY 1"
+    )
+    assert [row["n"] for row in names] == ["decisions_2025_09", "decisions_2025_10"]
+    assert await counts(api) == {"scans": 1, "decisions": 1, "signals": 0, "alerts": 0, "deliveries": 0}
+    await publish(api, Stream.DECISIONS, facts.decision(scan_id=old))  # a straggler gets its month again
+    await read_and_record(api)
+    assert (await counts(api))["decisions"] == 2
+
+
+async def test_a_scan_of_150_coins_is_recorded_quickly(api: Context) -> None:
+    """150 decisions, the usual scan, take well under a second."""
+    for number in range(3):
+        scan = facts.SCAN + number * SCAN_MS
+        await publish(api, Stream.DECISIONS, *(facts.decision(f"C{n}USDT", scan) for n in range(150)))
+    deliveries = await api.bus.read(GROUP, CONSUMER, STREAMS, count=450)
+    started = asyncio.get_running_loop().time()
+    await api.recorder.record(deliveries)
+    assert asyncio.get_running_loop().time() - started < 3.0
+    assert (await counts(api))["decisions"] == 450
+
+
+async def until(condition: object, seconds: float = 15.0) -> None:
+    """Wait until *condition* holds."""
+    assert callable(condition)
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.05)
