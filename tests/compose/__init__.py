@@ -1,0 +1,1 @@
+"""The Compose file, as written and as it runs."""
