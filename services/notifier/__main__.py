@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Final
 
 import structlog
 
+from services.notifier.bot import run_bot
 from services.notifier.digest import keep_digests
 from services.notifier.handler import Outcome, outcome_of
 from services.notifier.ledger import Ledger, now_ms
@@ -16,6 +18,8 @@ from services.notifier.text import text_of
 from shared.bus import Commit, Delivery, RedisBus
 from shared.contracts import Alert, Stream
 from shared.service import Service, consume, run
+
+STOP_S: Final = 5.0
 
 log = structlog.get_logger()
 
@@ -73,16 +77,17 @@ async def main(service: Service) -> None:
     bus = service.bus
     if not isinstance(bus, RedisBus):
         raise TypeError("the notifier needs Redis: its jobs live there")
-    following = asyncio.ensure_future(service.follow_settings())
+    beside = [asyncio.ensure_future(service.follow_settings())]
     try:
         if not await ready(service):
             return
         notifier = Notifier(service, bus)
-        digests = asyncio.ensure_future(keep_digests(service, bus))
+        beside += [asyncio.ensure_future(keep_digests(service, bus)), asyncio.ensure_future(run_bot(service, bus))]
         await consume(service, "notifier", [Stream.ALERTS], notifier.handle)
-        digests.cancel()
+        await asyncio.wait(beside, timeout=STOP_S)  # the bot's lease is given up, its last answers are sent
     finally:
-        following.cancel()
+        for task in beside:
+            task.cancel()
 
 
 async def ready(service: Service) -> bool:

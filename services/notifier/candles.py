@@ -74,7 +74,7 @@ class Chart:
         prices += [bars[3].min(), bars[2].max()] if bars.shape[1] else []
         low, high = (min(prices), max(prices)) if prices else (0.0, 1.0)
         margin = (high - low) * 0.07 or abs(high) * 0.01 or 1.0
-        self._low, self._high = low - margin, high + margin
+        self._low, self._high = float(low - margin), float(high + margin)
         self._faint = [mark for mark in faint if self._low < mark.price < self._high]
         self._inner = frame.width - AXIS
         self._step = self._inner * (1 - ROOM) / max(1, bars.shape[1])

@@ -102,7 +102,54 @@ def hang(seconds: float) -> Answer:
 
 
 class BotApi(Sink):
-    """A Bot API server: messages get running numbers."""
+    """A Bot API server: messages get running numbers; what people say comes from `updates`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.updates: list[dict[str, Any]] = []
+        self.commands: list[str] = []
+
+    def say(self, text: str, chat_id: int) -> None:
+        """Let somebody write *text* in a chat."""
+        number = 1 + len(self.updates)
+        message = {
+            "message_id": number,
+            "date": 1_767_268_800,
+            "chat": {"id": chat_id, "type": "private"},
+            "text": text,
+            "entities": [{"type": "bot_command", "offset": 0, "length": len(text.split()[0])}],
+        }
+        self.updates.append({"update_id": number, "message": message})
+
+    def press(self, data: str, chat_id: int) -> None:
+        """Let somebody press a button under a message."""
+        number = 1 + len(self.updates)
+        chat = {"id": chat_id, "type": "private"}
+        query = {
+            "id": str(number),
+            "from": {"id": 1, "is_bot": False, "first_name": "x"},
+            "chat_instance": "x",
+            "data": data,
+            "message": {"message_id": 9, "date": 1_767_268_800, "chat": chat, "text": "x"},
+        }
+        self.updates.append({"update_id": number, "callback_query": query})
+
+    async def _take(self, request: web.Request) -> web.StreamResponse:
+        method = request.path.rsplit("/", 1)[1]
+        if method.startswith("send"):
+            return await super()._take(request)
+        fields = (await _read(request)).fields
+        result: Any = True
+        if method == "getMe":
+            result = {"id": 1, "is_bot": True, "first_name": "Seven", "username": "seven_bot"}
+        elif method == "setMyCommands":
+            self.commands = [item["command"] for item in json.loads(fields["commands"])]
+        elif method == "getUpdates":
+            after = int(fields.get("offset", "0"))
+            result = [item for item in self.updates if item["update_id"] >= after]
+            if not result:
+                await asyncio.sleep(0.1)
+        return web.json_response({"ok": True, "result": result})
 
     @property
     def calls(self) -> list[tuple[str, dict[str, str]]]:

@@ -1,0 +1,348 @@
+"""What the Telegram bot's commands answer, from the API alone."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+from urllib.parse import quote
+
+import httpx
+import numpy as np
+
+from services.notifier.card import card_of
+from services.notifier.text import ARROWS, clock, number, price, segments
+from shared.contracts import (
+    Alert,
+    Analysis,
+    Fmqs,
+    Level,
+    Sentiment,
+    SignalBody,
+    TimeframeAnalysis,
+    TradeLevels,
+    Verdict,
+    pack,
+)
+
+HELP: Final = {
+    "status": "how it is going",
+    "top": "the best of the newest scan: /top 10",
+    "signals": "open signals",
+    "why": "the seven gates of a coin: /why SOL",
+    "chart": "a coin's card: /chart SOL",
+    "alert": "tell me a price: /alert BTC above 100000",
+    "alerts": "price alerts that stand; /alerts remove ID",
+    "mute": "silence a coin here: /mute DOGE 2h",
+    "unmute": "end mutes here: /unmute DOGE",
+    "quiet": "quiet hours here: /quiet 22:00-07:00, /quiet 2h, /quiet off",
+    "settings": "what is asked of a signal",
+    "help": "this list",
+}
+UNITS: Final = {"m": 60, "h": 3_600, "d": 86_400}
+LONGEST_MUTE_S: Final = 365 * 86_400
+SYMBOL: Final = re.compile(r"^[^\W_]{1,36}$")
+HOURS: Final = re.compile(r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")
+
+
+class Usage(Exception):  # noqa: N818 - an answer rather than an error
+    """The command was not understood; the text says how it is written."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer: Telegram HTML, perhaps with a picture."""
+
+    text: str
+    picture: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a command came from."""
+
+    destinations: tuple[str, ...]  #: names of the destinations that are this chat
+    timezone: str = "UTC"
+    theme: str = "dark"
+
+
+class Api(Protocol):
+    """What the commands need of the API."""
+
+    async def get(self, path: str, **query: Any) -> Any: ...
+    async def send(self, method: str, path: str, body: Any = None) -> Any: ...
+
+
+class HttpApi:
+    """The API over HTTP."""
+
+    def __init__(self, url: str, key: str) -> None:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._client = httpx.AsyncClient(base_url=url, headers=headers, timeout=10.0, trust_env=False)
+
+    async def get(self, path: str, **query: Any) -> Any:
+        response = await self._client.get(path, params=query)
+        response.raise_for_status()
+        return response.json()
+
+    async def send(self, method: str, path: str, body: Any = None) -> Any:
+        response = await self._client.request(method, path, json=body)
+        response.raise_for_status()
+        return response.json() if response.content else None
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+def symbol_of(text: str) -> str:
+    """Return the pair that a person means: SOL is SOLUSDT."""
+    name = text.strip().upper()
+    if not SYMBOL.match(name):
+        raise Usage(f"{text!r} is not a coin's name")
+    return name if name.endswith(("USDT", "USDC")) else f"{name}USDT"
+
+
+def seconds_of(text: str) -> int:
+    """Return the seconds in "30m", "2h", "1d"."""
+    found = re.fullmatch(r"(\d{1,5})\s*([mhd])", text.strip().lower())
+    seconds = int(found[1]) * UNITS[found[2]] if found else 0
+    if not 0 < seconds <= LONGEST_MUTE_S:
+        raise Usage(f"{text!r} is not a time such as 30m, 2h or 1d")
+    return seconds
+
+
+def bold(text: str) -> str:
+    return f"<b>{escape(text)}</b>"
+
+
+def escape(text: Any) -> str:
+    return html.escape(str(text), quote=False)
+
+
+class Commands:
+    """The commands by name; each takes its words and where it came from."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._known: dict[str, Callable[[Sequence[str], Place], Awaitable[Reply]]] = {
+            name: getattr(self, f"_{name}") for name in HELP
+        }
+
+    async def answer(self, name: str, words: Sequence[str], place: Place) -> Reply:
+        """Return the answer to a command; whatever goes wrong is said in words."""
+        known = self._known.get(name)
+        if known is None:
+            return Reply(f"Unknown: /{escape(name)}. /help lists the commands.")
+        try:
+            return await known(words, place)
+        except Usage as usage:
+            return Reply(escape(usage))
+        except httpx.HTTPStatusError as error:
+            return Reply(escape(_said(error)))
+        except (httpx.HTTPError, OSError):
+            return Reply("Sevengate's API does not answer now.")
+
+    async def _help(self, words: Sequence[str], place: Place) -> Reply:
+        return Reply("\n".join(f"/{name}: {escape(text)}" for name, text in HELP.items()))
+
+    async def _status(self, words: Sequence[str], place: Place) -> Reply:
+        status = await self._api.get("/api/status")
+        lines = [bold("Sevengate"), f"exchange time {_time(status.get('exchange_time'), place)}"]
+        if scan := status.get("last_scan"):
+            lines.append(
+                f"last scan {_time(scan.get('scan_id'), place)}: {scan.get('symbols', '–')} coins,"
+                f" {scan.get('passed', '–')} passed, {number(scan.get('seconds'), 1)} s"
+            )
+        for name, service in (status.get("services") or {}).items():
+            age = service.get("seconds_since_message")
+            lines.append(f"{escape(name)}: " + ("nothing yet" if age is None else f"{age:.0f} s ago"))
+        database = status.get("database") or {}
+        lines.append("database: " + ("ok" if database.get("ok") else escape(database.get("reason", "away"))))
+        return Reply("\n".join(lines))
+
+    async def _top(self, words: Sequence[str], place: Place) -> Reply:
+        count = int(words[0]) if words and words[0].isdecimal() else 10
+        found = await self._api.get("/api/top", n=max(1, min(count, 30)))
+        lines = [bold(f"Scan of {_time(found.get('scan_id'), place)}")]
+        for rank, row in enumerate(found["items"], 1):
+            mark = "✅" if row.get("passed") else f"{row.get('gates_passed', 0)}/7"
+            lines.append(
+                f"{rank}. {ARROWS.get(row['side'], '')} {bold(row['symbol'])} {row['score']:.0f}"
+                f" {segments(row.get('strength') or 0)} {mark}"
+            )
+        return Reply("\n".join(lines))
+
+    async def _signals(self, words: Sequence[str], place: Place) -> Reply:
+        items = (await self._api.get("/api/signals", status="open", limit=20))["items"]
+        lines = [bold(f"{len(items)} open signals")]
+        lines += [
+            f"{ARROWS.get(item['side'], '')} {bold(item['symbol'])} from {price(item.get('entry'))},"
+            f" stop {price(item.get('stop'))}, target {price(item.get('target'))}"
+            f" · {_time(item.get('scan_id'), place)}"
+            for item in items
+        ]
+        return Reply("\n".join(lines))
+
+    async def _why(self, words: Sequence[str], place: Place) -> Reply:
+        found = await self._explain(words, "/why SYMBOL")
+        title = f"{ARROWS.get(found['side'], '')} {found['symbol']} {found['side']}: {found['outcome']}"
+        lines = [bold(title), f"score {found['score']:.1f} · FMQS {number(found.get('fmqs'), 1)} · {found['regime']}"]
+        for gate in found["gates"]:
+            reason = "" if gate["passed"] else f": {escape(gate['reason'])}"
+            lines.append(
+                f"{'✅' if gate['passed'] else '❌'} {escape(gate['gate'])} {number(gate['value'], 2)}"
+                f" against {number(gate['threshold'], 2)}{reason}"
+            )
+        lines.append(_time(found.get("scan_id"), place))
+        return Reply("\n".join(lines))
+
+    async def _chart(self, words: Sequence[str], place: Place) -> Reply:
+        found = await self._explain(words, "/chart SYMBOL")
+        alert = alert_from(found)
+        picture = card_of(alert, theme=place.theme, timezone=place.timezone)
+        return Reply(f"{bold(alert.symbol)} score {found['score']:.0f}, {escape(found['outcome'])}", picture)
+
+    async def _explain(self, words: Sequence[str], usage: str) -> Any:
+        if not words:
+            raise Usage(usage)
+        return await self._api.get(f"/api/explain/{quote(symbol_of(words[0]), safe='')}")
+
+    async def _alert(self, words: Sequence[str], place: Place) -> Reply:
+        usage = "/alert SYMBOL above|below|crosses PRICE"
+        if len(words) != 3 or words[1].lower() not in ("above", "below", "crosses"):
+            raise Usage(usage)
+        try:
+            wanted = float(words[2].replace(",", ""))
+        except ValueError as error:
+            raise Usage(usage) from error
+        body = {"symbol": symbol_of(words[0]), "condition": words[1].lower(), "value": wanted}
+        made = await self._api.send("POST", "/api/price-alerts", body)
+        return Reply(
+            f"I tell you when {bold(made['symbol'])} is {made['condition']} {price(made['value'])}."
+            f" Remove: /alerts remove {escape(made['price_alert_id'])}"
+        )
+
+    async def _alerts(self, words: Sequence[str], place: Place) -> Reply:
+        if len(words) == 2 and words[0].lower() == "remove":
+            await self._api.send("DELETE", f"/api/price-alerts/{quote(words[1], safe='')}")
+            return Reply("Removed.")
+        items = [item for item in (await self._api.get("/api/price-alerts"))["items"] if item.get("stands", True)]
+        lines = [bold(f"{len(items)} price alerts")]
+        lines += [
+            f"{bold(item['symbol'])} {item['condition']} {price(item['value'])} · <code>"
+            f"{escape(item['price_alert_id'])}</code>"
+            for item in items
+        ]
+        return Reply("\n".join(lines))
+
+    async def _mute(self, words: Sequence[str], place: Place) -> Reply:
+        if not 1 <= len(words) <= 2:
+            raise Usage("/mute SYMBOL 2h")
+        symbol, seconds = symbol_of(words[0]), seconds_of(words[1] if len(words) == 2 else "4h")
+        await self._silence(place, seconds, symbol)
+        return Reply(f"{bold(symbol)} is muted here for {escape(words[1] if len(words) == 2 else '4h')}.")
+
+    async def _silence(self, place: Place, seconds: int, symbol: str = "") -> None:
+        for name in place.destinations:
+            body = {"seconds": seconds, "destination": name} | ({"symbol": symbol} if symbol else {})
+            await self._api.send("POST", "/api/mutes", body)
+
+    async def _unmute(self, words: Sequence[str], place: Place) -> Reply:
+        symbol = symbol_of(words[0]) if words else None
+        ended = await self._end_mutes(place, symbol)
+        return Reply(f"{ended} mute{'s' if ended != 1 else ''} ended.")
+
+    async def _end_mutes(self, place: Place, symbol: str | None) -> int:
+        """End this chat's mutes of *symbol*, all of them with None."""
+        items = (await self._api.get("/api/mutes"))["items"]
+        mine = [item for item in items if item["destination"] in place.destinations]
+        ending = [item for item in mine if symbol is None or item["symbol"] == symbol]
+        for item in ending:
+            await self._api.send("DELETE", f"/api/mutes/{quote(item['mute_id'], safe='')}")
+        return len(ending)
+
+    async def _quiet(self, words: Sequence[str], place: Place) -> Reply:
+        word = words[0].lower() if words else ""
+        if HOURS.match(word):
+            start, end = word.split("-")
+            await self._set_quiet(place, {"start": start, "end": end})
+            return Reply(f"Quiet here from {start} to {end} ({escape(place.timezone)}); a digest follows.")
+        if word == "off":
+            await self._set_quiet(place, None)
+            await self._end_mutes(place, "")
+            return Reply("No quiet hours here.")
+        if word:
+            await self._silence(place, seconds_of(word))
+            return Reply(f"Quiet here for {escape(word)}; a digest follows.")
+        raise Usage(HELP["quiet"])
+
+    async def _set_quiet(self, place: Place, hours: dict[str, str] | None) -> None:
+        patch = {"destinations": {name: {"quiet_hours": hours} for name in place.destinations}}
+        await self._api.send("PATCH", "/api/config", patch)
+
+    async def _settings(self, words: Sequence[str], place: Place) -> Reply:
+        found = await self._api.get("/api/config")
+        settings = found.get("settings") or found.get("value") or found
+        limits = settings.get("thresholds", {})
+        lines = [bold("What is asked of a signal")]
+        lines += [f"{escape(name)}: {escape(value)}" for name, value in limits.items()]
+        lines += [f"coins: {settings.get('universe', {}).get('size', '–')}", f"time zone: {escape(place.timezone)}"]
+        return Reply("\n".join(lines))
+
+
+def _said(error: httpx.HTTPStatusError) -> str:
+    """Return what the API said about a refusal."""
+    try:
+        detail = error.response.json().get("detail")
+    except (ValueError, AttributeError):
+        detail = None
+    return detail if isinstance(detail, str) else f"The API refused: {error.response.status_code}"
+
+
+def _time(at: Any, place: Place) -> str:
+    return clock(int(at), place.timezone) if at else "–"
+
+
+def alert_from(found: dict[str, Any]) -> Alert:
+    """Return the signal that `/api/explain` describes, for its card."""
+    fmqs, sentiment, chart = found.get("fmqs"), found.get("sentiment"), found.get("chart") or {}
+    analysis = Analysis(
+        symbol=found["symbol"],
+        scan_id=found["scan_id"],
+        settings_version=found.get("settings_version", 0),
+        side=found["side"],
+        score=found["score"],
+        confidence=found.get("confidence") or 0.0,
+        regime=found["regime"],
+        timeframes=tuple(TimeframeAnalysis(**item) for item in found.get("timeframes", ())),
+        fmqs=None if fmqs is None else Fmqs(value=fmqs, components={}),
+        levels=_levels(found.get("levels")),
+        strength=found.get("strength") or 0,
+        sentiment=None if sentiment is None else Sentiment(**sentiment),
+        chart=pack(np.array([chart[name] for name in CHART])) if chart else b"",
+    )
+    body = SignalBody(
+        signal_id="", side=found["side"], analysis=analysis, verdicts=tuple(Verdict(**item) for item in found["gates"])
+    )
+    return Alert(
+        alert_id=f"chart:{analysis.symbol}:{analysis.scan_id}",
+        kind="signal",
+        body=body,
+        occurred_at=analysis.scan_id,
+        created_at=analysis.scan_id,
+        symbol=analysis.symbol,
+        side=analysis.side,
+        estimated=tuple(found.get("estimated") or ()),
+    )
+
+
+CHART: Final = ("open_time", "open", "high", "low", "close", "volume")
+
+
+def _levels(found: dict[str, Any] | None) -> TradeLevels | None:
+    if found is None:
+        return None
+    walls = {name: tuple(Level(**item) for item in found.get(name) or ()) for name in ("supports", "resistances")}
+    return TradeLevels(**{**found, **walls})

@@ -1,0 +1,87 @@
+"""Send a sample to one destination or all, through the running notifier, and say what came of it.
+
+Run as ``python -m services.notifier.sample [DESTINATION]``; `./sevengate test-alert` does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+
+import msgspec
+from redis.exceptions import RedisError
+
+from services.notifier import samples
+from shared.bus import RedisBus
+from shared.contracts import Alert, DeliveryReport, SettingsChanged, Stream
+from shared.settings import Environment, RuntimeSettings
+
+WAIT_S = 60.0
+EXIT_UNUSABLE = 2
+
+
+def sample_for(destination: str, at: int) -> Alert:
+    """Return a signal of this moment that goes to *destination* alone, and says that it is a test."""
+    made = samples.signal(created_at=at)
+    return msgspec.structs.replace(
+        made, alert_id=f"system:test:{destination}:{at}", occurred_at=at, scan_id=0, destinations=(destination,)
+    )
+
+
+async def send(environment: Environment, destination: str) -> int:
+    """Return the exit status: 0 when every destination took the sample."""
+    bus = RedisBus(environment.redis_url, environment.market)
+    try:
+        names = await _destinations(bus)
+        if names is None:
+            return _fail("Sevengate does not run here: no settings on the bus. Start it with ./sevengate up.")
+        if destination and destination not in names:
+            return _fail(f"No destination is called {destination!r}. There are: {', '.join(names) or 'none'}.")
+        if not names:
+            return _fail("No destinations are configured: add some to config.yaml.")
+        return await _send(bus, [destination] if destination else names)
+    except (RedisError, OSError) as error:
+        return _fail(f"The bus does not answer: {error}")
+    finally:
+        await bus.close()
+
+
+async def _destinations(bus: RedisBus) -> list[str] | None:
+    for event in await bus.newest_settings():
+        if isinstance(event, SettingsChanged):
+            return list(RuntimeSettings.model_validate(event.value).destinations)
+    return None
+
+
+async def _send(bus: RedisBus, names: list[str]) -> int:
+    after = await bus.last_id(Stream.DELIVERIES)
+    at = time.time_ns() // 1_000_000
+    waiting = {f"system:test:{name}:{at}": name for name in names}
+    await bus.publish(Stream.ALERTS, [sample_for(name, at) for name in names])
+    deadline, failed = time.monotonic() + WAIT_S, False
+    while waiting and time.monotonic() < deadline:
+        for _, entry_id, report in await bus.tail({Stream.DELIVERIES: after}, block_ms=500):
+            after = entry_id
+            if isinstance(report, DeliveryReport) and report.alert_id in waiting:
+                print(_line(report))
+                if report.status != "retrying":
+                    del waiting[report.alert_id]
+                    failed |= report.status != "sent"
+    for name in waiting.values():
+        print(f"{name}: no outcome within {WAIT_S:.0f} s; is the deliverer running?")
+    return 1 if failed or waiting else 0
+
+
+def _line(report: DeliveryReport) -> str:
+    why = " ".join(part for part in (report.reason, report.detail) if part)
+    return f"{report.destination} ({report.channel}): {report.status} in {report.seconds:.2f} s{why and f', {why}'}"
+
+
+def _fail(text: str) -> int:
+    print(text, file=sys.stderr)
+    return EXIT_UNUSABLE
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(send(Environment(), sys.argv[1] if len(sys.argv) > 1 else "")))
