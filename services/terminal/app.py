@@ -6,10 +6,16 @@ import asyncio
 import os
 import sys
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+from urllib.parse import quote
 
 import typer
+
+from services.terminal import history
+from services.terminal.indicators import indicators
+from services.terminal.test_alert import test_alert
 
 if TYPE_CHECKING:
     from shared.bus import RedisBus
@@ -30,13 +36,6 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Show warnings and alerts o
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the dashboard where there is a browser.")]
 Analyzers = Annotated[int, typer.Option(min=1, max=64, help="How many analyzers.")]
 Port = Annotated[int, typer.Option(help="The dashboard's port; 0: SEVENGATE_API_PORT, default 8710.")]
-
-
-def mount_optional() -> None:
-    """Add the commands that live in modules of their own."""
-    from services.terminal import history
-
-    app.add_typer(history.app, name="history")
 
 
 def finish(work: Coroutine[Any, Any, int]) -> None:
@@ -117,6 +116,29 @@ def scan(
         return
     for decision in scanned.decisions:
         print_json(scans.as_record(decision))
+
+
+@app.command()
+def explain(
+    symbol: Annotated[str, typer.Argument(help="BTCUSDT, or BTC.")],
+    at: Annotated[str, typer.Option(help="UNIX ms, or ISO 8601 (UTC where no zone is named); else the newest.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Show the seven gates of a coin, value against threshold."""
+    from services.terminal import client
+    from services.terminal import explain as explaining
+    from services.terminal.console import Screen
+
+    name = symbol.upper() if symbol.upper().endswith("USDT") else f"{symbol.upper()}USDT"
+    try:
+        query = {"at": str(moment(at))} if at else None
+        decision = client.request("GET", f"/api/explain/{quote(name)}", query=query)
+    except (client.ApiError, ValueError) as error:
+        refuse(str(error))
+    if as_json:
+        typer.echo(explaining.as_json(decision))
+    else:
+        Screen().console.print(explaining.as_table(decision))
 
 
 @app.command()
@@ -265,6 +287,14 @@ def on_bus(bus: RedisBus, work: Coroutine[Any, Any, Answer]) -> Answer:
         refuse(f"the bus does not answer: {error}")
 
 
+def moment(text: str) -> int:
+    """Read a time as UNIX ms; raise ValueError with what is wrong."""
+    if text.isdecimal():
+        return int(text)
+    read = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return int((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp() * 1_000)
+
+
 def refuse(message: str) -> NoReturn:
     """Say why nothing came of it, and leave."""
     from services.terminal.console import complain
@@ -287,4 +317,6 @@ def vars_of(item: Any) -> dict[str, Any]:
     return dataclasses.asdict(item)
 
 
-mount_optional()
+app.add_typer(history.app, name="history")
+app.command()(indicators)
+app.command("test-alert")(test_alert)
