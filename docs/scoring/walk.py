@@ -3,8 +3,8 @@
     python docs/scoring/walk.py BARS_FOLDER FUNDING.parquet OUT_FOLDER [--from-day 50] [--to-day 93]
 
 Each symbol is analysed at every close with the very `analyse` that the service runs, over windows of up to
-499 bars that end there, higher bars so far included.  Taker share, quote volume, open interest and ratios are estimated by the
-replay's rule (services/simulator/replay.py, derivatives.py); funding is real where the settlements cover it.
+499 bars that end there, higher bars so far included.  Taker share, quote volume, open interest and ratios are
+estimated by the replay's rule (services/simulator); funding is real where the settlements cover it.
 """
 
 from __future__ import annotations
@@ -189,8 +189,10 @@ def walk(options: argparse.Namespace) -> None:
     ]
     btc = bars[CLOSE, 0]
     began = time.monotonic()
-    for contract in market.contracts[part - 1 :: parts]:
+    for contract in market.contracts[part - 1 :: parts][:: -1 if options.reverse else 1]:
         target = options.out / f"{contract.symbol}.npz"
+        if target.exists():
+            continue
         symbol = Symbol(
             contract.symbol,
             contract.tick,
@@ -222,4 +224,7 @@ if __name__ == "__main__":
     parser.add_argument("--to-day", type=int, default=93)
     parser.add_argument("--each-day", type=int, default=1, help="2: every second day, 3: every third")
     parser.add_argument("--part", default="1/1", help="2/3: the second third of the symbols")
+    parser.add_argument(
+        "--reverse", action="store_true", help="from the last symbol to the first; done ones are skipped"
+    )
     walk(parser.parse_args())

@@ -1,0 +1,183 @@
+"""Every catalogue indicator over a file of klines, to check against any other tool.
+
+Run as a process: ``python -m services.analyzer.export FILE.csv [--interval 15m] [--allow-gaps] [--series OUT.csv]
+[--json]``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import math
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+import numpy as np
+
+from services.analyzer.domain.indicator import catalogue, compute_all
+from services.analyzer.domain.numeric import Series, empty
+from services.analyzer.domain.window import Window
+
+NEEDED: Final = 6
+LENGTHS: Final = {"5m": 300_000, "15m": 900_000, "1h": 3_600_000, "4h": 14_400_000}
+OTHERS: Final = {"1m": 60_000, "3m": 180_000, "30m": 1_800_000, "2h": 7_200_000, "1d": 86_400_000}
+MICROSECONDS: Final = 10**14  #: times above this are in µs, as the exchange's newer archives have them
+QUOTE, TAKER = 7, 9  #: columns of the exchange's twelve
+
+
+class MalformedError(Exception):
+    """A file that cannot be read as klines; the message names the line."""
+
+
+def read(lines: Iterator[str]) -> list[list[float]]:
+    """Return the rows of a klines file as numbers; the first line may be a heading.
+
+    Raises `MalformedError` with the line's number and what is wrong with it.
+    """
+    rows: list[list[float]] = []
+    for number, fields in enumerate(csv.reader(lines), 1):
+        if not fields or (number == 1 and not _is_number(fields[0])):
+            continue
+        if len(fields) < NEEDED:
+            raise MalformedError(f"line {number}: {len(fields)} columns, at least {NEEDED} are needed")
+        wanted = fields[:NEEDED] + [fields[at] for at in (QUOTE, TAKER) if at < len(fields)]
+        try:
+            rows.append([float(field) for field in wanted])
+        except ValueError as error:
+            raise MalformedError(f"line {number}: {error}") from None
+    if not rows:
+        raise MalformedError("no klines in it")
+    if len({len(row) for row in rows}) > 1:
+        raise MalformedError("some lines have more columns than others")
+    return rows
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def matrix_of(rows: Sequence[Sequence[float]]) -> Series:
+    """Return the rows as a window's matrix; quote volume and taker's share are NaN where the file has none."""
+    columns = np.array(rows, dtype=np.float64).T
+    if columns[0].max() > MICROSECONDS:
+        columns[0] //= 1_000
+    missing = [empty(columns.shape[1])] * (8 - len(columns))
+    return np.stack([*columns, *missing])
+
+
+def problem(matrix: Series, interval: str | None, *, allow_gaps: bool) -> str:
+    """Return what is wrong with the bars, naming the first bar, or nothing."""
+    finite = np.isfinite(matrix[:6]).all(axis=0)
+    if not finite.all():
+        return f"bar {int(finite.argmin()) + 1}: not finite"
+    steps = np.diff(matrix[0])
+    if (steps <= 0).any():
+        return f"bar {int((steps <= 0).argmax()) + 2}: its time does not rise"
+    opened, high, low, close, volume = matrix[1:6]
+    sound = (high >= np.maximum(opened, close)) & (low <= np.minimum(opened, close)) & (low > 0) & (volume >= 0)
+    if not sound.all():
+        return f"bar {int(sound.argmin()) + 1}: open, high, low, close and volume contradict each other"
+    length = step(matrix, interval)
+    holes = steps != length
+    if holes.any() and not allow_gaps:
+        return f"bar {int(holes.argmax()) + 2}: a gap ({int(holes.sum())} in all); --allow-gaps goes on nevertheless"
+    return ""
+
+
+def step(matrix: Series, interval: str | None) -> float:
+    """Return the length of a bar in ms: the interval's, else the commonest distance."""
+    if interval is not None:
+        return float({**LENGTHS, **OTHERS}[interval])
+    steps, counts = np.unique(np.diff(matrix[0]), return_counts=True)
+    return float(steps[counts.argmax()]) if len(steps) else 0.0
+
+
+def name_of(length: float) -> str:
+    """Return the interval's name, or its length."""
+    names = {value: name for name, value in {**LENGTHS, **OTHERS}.items()}
+    return names.get(int(length), f"{length / 1_000:g} s")
+
+
+def newest(series: Mapping[str, Series]) -> dict[str, float | None]:
+    """Return each series' last value, None where it is not warm."""
+    return {name: None if math.isnan(values[-1]) else float(values[-1]) for name, values in series.items()}
+
+
+def write_series(out: TextIO, times: Series, series: Mapping[str, Series]) -> None:
+    """Write open_time and every series, one line a bar, empty where not warm."""
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["open_time", *series])
+    columns = list(series.values())
+    for at, time in enumerate(times):
+        writer.writerow([int(time), *("" if math.isnan(values[at]) else repr(float(values[at])) for values in columns)])
+
+
+def ordered(series: Mapping[str, Series]) -> dict[str, Series]:
+    """Return the series by family, as people look for them."""
+    families = ("trend", "momentum", "volatility", "volume")
+    entries = sorted(catalogue().values(), key=lambda entry: families.index(entry.family))
+    return {name: series[name] for entry in entries for name in entry.series}
+
+
+def export(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the newest values of the file's indicators; write all of them where asked to."""
+    with arguments.file.open(encoding="utf-8-sig", newline="") as file:
+        matrix = matrix_of(read(file))
+    if wrong := problem(matrix, arguments.interval, allow_gaps=arguments.allow_gaps):
+        raise MalformedError(wrong)
+    print(f"{matrix.shape[1]} bars read", file=sys.stderr)
+    series = ordered(compute_all(Window("5m", matrix)))
+    if arguments.series is not None:
+        with arguments.series.open("w", encoding="utf-8", newline="") as out:
+            write_series(out, matrix[0], series)
+        print(f"series written to {arguments.series}", file=sys.stderr)
+    return {
+        "file": arguments.file.name,
+        "interval": name_of(step(matrix, arguments.interval)),
+        "bars": matrix.shape[1],
+        "open_time": int(matrix[0, -1]),
+        "values": newest(series),
+    }
+
+
+def table(answer: Mapping[str, Any]) -> str:
+    """Return the newest values for people."""
+    head = f"{answer['file']}: {answer['bars']} bars of {answer['interval']}, newest values"
+    rows = [
+        f"  {name:<22}{'not warm' if value is None else f'{value:.10g}'}" for name, value in answer["values"].items()
+    ]
+    return "\n".join([head, *rows])
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return what the command understands."""
+    made = argparse.ArgumentParser(prog="sevengate indicators", description="Every indicator over a file of klines.")
+    made.add_argument("file", type=Path)
+    made.add_argument("--interval", choices=[*LENGTHS, *OTHERS])
+    made.add_argument("--allow-gaps", action="store_true")
+    made.add_argument("--series", type=Path)
+    made.add_argument("--json", action="store_true")
+    return made
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command; 1 and one line on standard error where the file cannot be used."""
+    arguments = parser().parse_args(words)
+    try:
+        answer = export(arguments)
+    except (MalformedError, OSError, UnicodeDecodeError, csv.Error) as error:
+        print(f"{arguments.file}: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(answer) if arguments.json else table(answer))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""`indicators` over a file: the exchange's format with or without its heading, and what is wrong with others."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from services.analyzer.export import main
+from tests.unit.analyzer import bars
+
+HEADING = (
+    "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore"
+)
+
+
+def file_of(path: Path, *, count: int = 320, heading: bool = True, columns: int = 12) -> list[str]:
+    """Write klines in the exchange's twelve columns, or the first few; return the lines."""
+    lines = [HEADING] if heading else []
+    for row in bars.matrix(count).T:
+        fields = [f"{int(row[0])}", *(f"{value:.8f}" for value in row[1:6]), f"{int(row[0]) + 299_999}"]
+        fields += [f"{row[6]:.8f}", "10", f"{row[7]:.8f}", "0", "0"]
+        lines.append(",".join(fields[:columns]))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return lines
+
+
+@pytest.mark.parametrize(("heading", "columns"), [(True, 12), (False, 12), (False, 6)])
+def test_newest_values_and_series_agree(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], heading: bool, columns: int
+) -> None:
+    """The JSON's values are the last line of the series file, whose lines are the bars."""
+    file_of(tmp_path / "in.csv", heading=heading, columns=columns)
+    assert main([str(tmp_path / "in.csv"), "--json", "--series", str(tmp_path / "out.csv")]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    rows = list(csv.DictReader((tmp_path / "out.csv").read_text().splitlines()))
+    assert (len(rows), answer["interval"], answer["bars"]) == (320, "5m", 320)
+    last = {name: float(text) if text else None for name, text in rows[-1].items() if name != "open_time"}
+    assert last == answer["values"]
+    assert (last["cumulative_delta"] is None) == (columns == 6)
+    assert rows[0]["ema_200"] == ""
+
+
+def test_a_short_file_is_analysed_as_far_as_it_goes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Five bars warm hardly anything, and are no error."""
+    file_of(tmp_path / "in.csv", count=5)
+    assert main([str(tmp_path / "in.csv"), "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)["values"]
+    assert values["ema_20"] is None
+    assert values["obv"] is not None
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda lines: ["not,a,klines,file"], "no klines"),
+        (lambda lines: [*lines[:5], "1,2,3"], "line 6: 3 columns"),
+        (lambda lines: [*lines[:5], lines[5].replace(",1", ",x", 1), *lines[6:]], "line 6"),
+        (lambda lines: [*lines[:5], *lines[6:]], "a gap (1 in all)"),
+        (lambda lines: [*lines[:5], lines[4], *lines[5:]], "bar 5: its time does not rise"),
+        (
+            lambda lines: [*lines[:5], ",".join([*lines[5].split(",")[:2], "1", *lines[5].split(",")[3:]])],
+            "bar 5: open",
+        ),
+    ],
+)
+def test_a_malformed_file_is_told_by_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], spoil: object, words: str
+) -> None:
+    """What cannot be used ends with one line that says where and why."""
+    lines = file_of(tmp_path / "in.csv")
+    (tmp_path / "in.csv").write_text("\n".join(spoil(lines)) + "\n")  # type: ignore[operator]
+    assert main([str(tmp_path / "in.csv"), "--json"]) == 1
+    captured = capsys.readouterr()
+    assert words in captured.err
+    assert captured.out == ""
+
+
+def test_gaps_can_be_allowed(tmp_path: Path) -> None:
+    """With --allow-gaps a missing bar is no error."""
+    lines = file_of(tmp_path / "in.csv")
+    (tmp_path / "in.csv").write_text("\n".join([*lines[:100], *lines[101:]]) + "\n")
+    assert main([str(tmp_path / "in.csv"), "--allow-gaps"]) == 0
