@@ -84,7 +84,7 @@ async def measure(arguments: argparse.Namespace, process: subprocess.Popen[str],
         final = await status()
         await socket.close()
     spent = used.user + used.system - cpu.user - cpu.system
-    print(f"{len(symbols)} symbols at {arguments.speed}×, {wall:.0f} s: {heard['closes']} closes, {heard['frames']} frames")
+    print(f"{len(symbols)} symbols at {arguments.speed}×, {wall:.0f} s: {heard['closes']} closes")
     print(f"bars received a close: {heard['bars']}")
     print(f"close lag until queued, ms: {final['close_lag_ms']}")
     delays = np.array(heard["delays"] or [0.0])

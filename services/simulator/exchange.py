@@ -119,7 +119,8 @@ class Exchange:
 
     def all_contracts(self) -> list[Contract]:
         """Return every contract as it is now."""
-        shown = [self._as_of_now(contract) for contract in self.contracts.values()]
+        now = self.now()
+        shown = [self._as_of_now(contract) for contract in self.contracts.values() if contract.onboard <= now]
         fresh = self._new_listing()
         return shown if fresh is None else [*shown, fresh]
 
@@ -258,7 +259,19 @@ class Exchange:
 
     def prices(self, now: int) -> Floats:
         """Return every row's last price."""
-        return np.asarray(self.open_bars(now)[CLOSE])
+        return np.asarray(self._priced(self.open_bars(now), now)[CLOSE])
+
+    def _priced(self, bars: Floats, now: int) -> Floats:
+        """Put flat bars at the last known price where a recording has a hole; *bars* is (9, rows)."""
+        holes = np.isnan(bars[OPEN])
+        if holes.any():
+            number = now // BAR_MS
+            closes = self.tape.across(max(number - BARS_A_DAY, self.tape.first_kept("5m")), number)[CLOSE]
+            known = ~np.isnan(closes)
+            newest = closes.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
+            last = np.where(known.any(axis=1), closes[np.arange(len(closes)), newest], 0.0)
+            bars[: CLOSE + 1, holes], bars[VOLUME:, holes] = last[holes], 0.0
+        return bars
 
     def statistics(self, now: int) -> Statistics:
         """Return the rolling 24 hours: the last 287 closed bars and the open one."""
@@ -268,7 +281,7 @@ class Exchange:
                 number,
                 aggregate(self.tape.across(number - BARS_A_DAY + 1, number), BARS_A_DAY - 1)[:, :, 0],
             )
-        both = np.stack([self._window[1], self.open_bars(now)], axis=2)
+        both = np.stack([self._window[1], self._priced(self.open_bars(now), now)], axis=2)
         return Statistics(now, aggregate(both, 2)[:, :, 0])
 
     def funding(self, now: int) -> Floats:
@@ -285,6 +298,7 @@ class Exchange:
         draw = np.random.Generator(np.random.PCG64(stable_hash(contract.symbol) << 32 | number & 0xFFFFFFFF))
         bar = self.tape.bars(row, "5m", number - 12, number)
         mid = self._one_so_far(row, "5m", now)[CLOSE]
+        mid = self.prices(now)[row] if np.isnan(mid) else mid
         usual = max(float(np.nansum(bar[VOLUME])) / 12 / 60, float(self.step[row]))
         share = np.nansum(bar[TAKER]) / max(np.nansum(bar[VOLUME]), float(self.step[row]))
         lean = np.tanh(6.0 * (share - 0.5) + 0.5 * draw.standard_normal())

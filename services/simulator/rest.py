@@ -11,7 +11,7 @@ from services.simulator import wire
 from services.simulator.contracts import BAR_MS, Contract
 from services.simulator.exchange import Exchange
 from services.simulator.limits import WEIGHT_LIMIT
-from services.simulator.tape import INTERVAL_MS, TAKER, VOLUME
+from services.simulator.tape import INTERVAL_MS, TAKER, VOLUME, Floats
 
 Query = Mapping[str, str]
 PERIODS: Final = {
@@ -128,17 +128,28 @@ class RestEndpoints:
             raise RefusedRequestError(400, -1120, "Invalid interval.")
         limit = self._integer(query, "limit", 500, 1_500)
         now, length = self.exchange.seen(), INTERVAL_MS[interval]
-        last = min(self._integer(query, "endTime", now), now) // length + 1
+        oldest = max(self.exchange.tape.first_kept(interval), -(-contract.onboard // length))
+        newest = self.exchange.newest_bar(contract, interval)
+        end = min(self._integer(query, "endTime", now) // length, newest) + 1
         if "startTime" in query:
-            first = max(-(-self._integer(query, "startTime", 0) // length), -(-contract.onboard // length))
-            first = max(first, self.exchange.tape.first_kept(interval))
-            last = min(last, first + limit)
+            first = max(-(-self._integer(query, "startTime", 0) // length), oldest)
+            times, bars = self._enough(contract, interval, (first, end), limit, forward=True)
         else:
-            last = min(last, self.exchange.newest_bar(contract, interval) + 1)
-            first = last - limit
-        times, bars = self.exchange.bars(contract, interval, first, last, now)
+            times, bars = self._enough(contract, interval, (oldest, end), limit, forward=False)
         bare = self.exchange.faults.get("nan-literal", contract.symbol) is not None
         return wire.klines(contract, interval, times, bars, bare_nan=bare)
+
+    def _enough(
+        self, contract: Contract, interval: str, span: tuple[int, int], limit: int, *, forward: bool
+    ) -> tuple[Floats, Floats]:
+        """Return at most *limit* bars, the first or the last that there are between two bar numbers."""
+        now, (first, last), width = self.exchange.seen(), span, limit
+        while True:
+            part = (first, min(last, first + width)) if forward else (max(first, last - width), last)
+            times, bars = self.exchange.bars(contract, interval, *part, now)
+            if len(times) >= limit or part == span or width > last - first:
+                return (times[:limit], bars[:, :limit]) if forward else (times[-limit:], bars[:, -limit:])
+            width *= 2  # holes were left out
 
     def depth(self, query: Query) -> str:
         contract = self._contract(query)

@@ -30,7 +30,7 @@ from services.simulator.tape import (
 )
 
 HISTORY_DAYS = 84  #: 499 bars of 4h and some
-BITCOIN_VOLATILITY = 0.0012  #: of one bar, 2 % a day
+BITCOIN_VOLATILITY = 0.0009  #: of one bar, 1.5 % a day
 SWITCHES_A_DAY = 2.0  #: how often a coin's regime is drawn anew
 JUMPS_A_DAY = 0.2
 
@@ -52,7 +52,7 @@ class SeededMarket:
             Mean(rows, 12, leaky_sum=True),
             Mean(rows, 30, leaky_sum=True),
         )
-        self._reverting = Mean(rows, 40, leaky_sum=True)
+        self._reverting = Mean(rows, 30, leaky_sum=True)
         self._level = Mean(rows, 4_320, leaky_sum=True)
         self._activity = Mean(rows, 6, leaky_sum=True)
         self._noise = [Mean(rows, half_life, leaky_sum=True) for half_life in (3, 48, 96, 24)]
@@ -69,7 +69,7 @@ class SeededMarket:
         self._tick = np.array([contract.tick for contract in self.contracts])[:, None]
         self._step = np.array([contract.step for contract in self.contracts])[:, None]
         self._quote_decimals = [contract.quote_decimals for contract in self.contracts]
-        self._volatility = 0.0018 * np.exp(0.25 * draw[:, :1])
+        self._volatility = 0.0014 * np.exp(0.25 * draw[:, :1])
         self._volatility[0] = BITCOIN_VOLATILITY
         self._beta = np.clip(1.05 + 0.3 * draw[:, 1:2], 0.1, 2.2)
         self._beta[0] = 0.0
@@ -84,7 +84,7 @@ class SeededMarket:
     def day(self, number: int) -> Day:
         """Return the next day's bars and derivatives."""
         shape = (len(self.contracts), BARS_A_DAY)
-        normal = [self._generator(number, column).standard_normal(shape) for column in range(10)]
+        normal = [self._generator(number, column).standard_normal(shape) for column in range(11)]
         uniform = [self._generator(number, 20 + column).random(shape) for column in range(5)]
         drift, calm, share, switched = self._regimes(uniform[0], uniform[1], normal[0])
         jump = np.where(
@@ -94,7 +94,9 @@ class SeededMarket:
         moves = self._moves(normal, drift, share, jump, excitement)
         bars = self._prices(moves, self._volatility * np.exp(excitement), uniform[3], uniform[4])
         surprise = moves / (self._volatility * np.exp(excitement))
-        self._flow(bars, surprise, excitement, drift=drift, busy=normal[7], taste=normal[8], day=number)
+        self._flow(
+            bars, surprise, excitement, drift=drift, busy=normal[7], taste=normal[8], spice=normal[10], day=number
+        )
         noise = np.stack(
             [mean(draw) for mean, draw in zip(self._noise, (normal[9], normal[6], normal[2], normal[8]), strict=True)]
         )
@@ -105,9 +107,9 @@ class SeededMarket:
         """Return drift (in units of volatility), calm, the mean-reverting share, and where a trend began."""
         switches = chance < SWITCHES_A_DAY / BARS_A_DAY
         trending = kind < 0.45
-        drift = np.where(trending, np.sign(strength) * (0.07 + 0.05 * np.abs(strength)), 0.0)
+        drift = np.where(trending, np.sign(strength) * (0.03 + 0.035 * np.abs(strength)), 0.0)
         calm = np.where(trending, 0.05, -0.30)
-        share = np.where(trending, 0.15, 0.70)
+        share = np.where(trending, 0.20, 0.65)
         drawn = np.stack([drift, calm, share])
         at = np.maximum.accumulate(np.where(switches, np.arange(chance.shape[1]), -1), axis=1)
         held = np.take_along_axis(drawn, np.broadcast_to(np.maximum(at, 0), drawn.shape), axis=2)
@@ -138,7 +140,7 @@ class SeededMarket:
         opens = np.concatenate([before, close[:, :-1]], axis=1)
         self._last_close = close[:, -1:]
         body = np.log(close / opens)
-        width = -1.2 * scale**2
+        width = -2.6 * scale**2  # a Brownian bridge would have 2.0; the spread widens real bars
         above = np.sqrt(body**2 + width * np.log(np.maximum(up, 1e-12)))
         below = np.sqrt(body**2 + width * np.log(np.maximum(down, 1e-12)))
         high = np.round(opens * np.exp((body + above) / 2) / self._tick) * self._tick
@@ -158,13 +160,16 @@ class SeededMarket:
         drift: Floats,
         busy: Floats,
         taste: Floats,
+        spice: Floats,
         day: int,
     ) -> None:
         """Fill in volume, taker flow and trades."""
         hour = (np.arange(BARS_A_DAY) * BAR_MS / 3_600_000)[None, :]
         season = 0.35 * np.cos(2 * np.pi * (hour - 15) / 24) + 0.12 * np.cos(4 * np.pi * (hour - 1) / 24)
         weekend = -0.35 if (self.genesis // DAY_MS + day + 4) % 7 in (0, 6) else 0.0
-        activity = self._activity(0.16 * busy) + 0.9 * excitement + 0.30 * np.minimum(np.abs(surprise), 6.0)
+        activity = (
+            self._activity(0.22 * busy) + 0.25 * spice + 0.9 * excitement + 0.30 * np.minimum(np.abs(surprise), 6.0)
+        )
         usual = self._turnover / BARS_A_DAY / np.exp(self._log_price)
         volume = usual * np.exp(activity + season + weekend + 1.5 * np.abs(drift) - 0.35)
         share = 0.5 + 0.11 * np.tanh(0.8 * surprise) + 0.05 * np.tanh(8.0 * drift) + 0.02 * taste

@@ -24,6 +24,7 @@ from services.simulator.server import Options, Simulator
 from services.simulator.streams import LIFETIME_MS
 from services.simulator.tape import Source
 from tests.conftest import SHARED_DATA
+from tests.unit.simulator.test_market import recording
 
 START = 1_768_222_800_000  # 13:00 UTC, a close of 5m, 15m and 1h bars
 
@@ -461,6 +462,22 @@ async def test_a_replay_serves_the_file_and_ends() -> None:
         answers = [await client.step() for _ in range(3)]
         assert [answer["ended"] for answer in answers] == [False, True, True]
         assert (await client.get("/sim/status"))["ended"] is True
+
+
+async def test_holes_and_later_listings_of_a_recording(tmp_path: Path) -> None:
+    """A missing bar is missing, prices stand still meanwhile, and a coin recorded later is listed later."""
+    whole = recording(tmp_path / "BTCUSDT.parquet", without=tuple(range(430, 436)))
+    whole[whole["open_time"] >= whole["open_time"].iloc[0] + 2 * 86_400_000].to_parquet(tmp_path / "NEWUSDT.parquet")
+    begin = 1_751_587_200_000 + 432 * BAR_MS
+    async with opened(RecordedMarket(tmp_path, 5), start=begin + 100_000) as client:
+        rows = await client.klines("BTCUSDT", "5m", 3)
+        assert [row[0] for row in rows] == [begin - at * BAR_MS for at in (5, 4, 3)]
+        for path in ("/fapi/v1/ticker/24hr", "/fapi/v1/ticker/price", "/fapi/v1/premiumIndex"):
+            _, text, _ = await client.raw(path)
+            assert "nan" not in text
+            assert "NEWUSDT" not in text
+        assert float((await client.get("/fapi/v1/ticker/price", symbol="BTCUSDT"))["price"]) == float(rows[-1][4])
+        assert len((await client.get("/fapi/v1/depth", symbol="BTCUSDT", limit=20))["bids"]) == 20
 
 
 def test_the_program_says_where_it_listens_and_stops(tmp_path: Path) -> None:
