@@ -91,7 +91,8 @@ class Chart:
         self._draw_marks()
 
     def _at(self, value: float) -> float:
-        return self._frame.y + self._frame.height * (self._high - value) / (self._high - self._low)
+        share = (self._high - float(value)) / (self._high - self._low)
+        return self._frame.y + self._frame.height * share
 
     def _x(self, index: float) -> float:
         return self._frame.x + 8 + self._step * (index + 0.5)

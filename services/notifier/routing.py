@@ -147,7 +147,7 @@ def _anywhere(settings: RuntimeSettings, parked: Collection[str]) -> list[str]:
 def _stop(
     alert: Alert, name: str, settings: RuntimeSettings, mutes: Sequence[Mute], now: datetime, now_ms: int
 ) -> Stop:
-    if alert.destinations and alert.kind == "system":  # a digest or a test: somebody asked for it
+    if alert.destinations:  # a digest: what it tells was held back long enough
         return Stop(name)
     if settings.destinations[name].muted:
         return Stop(name, "muted", FOREVER)

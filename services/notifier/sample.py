@@ -1,4 +1,6 @@
-"""Send a sample to one destination or all, through the running notifier, and say what came of it.
+"""Send a sample to one destination or all, through the running deliverer, and say what came of it.
+
+It goes straight into the queues: on `alerts` it would be recorded as a signal.
 
 Run as ``python -m services.notifier.sample [DESTINATION]``; `./sevengate test-alert` does.
 """
@@ -13,6 +15,7 @@ import msgspec
 from redis.exceptions import RedisError
 
 from services.notifier import samples
+from services.notifier.queues import Outbox, connect
 from shared.bus import RedisBus
 from shared.contracts import Alert, DeliveryReport, SettingsChanged, Stream
 from shared.settings import Environment, RuntimeSettings
@@ -40,7 +43,9 @@ async def send(environment: Environment, destination: str) -> int:
             return _fail(f"No destination is called {destination!r}. There are: {', '.join(names) or 'none'}.")
         if not names:
             return _fail("No destinations are configured: add some to config.yaml.")
-        return await _send(bus, [destination] if destination else names)
+        return await _send(
+            bus, Outbox(connect(environment.redis_url), bus.market), [destination] if destination else names
+        )
     except (RedisError, OSError) as error:
         return _fail(f"The bus does not answer: {error}")
     finally:
@@ -54,11 +59,12 @@ async def _destinations(bus: RedisBus) -> list[str] | None:
     return None
 
 
-async def _send(bus: RedisBus, names: list[str]) -> int:
+async def _send(bus: RedisBus, outbox: Outbox, names: list[str]) -> int:
     after = await bus.last_id(Stream.DELIVERIES)
     at = time.time_ns() // 1_000_000
     waiting = {f"system:test:{name}:{at}": name for name in names}
-    await bus.publish(Stream.ALERTS, [sample_for(name, at) for name in names])
+    for name in names:
+        await asyncio.to_thread(outbox.put, sample_for(name, at), name)
     deadline, failed = time.monotonic() + WAIT_S, False
     while waiting and time.monotonic() < deadline:
         for _, entry_id, report in await bus.tail({Stream.DELIVERIES: after}, block_ms=500):

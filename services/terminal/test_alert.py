@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 
-def test_alert(
+def test_alert(  # not a test, whatever pytest's naming says
     destination: Annotated[str, typer.Argument(help="Its name in config.yaml; all destinations without one.")] = "",
 ) -> None:
     """Send a sample alert to DESTINATION, or to all, and wait for the outcome."""
@@ -17,4 +17,4 @@ def test_alert(
     raise typer.Exit(subprocess.run(arguments, check=False).returncode)
 
 
-test_alert.__test__ = False  # type: ignore[attr-defined]  # pytest is not meant by its name
+test_alert.__test__ = False  # type: ignore[attr-defined]

@@ -117,7 +117,7 @@ class BotApi(Sink):
             "date": 1_767_268_800,
             "chat": {"id": chat_id, "type": "private"},
             "text": text,
-            "entities": [{"type": "bot_command", "offset": 0, "length": len(text.split()[0])}],
+            "entities": [{"type": "bot_command", "offset": 0, "length": len(text.partition(" ")[0])}],
         }
         self.updates.append({"update_id": number, "message": message})
 

@@ -48,7 +48,7 @@ class FakeApi(Sink):
 def explanation() -> dict[str, Any]:
     """Return `/api/explain` as the API shows it."""
     analysis = samples.analysis()
-    found = plain(analysis)
+    found: dict[str, Any] = plain(analysis)
     columns = samples.chart()
     rows = memoryview(columns).cast("d", (6, len(columns) // 48)).tolist()
     names = ("open_time", "open", "high", "low", "close", "volume")
@@ -95,8 +95,11 @@ async def test_the_bot_answers_its_chats_and_changes_through_the_api(idle_stage:
     await asyncio.sleep(0.5)
     texts = [fields.get("text", fields.get("caption", "")) for fields in answers]
     assert [fields["chat_id"] for fields in answers].count(str(ELSEWHERE)) == 1
-    assert "It is not a destination yet" in next(t for t, f in zip(texts, answers) if f["chat_id"] == str(ELSEWHERE))
-    assert "SOLUSDT" in texts[1] and "✅ score" in texts[1]
+    assert "It is not a destination yet" in next(
+        t for t, f in zip(texts, answers, strict=True) if f["chat_id"] == str(ELSEWHERE)
+    )
+    assert "▲ SOLUSDT long: alerted" in texts[1]
+    assert "✅ score" in texts[1]
     assert "&lt;b&gt;USDT" in texts[2]
     assert [name for name, _ in stage.bot_api.calls].count("sendPhoto") == 1
     asked = [(got.path, got.fields) for got in api.received]

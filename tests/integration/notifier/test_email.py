@@ -1,0 +1,159 @@
+"""E-mail against a real SMTP server with TLS and authentication."""
+
+from __future__ import annotations
+
+import email
+import ssl
+from collections.abc import Iterator
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from services.notifier import samples
+from services.notifier.card import card_of
+from services.notifier.channels import email as channel
+from services.notifier.channels.outcome import Later, Outgoing, Parked, Rejected
+from services.notifier.text import text_of
+from shared.contracts import Alert
+from shared.settings import EmailDestination, RuntimeSettings
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(30)]
+
+
+class Mailbox:
+    """Keeps what it is handed; `refusal` is answered instead where it is set."""
+
+    def __init__(self) -> None:
+        self.letters: list[EmailMessage] = []
+        self.refusal = ""
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        if self.refusal:
+            return self.refusal
+        letter = email.message_from_bytes(envelope.content or b"", policy=default)  # type: ignore[arg-type]
+        self.letters.append(letter)
+        return "250 OK"
+
+
+def check(server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
+    good = isinstance(data, LoginPassword) and (data.login, data.password) == (b"seven", b"gates")
+    return AuthResult(success=good, handled=False)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> tuple[ssl.SSLContext, str]:
+    """A certificate for localhost and the file of the authority that signed it."""
+    made = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.issue_cert("localhost").configure_cert(context)
+    path = tmp_path / "ca.pem"
+    made.cert_pem.write_to_path(str(path))
+    return context, str(path)
+
+
+@pytest.fixture(params=["starttls", "tls"])
+def server(request: pytest.FixtureRequest, authority: tuple[ssl.SSLContext, str]) -> Iterator[Any]:
+    """A server that wants encryption and a login: (mailbox, destination)."""
+    context, ca_file = authority
+    secure = {"ssl_context": context} if request.param == "tls" else {"tls_context": context, "require_starttls": True}
+    mailbox = Mailbox()
+    controller = Controller(
+        mailbox,
+        hostname="localhost",
+        port=0,
+        authenticator=check,
+        auth_required=True,
+        auth_require_tls=request.param != "tls",  # the server does not count implicit TLS
+        **secure,
+    )
+    controller.port = _free_port()
+    controller.start()
+    yield (
+        mailbox,
+        EmailDestination(
+            channel="email",
+            host="localhost",
+            port=controller.port,
+            security=request.param,
+            username="seven",
+            password="gates",
+            sender="Sevengate <seven@example.org>",
+            to=("me@example.org", "you@example.org"),
+            ca_file=ca_file,
+        ),
+    )
+    controller.stop()
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def outgoing(alert: Alert) -> Outgoing:
+    return Outgoing(
+        alert=alert,
+        destination="mail",
+        text=text_of(alert),
+        settings=RuntimeSettings(),
+        card=lambda: card_of(alert),
+    )
+
+
+async def test_a_letter_has_text_html_and_its_card_inline(server: Any) -> None:
+    """The picture is part of the HTML, the lifecycle answers to the signal's letter."""
+    mailbox, destination = server
+    reference = await channel.send(outgoing(samples.signal()), destination)
+    await channel.send(outgoing(samples.lifecycle()), destination)
+    letter, answer = mailbox.letters
+    assert letter["Message-ID"] == reference == answer["In-Reply-To"]
+    assert "LONG SOLUSDT" in letter.get_body(("plain",)).get_content()
+    page = letter.get_body(("html",)).get_content()
+    picture = next(part for part in letter.walk() if part.get_content_type() == "image/png")
+    assert f"cid:{picture['Content-ID'].strip('<>')}" in page
+    assert picture.get_content()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+async def test_markup_in_a_symbol_is_inert_in_a_letter(server: Any) -> None:
+    """FAULTS 40: the HTML shows the text of the tag."""
+    mailbox, destination = server
+    await channel.send(outgoing(samples.signal("<img onerror=x>")), destination)
+    page = mailbox.letters[0].get_body(("html",)).get_content()
+    assert "<img onerror" not in page
+    assert "&lt;img onerror=x&gt;" in page
+
+
+async def test_what_a_server_refuses_is_told_apart(server: Any, tmp_path: Path) -> None:
+    """A wrong password parks, 4xx is tried again, 5xx is final, a foreign certificate sends nothing."""
+    mailbox, destination = server
+    with pytest.raises(Parked, match="login refused"):
+        await channel.send(outgoing(samples.signal()), destination.model_copy(update={"username": "eve"}))
+    mailbox.refusal = "451 4.3.0 try again"
+    with pytest.raises(Later, match="smtp 451"):
+        await channel.send(outgoing(samples.signal()), destination)
+    mailbox.refusal = "554 5.7.1 no"
+    with pytest.raises(Rejected, match="smtp 554"):
+        await channel.send(outgoing(samples.signal()), destination)
+    with pytest.raises(Later, match="no connection"):
+        await channel.send(outgoing(samples.signal()), destination.model_copy(update={"ca_file": ""}))
+    assert not mailbox.letters
+
+
+async def test_a_line_break_in_a_header_is_refused() -> None:
+    """FAULTS 39: nothing can be smuggled into the headers."""
+    destination = EmailDestination(channel="email", host="x", sender="a@b.c\r\nBcc: eve@x", to=("me@b.c",))
+    with pytest.raises(Rejected, match="bad header"):
+        channel.message_of(outgoing(samples.signal()), destination)
+    letter = channel.message_of(
+        outgoing(samples.signal("A\r\nBcc: eve@x")), destination.model_copy(update={"sender": "a@b.c"})
+    )
+    assert letter["Bcc"] is None

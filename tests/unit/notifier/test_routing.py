@@ -1,0 +1,120 @@
+"""Which alert goes where, and what holds it back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from services.notifier import samples
+from services.notifier.routing import FOREVER, Stop, plan
+from shared.contracts import Alert, Mute
+from shared.settings import RuntimeSettings
+
+NOON = samples.SCAN  #: 12:00 UTC
+HOUSE = {"channel": "telegram", "chat_id": "1"}
+
+
+def settings(*routes: dict[str, Any], **more: Any) -> RuntimeSettings:
+    """Return settings with two destinations, a and b."""
+    destinations = more.pop("destinations", {"a": HOUSE, "b": HOUSE})
+    return RuntimeSettings.model_validate({"destinations": destinations, "routes": list(routes), **more})
+
+
+def names(alert: Alert, *routes: dict[str, Any]) -> list[str]:
+    return [stop.destination for stop in plan(alert, settings(*routes), (), NOON)]
+
+
+CONDITIONS = [
+    ({"kinds": ["lifecycle"]}, False),
+    ({"kinds": ["signal", "group"]}, True),
+    ({"symbols": ["SOL*"]}, True),
+    ({"symbols": ["BTCUSDT", "ETH?SDT"]}, False),
+    ({"side": "short"}, False),
+    ({"side": "long"}, True),
+    ({"min_score": 78.4}, True),
+    ({"min_score": 78.5}, False),
+    ({"min_strength": 4}, True),
+    ({"min_strength": 5}, False),
+    ({"regimes": ["RANGING"]}, False),
+    ({"regimes": ["RANGING", "TRENDING"]}, True),
+    ({"weak": False}, True),
+    ({"between": {"start": "12:00", "end": "13:00"}}, True),
+    ({"between": {"start": "11:00", "end": "12:00"}}, False),
+    ({"between": {"start": "22:00", "end": "12:01"}}, True),
+]
+
+
+@pytest.mark.parametrize(("condition", "matches"), CONDITIONS)
+def test_each_condition_of_a_route_decides(condition: dict[str, Any], matches: bool) -> None:
+    """The sample signal is long, scores 78.4, strength 4, trending, at noon."""
+    assert bool(names(samples.signal(), {"destinations": ["a"], **condition})) is matches
+
+
+def test_weak_signals_can_be_left_out() -> None:
+    """A route with `weak: false` drops a signal without a worthwhile target."""
+    alert = samples.signal()
+    analysis = msgspec.structs.replace(alert.body.analysis, levels=None)  # type: ignore[union-attr]
+    weak = msgspec.structs.replace(alert, body=msgspec.structs.replace(alert.body, analysis=analysis))
+    assert names(weak, {"destinations": ["a"], "weak": False}) == []
+    assert names(weak, {"destinations": ["a"]}) == ["a"]
+
+
+def test_each_destination_is_told_once() -> None:
+    """Two routes to one destination make one delivery."""
+    assert names(samples.signal(), {"destinations": ["b", "a"]}, {"destinations": ["a"]}) == ["b", "a"]
+
+
+def test_scores_do_not_keep_other_kinds_away() -> None:
+    """A condition on what an alert lacks does not count against it."""
+    assert names(samples.price(), {"destinations": ["a"], "min_score": 90, "min_strength": 5}) == ["a"]
+    assert names(samples.group(), {"destinations": ["a"], "symbols": ["币安*"]}) == ["a"]
+
+
+def test_a_word_about_sevengate_avoids_parked_destinations() -> None:
+    """It goes elsewhere, even where no route leads."""
+    chosen = settings({"destinations": ["a"]})
+    assert [stop.destination for stop in plan(samples.system(), chosen, (), NOON, parked={"a"})] == ["b"]
+
+
+def test_what_was_delivered_is_left_out() -> None:
+    """Postgres' word counts, per destination."""
+    alert = samples.signal()
+    chosen = settings({"destinations": ["a", "b"]})
+    assert [stop.destination for stop in plan(alert, chosen, (), NOON, delivered={f"{alert.alert_id}:a"})] == ["b"]
+
+
+def test_a_mute_matches_by_what_it_names() -> None:
+    """Symbol and destination both have to match; one that has ended does not count."""
+    chosen = settings({"destinations": ["a", "b"]})
+    mutes = (
+        Mute(mute_id="1", until=NOON + 5, symbol="SOLUSDT", destination="b"),
+        Mute(mute_id="2", until=NOON, symbol="SOLUSDT"),
+        Mute(mute_id="3", until=NOON + 9, symbol="BTCUSDT"),
+    )
+    assert plan(samples.signal(), chosen, mutes, NOON) == [Stop("a"), Stop("b", "muted", NOON + 5)]
+
+
+def test_quiet_hours_follow_the_time_zone_over_midnight() -> None:
+    """Noon in UTC is 21:00 in Tokyo; the hold ends at 07:00 there."""
+    quiet = {"start": "20:30", "end": "07:00", "kinds": ["signal"]}
+    chosen = settings(
+        {"destinations": ["a"]},
+        destinations={"a": {**HOUSE, "quiet_hours": quiet}},
+        presentation={"timezone": "Asia/Tokyo"},
+    )
+    assert plan(samples.signal(), chosen, (), NOON) == [Stop("a", "quiet hours", NOON + 10 * 3_600_000)]
+    assert plan(samples.price(), chosen, (), NOON) == [Stop("a")]
+
+
+def test_a_muted_destination_hears_nothing() -> None:
+    """Its alerts are not kept for a digest."""
+    chosen = settings({"destinations": ["a"]}, destinations={"a": {**HOUSE, "muted": True}})
+    assert plan(samples.signal(), chosen, (), NOON) == [Stop("a", "muted", FOREVER)]
+
+
+def test_a_mistake_names_its_line() -> None:
+    """A route to nowhere is told with its number."""
+    with pytest.raises(ValueError, match="route 2 names the destination 'phnoe'"):
+        settings({"destinations": ["a"]}, {"destinations": ["phnoe"]})
