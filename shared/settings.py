@@ -6,11 +6,14 @@ the API publishes on `settings`; config.yaml has its shape, and every ◇ defaul
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared import addresses
 
 MARKET = "binance-um"
 Kind = Literal["signal", "lifecycle", "group", "price", "anomaly", "system"]
@@ -178,10 +181,25 @@ class TelegramDestination(DestinationBase):
     topic_id: int | None = None
 
 
-class DiscordDestination(DestinationBase):
-    channel: Literal["discord"]
+class WebDestination(DestinationBase):
+    """A destination with a person's address: it must be public, or in a network of *allow*."""
+
     url: SecretStr
-    allow: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()  #: networks of the LAN that may be called
+
+    @model_validator(mode="after")
+    def _may_be_called(self) -> WebDestination:
+        for network in self.allow:
+            ip_network(network, strict=False)
+        try:
+            addresses.check(self.url.get_secret_value(), self.allow)
+        except addresses.Forbidden as error:
+            raise ValueError(f"url: {error}") from error
+        return self
+
+
+class DiscordDestination(WebDestination):
+    channel: Literal["discord"]
 
 
 class EmailDestination(DestinationBase):
@@ -196,11 +214,9 @@ class EmailDestination(DestinationBase):
     ca_file: str = ""
 
 
-class WebhookDestination(DestinationBase):
+class WebhookDestination(WebDestination):
     channel: Literal["webhook"]
-    url: SecretStr
     secret: SecretStr = SecretStr("")  #: Standard Webhooks: whsec_…; empty: not signed
-    allow: tuple[str, ...] = ()  #: networks of the LAN that may be called
     template: str = ""  #: Jinja template of the body
     content_type: str = "application/json"
     headers: dict[str, str] = {}

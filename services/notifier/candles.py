@@ -77,7 +77,7 @@ class Chart:
         self._low, self._high = float(low - margin), float(high + margin)
         self._faint = [mark for mark in faint if self._low < mark.price < self._high]
         self._inner = frame.width - AXIS
-        self._step = self._inner * (1 - ROOM) / max(1, bars.shape[1])
+        self._step: float = self._inner * (1 - ROOM) / max(1, bars.shape[1])
 
     def draw(self) -> None:
         """Draw everything, from the back to the front."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import httpx
 
-from services.notifier.addresses import Forbidden, Target, resolve
+from shared.addresses import Forbidden, Target, resolve
 from services.notifier.channels.outcome import Ambiguous, Later, NotDelivered, Parked, Rejected
 from services.notifier.ledger import now_ms
 

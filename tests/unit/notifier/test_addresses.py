@@ -5,8 +5,10 @@ from __future__ import annotations
 import socket
 
 import pytest
+from pydantic import ValidationError
 
-from services.notifier import addresses
+from shared import addresses
+from shared.settings import RuntimeSettings, explain
 
 FORBIDDEN = (
     "http://127.0.0.1/",
@@ -73,3 +75,15 @@ async def test_a_name_with_one_private_address_is_refused(monkeypatch: pytest.Mo
     """Rebinding: luck does not decide which address is called."""
     with pytest.raises(addresses.Forbidden):
         await _resolve(monkeypatch, "93.184.216.34", "10.0.0.1")
+
+
+def test_settings_with_a_forbidden_address_are_not_saved() -> None:
+    """The mistake is told by its place; the address itself, a secret, is not repeated."""
+    house = {"channel": "webhook", "url": "http://192.168.1.20:8123/api/webhook/x"}
+    with pytest.raises(ValidationError) as caught:
+        RuntimeSettings.model_validate({"destinations": {"house": house}})
+    (line,) = explain(caught.value)
+    assert line.startswith("destinations.house")
+    assert "192.168.1.20 is not public and not allowed" in line
+    assert "webhook/x" not in line
+    RuntimeSettings.model_validate({"destinations": {"house": {**house, "allow": ["192.168.1.0/24"]}}})
