@@ -81,20 +81,20 @@ def _collect(node: Any, path: tuple[str, ...], lines: Lines, repeated: list[str]
 
 
 def explain(error: ValidationError, lines: Lines, name: str = "config.yaml") -> list[str]:
-    """Return one line for each mistake: file, line, place and what is wrong."""
-    return [_explain(item["loc"], item["msg"], lines, name) for item in error.errors(include_input=False)]
+    """Return one line for each mistake, as they stand in the file: file, line, place and what is wrong."""
+    found = [(*_locate([str(part) for part in item["loc"]], lines), item["msg"]) for item in error.errors()]
+    return [": ".join(filter(None, (f"{name}:{line}", place, message))) for line, place, message in sorted(found)]
 
 
-def _explain(location: Sequence[str | int], message: str, lines: Lines, name: str) -> str:
-    path = tuple(str(part) for part in location)
+def _locate(path: list[str], lines: Lines) -> tuple[int, str]:
+    """Return the line of *path* and its name in the file; of a missing key, the line of what it belongs to."""
     # pydantic's path names the chosen channel of a destination, which the file has not
-    known = [part for depth, part in enumerate(path) if not (depth == 2 and path[0] == "destinations")]
-    for candidate in (path, tuple(known)):
-        for length in range(len(candidate), 0, -1):
-            if (line := lines.get(candidate[:length])) is not None and length >= len(candidate) - 1:
-                return f"{name}:{line}: {'.'.join(candidate)}: {message}"
-    line = lines.get(path[:1], _routes_line(path, lines))
-    return f"{name}:{line}: {'.'.join(path)}: {message}" if path else f"{name}:{line}: {message}"
+    shorter = path[:2] + path[3:] if path[:1] == ["destinations"] else path
+    for candidate in (path, shorter):
+        for length in (len(candidate), len(candidate) - 1):
+            if length > 0 and (line := lines.get(tuple(candidate[:length]))) is not None:
+                return line, ".".join(candidate)
+    return lines.get(tuple(path[:1]), _routes_line(path, lines)), ".".join(path)
 
 
 def _routes_line(path: Sequence[str], lines: Lines) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -85,8 +85,7 @@ class Board:
             }
         else:
             scan |= present.as_json(event)
-        for old in sorted(self.scans)[:-50]:
-            del self.scans[old]
+        self.scans = {item["scan_id"]: item for item in newest_scans(self.scans.values(), settled=50, opened=50)}
         return scan
 
     def _decision(self, decision: Decision) -> tuple[str, Json] | None:
@@ -138,12 +137,19 @@ class Board:
         """Return everything that a page needs to begin with."""
         return {
             "now": time.time_ns() // 1_000_000,
-            "scans": [self.scans[scan] for scan in sorted(self.scans, reverse=True)[:20]],
+            "scans": newest_scans(self.scans.values(), settled=20, opened=3),
             "rows": self.rows(),
             "signals": sorted(self.signals.values(), key=lambda signal: -signal["scan_id"])[:100],
             "alerts": list(self.alerts)[-50:],
             "tick": {"at": self.tick.at, "prices": self.tick.prices} if self.tick else None,
         }
+
+
+def newest_scans(scans: Iterable[Json], *, settled: int, opened: int) -> list[Json]:
+    """Return the newest scans that are settled and the newest that are not: many may wait behind a slow stage."""
+    newest = sorted(scans, key=lambda scan: -scan["scan_id"])
+    ended = [scan for scan in newest if scan["settled_at"] is not None]
+    return [scan for scan in newest if scan["settled_at"] is None][:opened] + ended[:settled]
 
 
 class Broadcast:

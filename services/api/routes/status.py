@@ -13,6 +13,7 @@ from fastapi import APIRouter, Response
 from redis.exceptions import RedisError
 
 from services.api import queries
+from services.api.board import newest_scans
 from services.api.context import Context, Uses, answer
 from services.api.database import DatabaseAwayError
 from shared.bus import Backlog
@@ -65,7 +66,8 @@ async def status(context: Uses) -> Response:
             "market": context.bus.market,
             "exchange_time": board.tick.at if board.tick else None,
             "settings_version": context.publisher.current.version if context.publisher.current else None,
-            "last_scan": board.scans[max(board.scans)] if board.scans else None,
+            "last_scan": next(iter(newest_scans(board.scans.values(), settled=1, opened=0)), None),
+            "open_scan": next(iter(newest_scans(board.scans.values(), settled=0, opened=1)), None),
             "services": await _services(context),
             "streams": await _streams(context),
             "database": {"ok": not database.reason and database.ready, "reason": database.reason},

@@ -28,6 +28,19 @@ def test_a_coin_that_left_the_universe_leaves_the_table() -> None:
     assert {row["symbol"] for row in board.rows()} == {"SLOWUSDT", "NEWUSDT"}
 
 
+def test_waiting_scans_do_not_displace_the_last_that_ended() -> None:
+    """However far a stage is behind, the page knows the last settled scan."""
+    board = Board()
+    board.take(facts.opened())
+    board.take(facts.settled())
+    for number in range(1, 200):
+        board.take(facts.opened(facts.SCAN + number * SCAN_MS))
+    shown = [scan["scan_id"] for scan in board.whole()["scans"]]
+    assert shown[-1] == facts.SCAN
+    assert shown[0] == facts.SCAN + 199 * SCAN_MS
+    assert len(board.scans) == 51
+
+
 def test_signals_live_and_end_on_the_board() -> None:
     """Label, early end and end follow the lifecycle alerts; a later end changes nothing."""
     board = Board()

@@ -19,7 +19,7 @@ export function draw(canvas: HTMLCanvasElement, chart: Chart, lines: Line[]): vo
   if (!context || !chart.close.length) return;
   context.scale(scale, scale);
   context.font = "11px system-ui, sans-serif";
-  const right = 78;
+  const right = 88;
   const levels = lines.map((line) => line.at);
   const top = Math.max(...chart.high, ...levels);
   const bottom = Math.min(...chart.low, ...levels);

@@ -60,8 +60,10 @@ function takeRow(row: Row): void {
 
 function takeScan(scan: Scan): void {
   state.scans.set(scan.scan_id, { ...state.scans.get(scan.scan_id), ...scan });
-  const old = [...state.scans.keys()].sort((a, b) => b - a).slice(20);
-  for (const id of old) state.scans.delete(id);
+  const newest = [...state.scans.values()].sort((a, b) => b.scan_id - a.scan_id);
+  // many open scans may wait behind a slow stage: they must not displace those that have ended
+  const kept = [...newest.filter((held) => !held.settled_at).slice(0, 3), ...newest.filter((held) => held.settled_at).slice(0, 20)];
+  state.scans = new Map(kept.map((held) => [held.scan_id, held]));
 }
 
 function takeTick(tick: Tick): void {
@@ -93,7 +95,7 @@ function opened(alert: Alert): Signal[] {
     return [{ ...common, ...levels, score, strength, regime, scan_id, symbol: alert.symbol, side: body.side, signal_id: body.signal_id }];
   }
   if (alert.kind === "group")
-    return body.members.map((member: any) => ({ ...common, ...member, side: body.side, scan_id: alert.occurred_at }));
+    return body.members.map((member: any) => ({ ...common, ...member, side: body.side, scan_id: alert.scan_id }));
   return [];
 }
 

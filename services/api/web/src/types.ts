@@ -71,6 +71,7 @@ export interface Alert {
   symbol: string;
   side: Side | null;
   occurred_at: number;
+  scan_id: number;
   headline: string;
   held_by: string;
   body: Record<string, unknown>;
