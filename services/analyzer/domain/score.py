@@ -17,33 +17,35 @@ JUDGED: Final[tuple[Literal["15m", "1h", "4h"], ...]] = ("15m", "1h", "4h")  #: 
 #: How much each group weighs in each regime.
 GROUP_WEIGHTS: Final[dict[Regime, dict[Group, float]]] = {
     "TRENDING": {
-        "trend": 0.44,
-        "momentum": 0.22,
-        "volume": 0.12,
-        "derivatives": 0.05,
-        "price action": 0.11,
-        "structure": 0.06,
+        "trend": 0.54,
+        "momentum": 0.26,
+        "volume": 0.07,
+        "derivatives": 0.04,
+        "price action": 0.05,
+        "structure": 0.04,
     },
     "RANGING": {
-        "trend": 0.08,
-        "momentum": 0.52,
-        "volume": 0.12,
-        "derivatives": 0.06,
-        "price action": 0.06,
-        "structure": 0.16,
+        "trend": 0.06,
+        "momentum": 0.62,
+        "volume": 0.09,
+        "derivatives": 0.05,
+        "price action": 0.05,
+        "structure": 0.13,
     },
     "VOLATILE": {
-        "trend": 0.26,
-        "momentum": 0.18,
+        "trend": 0.30,
+        "momentum": 0.24,
         "volume": 0.28,
-        "derivatives": 0.06,
-        "price action": 0.14,
-        "structure": 0.08,
+        "derivatives": 0.05,
+        "price action": 0.08,
+        "structure": 0.05,
     },
 }
-#: How loudly votes count in each regime: this spreads the score (docs/scoring.md shows what comes of it).
+#: How loudly votes count in each regime, before they are held within ±1.
 LOUDNESS: Final[dict[Regime, float]] = {"TRENDING": 1.2, "RANGING": 1.4, "VOLATILE": 1.06}
 VOLATILE_VOLUME: Final = 1.25  #: loudness of the volume group where everything else counts for less
+#: The most that one vote counts: with the loudness this spreads the score (docs/scoring.md shows what comes of it).
+CEILING: Final[dict[Regime, float]] = {"TRENDING": 0.86, "RANGING": 0.92, "VOLATILE": 0.86}
 BONUS_POINTS: Final = 6.0  #: of one pattern on an interval of weight 1
 BONUS_LIMIT: Final = 10.0
 DIVERGENCE: Final = "rsi_divergence"
@@ -61,7 +63,7 @@ def voters() -> Mapping[str, tuple[Group, float]]:
 
 def loud(votes: Mapping[str, float], regime: Regime) -> dict[str, float]:
     """Return *votes* as they count in *regime*."""
-    return {name: clip(vote * _loudness(name, regime)) for name, vote in votes.items()}
+    return {name: CEILING[regime] * clip(vote * _loudness(name, regime)) for name, vote in votes.items()}
 
 
 def _loudness(name: str, regime: Regime) -> float:
