@@ -1,0 +1,295 @@
+"""The gatekeeper at a real bus: barrier, deadline, restart, standby, restored state."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from services.gatekeeper.keeper import CONSUMER, NAME, STREAMS, Keeper
+from shared.bus import Commit, Lease, RedisBus, StateChange
+from shared.contracts import (
+    Alert,
+    Decision,
+    Message,
+    MutesChanged,
+    PriceAlert,
+    PriceAlertsChanged,
+    PriceTick,
+    ScanSettled,
+    SettingsChanged,
+    StateRestored,
+    Stream,
+)
+from shared.service import Service, lead
+from shared.settings import Environment, RuntimeSettings, Scanning
+from tests.chaos import inprocess
+from tests.chaos.faults import FaultyBus, Faults
+from tests.unit.gatekeeper.facts import SCAN, STEP, analysis, opened
+
+
+@pytest.fixture
+async def bus(fresh_valkey: str) -> AsyncIterator[RedisBus]:
+    """An empty bus on which the API has spoken."""
+    made = RedisBus(fresh_valkey)
+    await begin(made)
+    yield made
+    await made.close()
+
+
+async def begin(bus: RedisBus, settings: RuntimeSettings | None = None, *asked: PriceAlert, version: int = 1) -> None:
+    """Publish what the API publishes on an empty bus."""
+    await bus.publish_settings(StateRestored(version=version))
+    await bus.publish_settings(MutesChanged(version=version, mutes=()))
+    await bus.publish_settings(PriceAlertsChanged(version=version, price_alerts=asked))
+    value = (settings or RuntimeSettings()).dump()
+    await bus.publish_settings(SettingsChanged(version=version, value=value, at=0))
+
+
+@asynccontextmanager
+async def gatekeeper(url: str, name: str = "one", *, speed: float = 0) -> AsyncIterator[Service]:
+    """Run a whole gatekeeper under its lease; leaving the block kills it without a farewell."""
+    bus = RedisBus(url)
+    faulty = FaultyBus(name, bus, Faults(0, 0.0), 0.0)
+    service = Service(NAME, Environment(clock_speed=speed, instance=name), faulty)  # type: ignore[arg-type]
+
+    async def work() -> None:
+        await service.settings_arrived()
+        await lead(service, lambda lease: Keeper(service, lease).work())
+
+    tasks = [asyncio.ensure_future(service.follow_settings()), asyncio.ensure_future(work())]
+    try:
+        yield service
+    finally:
+        faulty.dead = True
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await bus.close()
+
+
+def address(bus: RedisBus) -> str:
+    """Return the URL of the store behind *bus*."""
+    options = bus.redis.connection_pool.connection_kwargs
+    return f"redis://{options['host']}:{options['port']}/0"
+
+
+async def everything(bus: RedisBus, stream: Stream) -> list[Any]:
+    """Return all messages of *stream*."""
+    return [message for _, _, message in await bus.tail({stream: "0-0"}, count=10_000, block_ms=1)]
+
+
+async def until(found: Callable[[], Any], seconds: float = 8.0) -> Any:
+    """Wait until the coroutine function *found* answers something true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if result := await found():
+            return result
+        await asyncio.sleep(0.02)
+    raise AssertionError("it did not come in time")
+
+
+async def settled(bus: RedisBus, count: int) -> list[ScanSettled]:
+    """Return the settled scans once there are *count*."""
+
+    async def enough() -> list[ScanSettled]:
+        scans = [event for event in await everything(bus, Stream.SCANS) if isinstance(event, ScanSettled)]
+        return scans if len(scans) >= count else []
+
+    return await until(enough)  # type: ignore[no-any-return]
+
+
+async def publish(bus: RedisBus, stream: Stream, *messages: Message) -> None:
+    """Add *messages*."""
+    await bus.publish(stream, messages)
+
+
+async def test_analyses_that_come_before_their_scan_wait_for_it(bus: RedisBus) -> None:
+    """Nothing is acknowledged nor decided until the scan has opened and is whole; then all at once."""
+    await publish(bus, Stream.ANALYSES, analysis("AAAUSDT"), analysis("BBBUSDT"), analysis("AAAUSDT"))
+    async with gatekeeper(address(bus)):
+        await asyncio.sleep(0.4)
+        assert await everything(bus, Stream.DECISIONS) == []
+        await publish(bus, Stream.SCANS, opened("AAAUSDT", "BBBUSDT"))
+        scans = await settled(bus, 1)
+        assert (scans[0].symbols, scans[0].missing, scans[0].at_deadline) == (2, (), False)
+        decisions: list[Decision] = await everything(bus, Stream.DECISIONS)
+        assert sorted(decision.decision_id for decision in decisions) == [f"AAAUSDT:{SCAN}", f"BBBUSDT:{SCAN}"]
+
+        async def empty() -> bool:
+            return not sum([(await bus.backlog(stream, NAME)).pending for stream in STREAMS])
+
+        await until(empty)
+
+
+async def test_a_scan_settles_at_its_deadline_and_names_the_missing(bus: RedisBus) -> None:
+    """What comes after is recorded as late, once."""
+    await begin(bus, RuntimeSettings(scanning=Scanning(deadline_seconds=0.5)), version=2)
+    async with gatekeeper(address(bus)):
+        await publish(bus, Stream.SCANS, opened("AAAUSDT", "BBBUSDT"))
+        await publish(bus, Stream.ANALYSES, analysis("AAAUSDT"))
+        scans = await settled(bus, 1)
+        assert (scans[0].missing, scans[0].at_deadline, scans[0].analysed) == (("BBBUSDT",), True, 1)
+        await publish(bus, Stream.ANALYSES, analysis("BBBUSDT"), analysis("AAAUSDT"))
+
+        async def late() -> list[Decision]:
+            return [d for d in await everything(bus, Stream.DECISIONS) if d.outcome == "late"]
+
+        assert [decision.analysis.symbol for decision in await until(late)] == ["BBBUSDT"]
+
+
+async def test_scans_settle_in_order(bus: RedisBus) -> None:
+    """A later scan that is whole waits for the earlier one."""
+    async with gatekeeper(address(bus)):
+        later = SCAN + STEP
+        await publish(bus, Stream.SCANS, opened("AAAUSDT"), opened("AAAUSDT", scan_id=later))
+        await publish(bus, Stream.ANALYSES, analysis(scan_id=later))
+        await asyncio.sleep(0.4)
+        assert not [event for event in await everything(bus, Stream.SCANS) if isinstance(event, ScanSettled)]
+        await publish(bus, Stream.ANALYSES, analysis())
+        assert [event.scan_id for event in await settled(bus, 2)] == [SCAN, later]
+        alerts: list[Alert] = await everything(bus, Stream.ALERTS)
+        assert [alert.alert_id for alert in alerts] == [f"signal:AAAUSDT:long:{later}"]
+
+
+async def test_labels_are_live_while_a_scan_waits(bus: RedisBus) -> None:
+    """A tick is told within a second although the scan before it is not settled."""
+    async with gatekeeper(address(bus)):
+        for index in range(2):
+            await publish(bus, Stream.SCANS, opened("AAAUSDT", scan_id=SCAN + index * STEP))
+            await publish(bus, Stream.ANALYSES, analysis(scan_id=SCAN + index * STEP))
+        await settled(bus, 2)
+        await publish(bus, Stream.SCANS, opened("AAAUSDT", scan_id=SCAN + 2 * STEP))
+        sent = time.monotonic()
+        await publish(bus, Stream.TICKS, PriceTick(at=SCAN + 2 * STEP + 1_000, prices={"AAAUSDT": 99.2}))
+
+        async def told() -> list[Alert]:
+            return [alert for alert in await everything(bus, Stream.ALERTS) if alert.kind == "lifecycle"]
+
+        assert [alert.alert_id.rsplit(":", 1)[1] for alert in await until(told)] == ["danger"]
+        assert time.monotonic() - sent < 1.0
+
+
+async def test_the_other_one_goes_on_when_the_active_one_is_paused_past_its_lease(bus: RedisBus) -> None:
+    """The paused one comes back and can neither commit nor keep what it had read."""
+    with inprocess.quick():
+        async with gatekeeper(address(bus), "first") as first:
+            await publish(bus, Stream.SCANS, opened("AAAUSDT"))
+            await publish(bus, Stream.ANALYSES, analysis())
+            await settled(bus, 1)
+            resumed = pause(first)
+            async with gatekeeper(address(bus), "second"):
+                await publish(bus, Stream.SCANS, opened("AAAUSDT", scan_id=SCAN + STEP))
+                await publish(bus, Stream.ANALYSES, analysis(scan_id=SCAN + STEP))
+                await settled(bus, 2)
+                resumed.set()
+                await asyncio.sleep(0.5)
+                await publish(bus, Stream.SCANS, opened("AAAUSDT", scan_id=SCAN + 2 * STEP))
+                await publish(bus, Stream.ANALYSES, analysis(scan_id=SCAN + 2 * STEP))
+                scans = await settled(bus, 3)
+    assert [event.scan_id for event in scans] == [SCAN, SCAN + STEP, SCAN + 2 * STEP]
+    alerts: list[Alert] = await everything(bus, Stream.ALERTS)
+    assert [alert.alert_id for alert in alerts] == [f"signal:AAAUSDT:long:{SCAN + STEP}"]
+
+
+def pause(service: Service) -> asyncio.Event:
+    """Make every operation of the service's bus wait for the returned event, as SIGSTOP would."""
+    resumed, bus = asyncio.Event(), service.bus
+
+    for name in ("read", "commit", "renew", "backlog", "pending", "load_state"):
+        setattr(bus, name, _waiting(getattr(bus, name), resumed))
+    return resumed
+
+
+def _waiting(operation: Any, resumed: asyncio.Event) -> Any:
+    async def waiting(*args: Any, **named: Any) -> Any:
+        await resumed.wait()
+        return await operation(*args, **named)
+
+    return waiting
+
+
+async def test_what_a_paused_predecessor_read_is_found(bus: RedisBus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages under the shared consumer name that the active one never saw are looked up and settled."""
+    monkeypatch.setattr("services.gatekeeper.keeper.AUDIT_SECONDS", 0.2)
+    async with gatekeeper(address(bus)):
+        await publish(bus, Stream.SCANS, opened("AAAUSDT", "BBBUSDT"))
+        await publish(bus, Stream.ANALYSES, analysis("AAAUSDT"))
+        await asyncio.sleep(0.4)
+        # a rival takes the next message under the same name and is never heard of again
+        rival = RedisBus(address(bus))
+        stolen = []
+        while not stolen:
+            reading = asyncio.ensure_future(rival.read(NAME, CONSUMER, STREAMS, block_ms=2_000))
+            await asyncio.sleep(0.01)
+            await publish(bus, Stream.ANALYSES, analysis("BBBUSDT"))
+            stolen = await reading
+            if (await settled_now(bus)) and not stolen:
+                pytest.skip("the gatekeeper was quicker than the rival")
+        await rival.close()
+        scans = await settled(bus, 1)
+    assert scans[0].missing == ()
+
+
+async def settled_now(bus: RedisBus) -> bool:
+    """Return whether any scan has settled."""
+    return any(isinstance(event, ScanSettled) for event in await everything(bus, Stream.SCANS))
+
+
+async def test_after_the_bus_lost_everything_it_waits_for_what_postgres_knows(bus: RedisBus) -> None:
+    """An emptied bus is not begun from nothing, nor from what was restored before."""
+    with inprocess.quick():
+        async with gatekeeper(address(bus)):
+            await publish(bus, Stream.SCANS, opened("AAAUSDT"))
+            await publish(bus, Stream.ANALYSES, analysis())
+            await settled(bus, 1)
+            await bus.redis.flushall()
+            await publish(bus, Stream.SCANS, opened("AAAUSDT", scan_id=SCAN + STEP))
+            await publish(bus, Stream.ANALYSES, analysis(scan_id=SCAN + STEP))
+            await asyncio.sleep(1.5)
+            assert not await settled_now(bus)
+            known = StateRestored(version=2, appearances={"AAAUSDT": (SCAN, "long")}, settled_scan=SCAN)
+            await bus.publish_settings(known)
+            await settled(bus, 1)
+    alerts: list[Alert] = await everything(bus, Stream.ALERTS)
+    assert [alert.alert_id for alert in alerts if alert.kind == "signal"] == [f"signal:AAAUSDT:long:{SCAN + STEP}"]
+
+
+async def test_a_price_alert_is_told_once_over_a_restart(bus: RedisBus) -> None:
+    """Crossed while the gatekeeper was down: told on its return, saying so, and never again."""
+    asked = PriceAlert(price_alert_id="p", symbol="AAAUSDT", condition="crosses", value=100.0)
+    await begin(bus, None, asked, version=2)
+
+    async def seen() -> bool:
+        return (await bus.load_state(NAME)).version > 1
+
+    with inprocess.quick():
+        async with gatekeeper(address(bus), "first"):
+            await publish(bus, Stream.TICKS, PriceTick(at=SCAN + 1_000, prices={"AAAUSDT": 99.0}))
+            await until(seen)
+        await publish(bus, Stream.TICKS, PriceTick(at=SCAN + 2_000, prices={"AAAUSDT": 101.0}))
+        await asyncio.sleep(2.2)  # "while down" is what came two seconds before somebody looked again
+        for number in range(2):
+            async with gatekeeper(address(bus), f"after{number}"):
+
+                async def told() -> list[Alert]:
+                    return await everything(bus, Stream.ALERTS)
+
+                alerts: list[Alert] = await until(told)
+                await asyncio.sleep(0.2)
+    assert [(alert.alert_id, alert.body.while_down) for alert in alerts] == [(f"price:p:{SCAN + 2_000}", True)]  # type: ignore[union-attr]
+    assert len(await everything(bus, Stream.ALERTS)) == 1
+
+
+async def test_a_stale_commit_writes_nothing(bus: RedisBus) -> None:
+    """Whoever lost the lease cannot write state nor outputs, whatever it holds."""
+    lease = Lease(NAME, "me")
+    await bus.acquire(lease, ttl_ms=60_000)
+    change = StateChange(NAME, 0, {"progress": b"x"})
+    result = await bus.commit(Commit(outputs=[], state=change, lease=Lease(NAME, "another")))
+    assert result == "stale"
+    assert (await bus.load_state(NAME)).version == 0
