@@ -1,0 +1,121 @@
+"""The webhook's body, its schema, its template and its signature."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import msgspec
+import pytest
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from scripts.webhook_schema import schema
+from services.notifier import samples
+from services.notifier.channels.outcome import Outgoing, Rejected
+from services.notifier.channels.web import refusal
+from services.notifier.channels.webhook import body_of, headers_of, signature
+from services.notifier.text import text_of
+from shared.contracts import Alert
+from shared.settings import RuntimeSettings, WebhookDestination
+
+SCHEMA = Path(__file__).resolve().parents[3] / "docs" / "webhook.schema.json"
+SECRET = "whsec_c2V2ZW5nYXRlLXNldmVuZ2F0ZS1zZXZlbmdhdGU="
+ALERTS = (
+    samples.signal(),
+    samples.lifecycle(),
+    samples.group(),
+    samples.price(),
+    samples.anomaly(),
+    samples.system(),
+)
+
+
+def outgoing(alert: Alert) -> Outgoing:
+    return Outgoing(alert, "house", text_of(alert), RuntimeSettings(), card=lambda: None)
+
+
+def hook(**more: Any) -> WebhookDestination:
+    return WebhookDestination.model_validate({"channel": "webhook", "url": "https://example.org/x", **more})
+
+
+def test_the_committed_schema_is_the_contracts() -> None:
+    """A contract that changes changes the schema, and that is seen in the diff."""
+    assert json.loads(SCHEMA.read_text(encoding="utf-8")) == schema()
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.kind)
+def test_every_kind_fulfils_the_schema(alert: Alert) -> None:
+    """And a body that lacks a field does not."""
+    validator = jsonschema_rs.validator_for(json.loads(SCHEMA.read_text(encoding="utf-8")))
+    body = json.loads(body_of(outgoing(alert), hook()))
+    validator.validate(body)
+    del body["body"]
+    assert not validator.is_valid(body)
+
+
+def test_a_number_that_is_not_finite_is_null() -> None:
+    """JSON has no NaN."""
+    body = msgspec.structs.replace(samples.anomaly().body, price=float("nan"))
+    alert = msgspec.structs.replace(samples.anomaly(), body=body)
+    assert json.loads(body_of(outgoing(alert), hook()))["body"]["price"] is None
+
+
+def test_a_template_makes_the_body() -> None:
+    """Home Assistant, ntfy and their like get what they expect."""
+    made = body_of(
+        outgoing(samples.signal()), hook(template='{"message": {{ title | tojson }}, "p": {{ levels.entry }}}')
+    )
+    assert json.loads(made) == {"message": "▲ LONG SOLUSDT", "p": 142.0}
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ ''.__class__.__mro__ }}",
+        "{{ title.__init__.__globals__ }}",
+        "{{ nothing }}",
+        "{{ ",
+        "{% for n in range(10**9) %}x{% endfor %}",
+        "{{ 1 / 0 }}",
+        "{{ body.update({'a': 1}) }}",
+    ],
+)
+def test_a_template_is_locked_in(template: str) -> None:
+    """What reaches out of the sandbox, or fails, is a rejection with a reason."""
+    with pytest.raises(Rejected, match="template failed"):
+        body_of(outgoing(samples.signal()), hook(template=template))
+
+
+def test_a_signature_holds_for_its_body_alone() -> None:
+    """The library of the scheme verifies it; a changed body is refused; an id outside ASCII is spelled out."""
+    headers = signature(SECRET, "anomaly:币安", datetime.now(UTC), "{}")
+    Webhook(SECRET).verify("{}", headers)
+    assert headers["webhook-id"].isascii()
+    with pytest.raises(WebhookVerificationError):
+        Webhook(SECRET).verify('{"a":1}', headers)
+
+
+def test_a_header_with_a_line_break_is_refused() -> None:
+    """Nothing can be smuggled behind a header."""
+    with pytest.raises(Rejected, match="bad header"):
+        headers_of(outgoing(samples.signal()), hook(headers={"X": "a\r\nHost: eve"}), "")
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (500, "Later"),
+        (502, "Later"),
+        (429, "Later"),
+        (400, "Rejected"),
+        (403, "Parked"),
+        (410, "Parked"),
+        (302, "Rejected"),
+    ],
+)
+def test_each_http_status_has_its_meaning(status: int, outcome: str) -> None:
+    """Later is tried again, rejected is not, parked leaves the destination alone."""
+    assert type(refusal(status, "", None)).__name__ == outcome
