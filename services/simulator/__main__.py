@@ -14,10 +14,9 @@ import uvloop
 
 from services.simulator import faults, wire
 from services.simulator.contracts import BAR_MS
-from services.simulator.replay import NoBarsError, RecordedMarket
 from services.simulator.seeded import SeededMarket
 from services.simulator.server import Options, Simulator
-from services.simulator.tape import Source
+from services.simulator.tape import NoBarsError, Source
 
 FIRST_DAY = "2026-01-12T13:00:00Z"
 LISTING = "\n\n".join(f"{name}: {meaning} (feed fault {entry})" for name, (entry, meaning) in faults.KINDS.items())
@@ -77,6 +76,8 @@ def prepare(symbols: int, seed: int, start: str, replay: Path | None, *, lockste
     """Return the market and the time at which the clock starts."""
     source: Source
     if replay is not None:
+        from services.simulator.replay import RecordedMarket  # noqa: PLC0415  pandas takes its time to import
+
         source = RecordedMarket(replay, symbols)
         begin = moment(start) if start else source.default_start
     else:

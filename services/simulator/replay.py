@@ -30,6 +30,7 @@ from services.simulator.tape import (
     VOLUME,
     Day,
     Floats,
+    NoBarsError,
 )
 
 CSV_COLUMNS: Final = (
@@ -40,10 +41,6 @@ NEEDED: Final = CSV_COLUMNS[:6]
 ALIASES: Final = {"taker_buy_base": "taker_buy_volume", "taker_buy_quote": "taker_buy_quote_volume", "trades": "count"}
 FULL_WINDOWS: Final = (499, 300)  #: bars of 4h to have before the start, the better one first
 LEAST_TO_PLAY_MS: Final = 2 * DAY_MS
-
-
-class NoBarsError(ValueError):
-    """A folder or a moment without recorded bars."""
 
 
 def read(path: Path) -> pd.DataFrame:

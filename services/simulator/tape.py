@@ -28,6 +28,10 @@ SHORT_MS: Final = 4 * 3_600_000  #: how long before its beginning the next day i
 DERIVATIVES_KEPT: Final = 31 * BARS_A_DAY  #: the exchange keeps about 30 days
 
 
+class NoBarsError(ValueError):
+    """A folder or a moment without recorded bars."""
+
+
 @dataclass(frozen=True, slots=True)
 class Day:
     """288 five-minute bars of every row, starting at a UTC midnight; NaN where there is none."""
