@@ -36,6 +36,11 @@ class ExchangeClock:
         """The newest event time seen."""
         return self._event
 
+    @property
+    def silent_seconds(self) -> float:
+        """Wall time since the newest event."""
+        return self._monotonic() - self._seen_at if self._event else 0.0
+
     def observe(self, event_ms: int) -> None:
         """Take the time of an event; an older one than the newest says nothing new."""
         if event_ms >= self._event or self._told:

@@ -87,6 +87,7 @@ class Fetcher(Listener):
         self._last_bar_at = 0.0
         self._state_version = 0
         self._first_entry = ""
+        self._wanted: Any = (service.settings.settings.universe, self.feed.rest_only)
         self._background: set[asyncio.Task[None]] = set()
         self._hours: dict[str, int] = {}  #: funding intervals that the exchange lists
         self._hours_at = self._polled = self._marks_polled = self._universe_at = 0
@@ -226,9 +227,6 @@ class Fetcher(Listener):
         for symbol in self.selection.held:
             if symbol in self.instruments and symbol not in self.coins:
                 self.coins[symbol] = Coin(self.instruments[symbol], SymbolWindows(symbol))
-        for symbol in set(self.coins) - set(self.selection.held):
-            del self.coins[symbol]
-            self._loaded.discard(symbol)
         log.info("universe", symbols=len(self.selection.symbols))
 
     async def _refresh_instruments(self) -> None:
@@ -351,8 +349,11 @@ class Fetcher(Listener):
         self._aim(close + SCAN_MS if skip else close)
 
     def _aim(self, close: int) -> None:
-        """Make *close* the next scan."""
+        """Make *close* the next scan; coins that left the universe are let go between two scans."""
         self.next_close = close
+        for symbol in set(self.coins) - set(self.selection.held):
+            del self.coins[symbol]
+            self._loaded.discard(symbol)
         self.waiting = {
             symbol
             for symbol in self.selection.held
@@ -655,15 +656,18 @@ class Fetcher(Listener):
 
     async def _watch(self) -> None:
         """Poll what the streams do not bring; replace streams that went silent."""
+        metrics.FEED_AGE.set(self.clock.silent_seconds)
         if self.feed.rest_only or self._tickers_are_silent():
             await self._poll()
         await asyncio.sleep(max(0.2, min(1.0, self.clock.wall_seconds(POLL_MS))))
 
     def _tickers_are_silent(self) -> bool:
-        silent = [batch for batch in self.streams.batches if not batch.up or batch.silent_seconds > 10]
+        # in lockstep nothing is sent between the steps: silence says nothing
+        longest = 10.0 if self.clock.speed else float("inf")
+        silent = [batch for batch in self.streams.batches if not batch.up or batch.silent_seconds > longest]
         if not self.streams.batches or not silent:
             return False
-        for batch in silent:
+        for batch in silent if self.clock.speed else ():
             if batch.silent_seconds > max(10.0, self.clock.wall_seconds(self.feed.stale_seconds * 1_000)):
                 batch.replace("socket silent")
         return silent[0] is self.streams.batches[0]
@@ -690,18 +694,22 @@ class Fetcher(Listener):
             self.marks(max(row.time for row in rows), found)
 
     async def _keep_house(self) -> None:
-        """Refresh the universe every hour, the sentiment when it is due."""
+        """Refresh the universe hourly and when its settings change, the sentiment when it is due."""
         now = self.clock.now()
-        self._universe_at = self._universe_at or now
-        await self.sentiment.refresh()
-        if now - self._universe_at >= HOUR_MS:
+        if not self._universe_at:
             self._universe_at = now
+        await self.sentiment.refresh()
+        wanted = self.service.settings.settings.universe, self.feed.rest_only
+        if now - self._universe_at >= HOUR_MS or wanted != self._wanted:
+            self._universe_at, self._wanted = now, wanted
             await self._renew_universe()
         await self.service.pause(min(5.0, max(1.0, self.clock.wall_seconds(30_000))))
 
     async def _renew_universe(self) -> None:
         await self._refresh_universe()
-        if not self.feed.rest_only:
+        if self.feed.rest_only:
+            await self.streams.close()
+        else:
             await self.streams.hold(self.selection.held)
         await self._load(self.selection.held)
 

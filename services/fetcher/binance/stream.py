@@ -300,9 +300,18 @@ class Streams:
         for names in opening:
             batch = Batch(self._url, names, self._listener, self._lifetime)
             self._batches[names] = batch, asyncio.ensure_future(batch.run(self._session))
-        for names in [names for names in self._batches if names not in wanted]:
+        leaving = [names for names in self._batches if names not in wanted]
+        if leaving:
+            await self._brought_data([self._batches[names][0] for names in opening])
+        for names in leaving:
             _, task = self._batches.pop(names)
             await _end(task)
+
+    async def _brought_data(self, batches: Sequence[Batch]) -> None:
+        """Wait until *batches* are up, at most as long as sockets may overlap."""
+        deadline = time.monotonic() + OVERLAP_S
+        while not all(batch.up for batch in batches) and time.monotonic() < deadline:
+            await asyncio.sleep(0.1)
 
     @property
     def batches(self) -> list[Batch]:
@@ -326,3 +335,4 @@ class Streams:
         self._batches.clear()
         if self._session is not None:
             await self._session.close()
+            self._session = None

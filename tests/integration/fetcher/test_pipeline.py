@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+import asyncio
+import itertools
 
-from shared.contracts import INTERVALS, SCAN_MS
+import numpy as np
+import pytest
+
+from shared.contracts import INTERVALS, SCAN_MS, SettingsChanged
 
 from .conftest import Feed
 
@@ -24,3 +28,35 @@ async def test_a_close_becomes_a_scan_with_whole_windows(feed: Feed) -> None:
             assert (np.diff(times) == INTERVALS[interval]).all()  # type: ignore[index]
             assert times[-1] <= second.scan_id - SCAN_MS < times[-1] + INTERVALS[interval]  # type: ignore[index]
         assert np.isfinite(snapshot.bars["5m"].matrix).all()
+
+
+async def test_changed_settings_are_obeyed_without_a_restart(feed: Feed) -> None:
+    """A smaller universe and REST alone take effect while the fetcher runs."""
+    feed.start_fetcher()
+    await feed.scan()
+    assert len((await feed.next_scan()).symbols) == 8
+    await feed.bus.publish_settings(
+        SettingsChanged(
+            version=9, value={"universe": {"size": 3, "min_quote_volume": 0}, "feed": {"rest_only": True}}, at=0
+        )
+    )
+    async with asyncio.timeout(40):
+        while (await feed.status())["connections"]:
+            await asyncio.sleep(0.2)
+    for _ in range(2):
+        opened = await feed.next_scan()
+    assert len(opened.symbols) == 3
+    assert opened.settings_version == 9
+
+
+@pytest.mark.parametrize("simulator_arguments", [("--symbols", "8", "--seed", "3", "--speed", "30")])
+async def test_ticks_come_at_most_once_a_second_and_know_every_price(feed: Feed) -> None:
+    """Event times rise by a second or more, and changed symbols only do not mean missing ones."""
+    feed.start_fetcher()
+    await feed.scan()
+    await asyncio.sleep(4)
+    ticks = await feed.ticks()
+    assert len(ticks) >= 5
+    assert all(later.at - earlier.at >= 1_000 for earlier, later in itertools.pairwise(ticks))
+    assert len(ticks[-1].prices) >= 8
+    assert "OLDCOINUSDT" not in ticks[-1].prices

@@ -1,0 +1,180 @@
+"""The fetcher's figures, each as a ratio or a count of one run, against the simulator on loopback.
+
+    python -m benchmarks.feed [cold] [warm] [close] [memory]     (all without a name)
+
+cold    150 symbols × 4 intervals × 499 bars to float arrays: this fetcher's loader against a plain
+        one with 12 threads of `requests` and float() a cell
+warm    requests and weight of a warm scan, with streams and over REST alone, 150 symbols
+close   wall time from the last closed bar's frame to the last snapshot published, 150 and 600 symbols
+memory  resident set of the fetcher's process after that, 150 and 600 symbols
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from subprocess import DEVNULL, Popen
+from typing import Any
+
+import aiohttp
+import numpy as np
+import psutil
+import requests
+
+from services.fetcher.binance.rest import BinanceRest
+from services.fetcher.budget import Ledger
+from services.fetcher.clock import ExchangeClock
+from services.terminal import stores
+from shared.bus import RedisBus
+from shared.contracts import INTERVALS, SCAN_MS, Interval, ScanOpened, SettingsChanged, Stream
+from tests.integration.fetcher.conftest import Feed, start_simulator
+
+
+@asynccontextmanager
+async def feed_of(symbols: int, speed: float, *more: str, **feed: Any) -> AsyncIterator[Feed]:
+    """Run a simulator and Valkey; publish settings that watch all *symbols*."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = stores.valkey(Path(folder), durable=False)
+        valkey = Popen(store.argv, stdout=DEVNULL)  # noqa: ASYNC220
+        stores.wait_for_valkey(store.url)
+        arguments = ["--symbols", str(symbols), *(["--lockstep"] if speed == 0 else ["--speed", str(speed)]), *more]
+        simulator, exchange = start_simulator(*arguments)
+        bus = RedisBus(store.url)
+        try:
+            async with aiohttp.ClientSession() as http:
+                running = Feed(bus, store.url, exchange.url, exchange.ws_url, http, speed)
+                value = {"universe": {"size": 600, "min_quote_volume": 0}, "feed": feed}
+                await bus.publish_settings(SettingsChanged(version=1, value=value, at=0))
+                yield running
+                running.stop()
+        finally:
+            await bus.close()
+            simulator.terminate()
+            valkey.terminate()
+
+
+async def cold() -> None:
+    """Load the same windows both ways, in turn, twice; the first round only warms the simulator's cache."""
+    async with feed_of(150, 0, "--no-limits") as feed:
+        symbols = (await feed.status())["symbols"][:150]
+        now = (await feed.status())["now"]
+        jobs = [(symbol, interval) for symbol in symbols for interval in INTERVALS]
+        figures: list[tuple[float, float, float, float]] = []
+        for _ in range(3):
+            cpu, began = time.process_time(), time.monotonic()
+            await asyncio.to_thread(plain, feed.rest_url, jobs)
+            plain_wall, plain_cpu = time.monotonic() - began, time.process_time() - cpu
+            cpu, began = time.process_time(), time.monotonic()
+            await ours(feed, jobs, now)
+            figures.append((plain_wall, plain_cpu, time.monotonic() - began, time.process_time() - cpu))
+        best = [min(column) for column in zip(*figures[1:], strict=True)]
+        print("cold load, 150 × 4 × 499 bars, best of 2, client's time:")
+        print(f"    requests, 12 threads {best[0]:.2f} s wall, {best[1]:.2f} s CPU")
+        print(f"    fetcher's loader     {best[2]:.2f} s wall, {best[3]:.2f} s CPU")
+        print(f"    ratio                {best[0] / best[2]:.1f}× wall, {best[1] / best[3]:.1f}× CPU")
+
+
+def plain(url: str, jobs: Sequence[tuple[str, str]]) -> None:
+    """Load as a plain program does."""
+    session = requests.Session()
+    session.mount("http://", requests.adapters.HTTPAdapter(pool_connections=12, pool_maxsize=12))
+
+    def load(job: tuple[str, str]) -> np.ndarray:
+        query: dict[str, str | int] = {"symbol": job[0], "interval": job[1], "limit": 499}
+        answer = session.get(f"{url}/fapi/v1/klines", params=query, timeout=30)
+        answer.raise_for_status()
+        return np.array([[float(cell) for cell in row] for row in answer.json()])
+
+    with ThreadPoolExecutor(12) as pool:
+        assert all(matrix.shape[1] == 12 for matrix in pool.map(load, jobs))
+
+
+async def ours(feed: Feed, jobs: Sequence[tuple[str, Interval]], now: int) -> None:
+    """Load as the fetcher does, under its ledger."""
+    clock = ExchangeClock(0)
+    clock.observe(now)
+    rest = BinanceRest(feed.rest_url, Ledger(feed.bus, clock, lambda: 100.0), clock)
+    await rest.open()
+    matrices = await asyncio.gather(*(rest.klines(symbol, interval, limit=499) for symbol, interval in jobs))
+    await rest.close()
+    assert all(matrix.shape[0] == 8 for matrix in matrices)
+
+
+async def warm() -> None:
+    """Count what twelve warm scans cost on average: an hour of the exchange's clock."""
+    for rest_only in (False, True):
+        async with feed_of(150, 60.0, rest_only=rest_only, grace_seconds=3.0) as feed:
+            feed.start_fetcher(SEVENGATE_LOG_LEVEL="error")
+            await feed.scan(patience=90)
+            await asyncio.sleep(11)  # two scans, so that the loading is over
+            before, scans_before = await feed.status(), len(await scans_of(feed))
+            await asyncio.sleep(60)
+            after, opened = await feed.status(), len(await scans_of(feed)) - scans_before
+            scans = (after["now"] - before["now"]) / SCAN_MS  # intervals gone by: sweeps are made once in each
+            used = {path: after["requests"][path] - before["requests"].get(path, 0) for path in after["requests"]}
+            print(f"warm, {'REST alone' if rest_only else 'with streams'}: {opened} scans; per five minutes:", end=" ")
+            weights = {path: weight_of(path) * count / scans for path, count in used.items() if count}
+            prices = weights.get("/fapi/v1/ticker/price", 0.0)
+            print(f"{sum(used.values()) / scans:.0f} requests, weight {sum(weights.values()) - prices:.0f}", end=" ")
+            print(f"+ {prices:.0f} for prices every 5 s; peak weight a minute {after['weight_peak_1m']}")
+            print("   ", {path: round(count / scans, 1) for path, count in sorted(used.items()) if count})
+
+
+def weight_of(path: str) -> int:
+    """Return the weight of one request as the fetcher makes it when warm."""
+    known = {"/fapi/v1/ticker/24hr": 40, "/fapi/v1/depth": 2, "/fapi/v1/ticker/price": 2, "/fapi/v1/premiumIndex": 10}
+    return known.get(path, 1) if path.startswith("/fapi") and "funding" not in path else 0
+
+
+async def scans_of(feed: Feed) -> list[ScanOpened]:
+    return [message for message in await feed.all(Stream.SCANS) if isinstance(message, ScanOpened)]
+
+
+async def close_and_memory() -> None:
+    """Let eight closes go by at 60×; read the fetcher's own histogram and its resident set."""
+    for symbols in (150, 600):
+        async with feed_of(symbols, 60.0, grace_seconds=3.0) as feed:
+            port = stores.free_port()
+            process = feed.start_fetcher(SEVENGATE_LOG_LEVEL="error", SEVENGATE_METRICS_PORT=str(port))
+            await feed.scan(patience=240)
+            await asyncio.sleep(8)
+            before = await asyncio.to_thread(opening, port)
+            await asyncio.sleep(41)
+            after = await asyncio.to_thread(opening, port)
+            mean = (after[0] - before[0]) / (after[1] - before[1])
+            memory = psutil.Process(process.pid).memory_info().rss / 2**20
+            print(f"{symbols} symbols: last closed frame to last snapshot {mean * 1000:.0f} ms,", end=" ")
+            print(f"mean of {after[1] - before[1]:.0f} closes; resident {memory:.0f} MiB")
+
+
+def opening(port: int) -> tuple[float, float]:
+    """Return sum and count of the fetcher's histogram."""
+    text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").read().decode()
+    found = {
+        line.split()[0]: float(line.split()[1]) for line in text.splitlines() if line.startswith("sevengate_scan_op")
+    }
+    return found["sevengate_scan_opening_seconds_sum"], found["sevengate_scan_opening_seconds_count"]
+
+
+async def main() -> None:
+    """Run what is asked for."""
+    wanted = set(sys.argv[1:]) or {"cold", "warm", "close"}
+    print(f"{os.cpu_count()} cores, load of the last minute before: {os.getloadavg()[0]:.1f}")
+    if "cold" in wanted:
+        await cold()
+    if "warm" in wanted:
+        await warm()
+    if wanted & {"close", "memory"}:
+        await close_and_memory()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
