@@ -61,3 +61,5 @@ SCAN_SECONDS: Final = Histogram(
     "Wall time from the bus receiving a scan to its settling",
     buckets=(0.1, 0.3, 1, 3, 10, 30, 90, 300),
 )
+DATABASE_UP: Final = Gauge("sevengate_database_up", "1 while the API's last use of the database succeeded")
+LISTENERS: Final = Gauge("sevengate_live_listeners", "Pages and programs that follow /stream")

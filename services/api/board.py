@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from services.api import present
 from services.api.present import Json
 from services.api.rows import ENDS
+from shared import metrics
 from shared.bus import Bus
 from shared.contracts import (
     SCAN_MS,
@@ -185,10 +186,12 @@ class Broadcast:
     def listening(self) -> Iterator[asyncio.Queue[bytes | None]]:
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE)
         self._listeners.add(queue)
+        metrics.LISTENERS.inc()
         try:
             yield queue
         finally:
             self._listeners.discard(queue)
+            metrics.LISTENERS.dec()
 
 
 def encode_event(name: str, value: Any) -> bytes:

@@ -17,6 +17,8 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 from yoyo import get_backend, read_migrations
 
+from shared import metrics
+
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
 MIGRATION_LOCK: Final = 7_101_971  #: any fixed number: one migrating process at a time
 UNAVAILABLE: Final = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, TooManyRequests)
@@ -92,8 +94,10 @@ class Database:
             async with self._pool.connection() as connection:
                 yield connection
             self.reason = ""
+            metrics.DATABASE_UP.set(1)
         except UNAVAILABLE as error:
             self.reason = first_line(error)
+            metrics.DATABASE_UP.set(0)
             raise DatabaseAwayError(self.reason) from error
 
     async def rows(self, query: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[Row]:

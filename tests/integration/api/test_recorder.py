@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 
 from services.api.context import Context
-from services.api.recorder import CONSUMER, GROUP, STREAMS, retain
+from services.api.recorder import CONSUMER, GROUP, STREAMS, keep_house, retain
 from shared.contracts import SCAN_MS, Message, Stream
 from tests.integration.api import facts
 from tests.integration.api.conftest import OwnPostgres, assembled
@@ -136,6 +136,31 @@ async def test_a_restarted_recorder_takes_up_what_was_read_and_not_stored(api: C
     api.service.stopping.set()
     await running
     assert (await counts(api))["alerts"] == 1
+
+
+async def test_the_recorder_goes_on_after_the_bus_lost_everything(api: Context) -> None:
+    """After FLUSHALL the groups are made again and what comes then is recorded."""
+    running = asyncio.ensure_future(api.recorder.run())
+    await publish_a_signal(api)
+    await until(lambda: api.recorder.stored == 6)
+    await api.bus.redis.flushall()  # type: ignore[attr-defined]
+    await publish(api, Stream.ALERTS, facts.signal_alert("BBBUSDT"))
+    await until(lambda: api.recorder.stored == 7)
+    api.service.stopping.set()
+    await running
+    assert (await counts(api))["alerts"] == 2
+
+
+async def test_alerts_wait_for_a_notifier_that_never_started(api: Context) -> None:
+    """Trimming keeps what the notifier has not read, even before its first start."""
+    await publish_a_signal(api)
+    await read_and_record(api)
+    keeping = asyncio.ensure_future(keep_house(api.service, api.bus, api.database))
+    await asyncio.sleep(0.5)
+    api.service.stopping.set()
+    await keeping
+    assert (await api.bus.backlog(Stream.ALERTS, "notifier")).undelivered == 1
+    assert (await api.bus.backlog(Stream.DELIVERIES, GROUP)).length == 0
 
 
 async def test_partitions_are_made_and_dropped_by_the_exchanges_clock(api: Context) -> None:
