@@ -45,7 +45,7 @@ GROUP_WEIGHTS: Final[dict[Regime, dict[Group, float]]] = {
 LOUDNESS: Final[dict[Regime, float]] = {"TRENDING": 1.2, "RANGING": 1.4, "VOLATILE": 1.06}
 VOLATILE_VOLUME: Final = 1.25  #: loudness of the volume group where everything else counts for less
 #: The most that one vote counts: with the loudness this spreads the score (docs/scoring.md shows what comes of it).
-CEILING: Final[dict[Regime, float]] = {"TRENDING": 0.86, "RANGING": 0.92, "VOLATILE": 0.86}
+CEILING: Final[dict[Regime, float]] = {"TRENDING": 0.88, "RANGING": 0.94, "VOLATILE": 0.88}
 BONUS_POINTS: Final = 6.0  #: of one pattern on an interval of weight 1
 BONUS_LIMIT: Final = 10.0
 DIVERGENCE: Final = "rsi_divergence"
