@@ -14,6 +14,7 @@ from services.notifier.handler import Outcome, outcome_of
 from services.notifier.ledger import Ledger, now_ms
 from services.notifier.queues import Outbox, connect
 from services.notifier.routing import FOREVER, plan
+from services.notifier.summary import keep_summaries
 from services.notifier.text import text_of
 from shared.bus import Commit, Delivery, RedisBus
 from shared.contracts import Alert, Stream
@@ -59,8 +60,7 @@ class Notifier:
         )
         outcome = outcome_of(alert, stops, cache.settings)
         await self._keep(alert, outcome)
-        for destination in outcome.send:
-            await asyncio.to_thread(self._outbox.put, alert, destination)
+        await asyncio.to_thread(self._outbox.put, alert, *outcome.send)
         return Commit(tokens=[delivery.token], outputs=[(Stream.DELIVERIES, report) for report in outcome.reports])
 
     async def _keep(self, alert: Alert, outcome: Outcome) -> None:
@@ -82,7 +82,8 @@ async def main(service: Service) -> None:
         if not await ready(service):
             return
         notifier = Notifier(service, bus)
-        beside += [asyncio.ensure_future(keep_digests(service, bus)), asyncio.ensure_future(run_bot(service, bus))]
+        works = (keep_digests(service, bus), keep_summaries(service, bus), run_bot(service, bus))
+        beside += [asyncio.ensure_future(work) for work in works]
         await consume(service, "notifier", [Stream.ALERTS], notifier.handle)
         await asyncio.wait(beside, timeout=STOP_S)  # the bot's lease is given up, its last answers are sent
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 from typing import Any, Final
 
@@ -59,13 +60,12 @@ class Outbox:
     def queue(self, destination: str) -> Queue:
         return Queue(queue_name(self._market, destination), connection=self._connection, serializer=JSONSerializer)
 
-    def put(self, alert: Alert, destination: str) -> bool:
-        """Enqueue the delivery; return False when it was enqueued before."""
-        try:
-            self.queue(destination).enqueue(FUNCTION, **self._job(pack(alert), alert.alert_id, destination))
-        except DuplicateJobError:
-            return False
-        return True
+    def put(self, alert: Alert, *destinations: str) -> None:
+        """Enqueue the deliveries; one that was enqueued before stays as it is."""
+        data = pack(alert)
+        for destination in destinations:
+            with contextlib.suppress(DuplicateJobError):
+                self.queue(destination).enqueue(FUNCTION, **self._job(data, alert.alert_id, destination))
 
     def again(self, alert: Alert, destination: str) -> None:
         """Enqueue the delivery anew although it ended: a person asked for it."""

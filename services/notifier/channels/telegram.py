@@ -53,6 +53,8 @@ def bot_of(account: Account, timeout: float) -> Bot:
             read_timeout=timeout,
             write_timeout=timeout,
             media_write_timeout=timeout,
+            # a kept connection that the server has just closed makes an outcome ambiguous
+            httpx_kwargs={"limits": httpx.Limits(max_connections=4, max_keepalive_connections=0)},
         )
         url = account.api_url.rstrip("/")
         try:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import httpx
 
-from shared.addresses import Forbidden, Target, resolve
 from services.notifier.channels.outcome import Ambiguous, Later, NotDelivered, Parked, Rejected
 from services.notifier.ledger import now_ms
+from shared.addresses import Forbidden, Target, resolve
 
 NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 LATER: Final = frozenset({408, 409, 423, 425, 429})
@@ -33,7 +35,9 @@ async def post(
 async def _send(target: Target, limit: float, headers: Mapping[str, str], body: Mapping[str, Any]) -> httpx.Response:
     timeouts = httpx.Timeout(limit, connect=min(5.0, limit))
     try:
-        async with httpx.AsyncClient(timeout=timeouts, follow_redirects=False, trust_env=False) as client:
+        async with httpx.AsyncClient(
+            timeout=timeouts, follow_redirects=False, trust_env=False, verify=_tls()
+        ) as client:
             request = client.build_request(
                 "POST",
                 target.url,
@@ -49,6 +53,15 @@ async def _send(target: Target, limit: float, headers: Mapping[str, str], body: 
         raise Ambiguous("no answer in time", type(error).__name__) from error
     except httpx.HTTPError as error:
         raise Ambiguous("connection broke", type(error).__name__) from error
+
+
+@lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    """Return the context with the trusted authorities: loading them takes longer than a request.
+
+    The connections themselves are not kept: one that the other side has just closed makes an outcome ambiguous.
+    """
+    return httpx.create_ssl_context()
 
 
 async def _read(response: httpx.Response) -> httpx.Response:
