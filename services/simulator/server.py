@@ -176,6 +176,7 @@ class Simulator:
             "connections": len(self.hub.connections),
             "connections_opened": self.hub.opened,
             "frames_sent": self.hub.sent,
+            "kline_subscriptions": sum(stream.endswith("@kline_5m") for stream in self.hub.streams()),
             "closes": self.conductor.closes,
             "close_lag_ms": {
                 "median": round(float(np.median(lags)) * 1_000, 2),

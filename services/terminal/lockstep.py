@@ -14,6 +14,7 @@ from shared.contracts import ScanSettled, Stream
 
 STEP_SECONDS: Final = 60.0  #: longest wait for the exchange's answer to one step
 SETTLE_SECONDS: Final = 180.0  #: longest wait for a scan; above the gatekeeper's own deadline
+SUBSCRIBE_SECONDS: Final = 0.5  #: subscriptions follow each other more quickly than this
 UNSETTLED_STEPS: Final = 3  #: closes in a row that no scan came of, before it is an error
 
 
@@ -24,19 +25,17 @@ class NotSettledError(Exception):
 async def drive(
     bus: Bus, exchange: str, *, closes: int | None = None, settled: Callable[[ScanSettled], None] | None = None
 ) -> int:
-    """Step the exchange at *exchange* until *closes* scans have settled; return how many have.
+    """Step the exchange at *exchange* until *closes* scans have settled, or its recording ends; return how many.
 
-    The first closes may come before the fetcher has its windows; those that nothing settles are
-    passed over, a few in a row raise `NotSettledError`.
+    A close that nothing settles is passed over; a few in a row raise `NotSettledError`.
     """
     after = await bus.last_id(Stream.SCANS)
     count = unsettled = 0
     async with httpx.AsyncClient(base_url=exchange, timeout=STEP_SECONDS) as client:
         while closes is None or count < closes:
             answer = await client.post("/sim/step")
-            if answer.status_code == httpx.codes.CONFLICT or answer.json().get("finished"):
-                break  # the replay has ended
-            close = int(answer.raise_for_status().json()["close"])
+            step = answer.raise_for_status().json()
+            close = int(step["close"])
             scan, after = await _settled(bus, close, after)
             unsettled = 0 if scan is not None else unsettled + 1
             if unsettled >= UNSETTLED_STEPS:
@@ -45,6 +44,8 @@ async def drive(
                 count += 1
                 if settled is not None:
                     settled(scan)
+            if step["ended"]:
+                break  # the recording has no more
     return count
 
 
@@ -60,12 +61,14 @@ async def _settled(bus: Bus, close: int, after: str) -> tuple[ScanSettled | None
 
 
 async def exchange_ready(exchange: str, seconds: float) -> bool:
-    """Return whether somebody has subscribed to the exchange's bars within *seconds*."""
+    """Return whether, within *seconds*, somebody listens to the exchange's bars and subscribes to no more."""
     deadline = time.monotonic() + seconds
+    before = 0
     async with httpx.AsyncClient(base_url=exchange, timeout=5.0) as client:
         while time.monotonic() < deadline:
-            status = (await client.get("/sim/status")).json()
-            if status.get("kline_subscriptions", 0):
+            now = int((await client.get("/sim/status")).json()["kline_subscriptions"])
+            if now and now == before:
                 return True
-            await asyncio.sleep(0.2)
+            before = now
+            await asyncio.sleep(SUBSCRIBE_SECONDS)
     return False

@@ -220,7 +220,7 @@ async def _count(bus: Bus, figures: Figures) -> None:
 async def _step(bus: Bus, house: House, screen: Screen) -> None:
     """Drive the exchange once the fetcher listens."""
     if not await lockstep.exchange_ready(house.simulator_url, 120.0):
-        raise HouseError("nobody subscribed to the exchange's bars")
+        raise HouseError("nobody subscribed to the exchange's bars within 120 s; the lines above say why")
     count = await lockstep.drive(bus, house.simulator_url)
     screen.say(f"the replay has ended after {count} scans; Ctrl-C stops the house")
     await asyncio.Event().wait()
