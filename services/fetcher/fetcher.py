@@ -550,11 +550,15 @@ class Fetcher(Listener):
         step = (DEPTH_SPREAD_MS if self.clock.speed else 0) / max(1, len(symbols))
         jobs += [(books_at + int(step * number), self._book, symbol) for number, symbol in enumerate(symbols)]
         tasks: list[asyncio.Task[None]] = []
-        for due, job, symbol in jobs:
-            if self.clock.now() < due:
-                await self.clock.until(due)
-            tasks.append(asyncio.ensure_future(job(symbol, close)))
-        await asyncio.gather(*tasks)
+        try:
+            for due, job, symbol in jobs:
+                if self.clock.now() < due:
+                    await self.clock.until(due)
+                tasks.append(asyncio.ensure_future(job(symbol, close)))
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
 
     def _depth_before(self) -> int:
         """Return how long before the close the books are asked for: earlier where the clock runs fast."""
