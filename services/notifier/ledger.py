@@ -85,8 +85,8 @@ class Ledger:
         metrics.SENT.labels(Stream.DELIVERIES).inc()
 
     async def forget(self, alert_id: str, destination: str) -> None:
-        """Drop the mark, so that the alert can be sent again."""
-        await self._bus.redis.delete(self._key(alert_id, destination))
+        """Take the outcome off the mark, so that the alert can be sent again; attempts count on."""
+        await self._bus.redis.hset(self._key(alert_id, destination), mapping={"open": 0, "status": "", "reference": ""})
 
     async def park(self, destination: str, parking: Parking) -> None:
         await self._bus.redis.hset(self._bus.key("parked"), destination, msgspec.json.encode(parking))

@@ -39,7 +39,8 @@ def summary_of(day: str, signals: Sequence[dict[str, Any]], now: int) -> Alert:
     results = [float(item["result_r"]) for item in closed if item.get("result_r") is not None]
     lines = [
         f"{len(signals)} signals: {_count(signals, 'side', 'long')} long, {_count(signals, 'side', 'short')} short",
-        f"{len(closed)} ended: {_count(closed, 'status', 'target')} at target, {_count(closed, 'status', 'stop')} at stop",
+        f"{len(closed)} ended: {_count(closed, 'status', 'target')} at target,"
+        f" {_count(closed, 'status', 'stop')} at stop",
         f"{len(signals) - len(closed)} still open",
     ]
     if results:

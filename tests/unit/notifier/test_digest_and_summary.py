@@ -55,7 +55,7 @@ def test_a_summary_is_due_within_ten_minutes(at: str, now: str, day: str) -> Non
 
 def test_a_summary_counts() -> None:
     """Signals by side and end, and the sum of their results."""
-    signals = [
+    signals: list[dict[str, Any]] = [
         {"side": "long", "status": "target", "result_r": 2.0},
         {"side": "short", "status": "stop", "result_r": -1.0},
         {"side": "long", "status": "open", "result_r": None},

@@ -1,0 +1,95 @@
+"""List what did not arrive, and send it again: ``python -m services.notifier.resend [ALERT_ID [DESTINATION]]``.
+
+A finished job is kept for a day, and so long its alert can be sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from services.notifier import queues
+from services.notifier.ledger import Ledger, now_ms
+from shared.bus import RedisBus
+from shared.contracts import Alert, SettingsChanged
+from shared.settings import Environment
+
+
+@dataclass(frozen=True)
+class Missed:
+    """A delivery that ended without arriving, as far as is known."""
+
+    alert: Alert
+    destination: str
+    status: str  #: unknown, rejected or expired
+
+
+class Desk:
+    """Finds and repeats deliveries."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._connection = queues.connect(environment.redis_url)
+        self._bus = RedisBus(environment.redis_url, environment.market)
+        self._ledger = Ledger(self._bus)
+        self._outbox = queues.Outbox(self._connection, environment.market)
+
+    async def missed(self) -> list[Missed]:
+        """Return what ended unknown, rejected or expired, oldest first."""
+        found: list[Missed] = []
+        for name in await self._destinations():
+            for alert in self._finished(name):
+                mark = await self._ledger.mark(alert.alert_id, name)
+                if mark.final and mark.status not in ("sent", "suppressed"):
+                    found.append(Missed(alert, name, mark.status))
+        return sorted(found, key=lambda item: item.alert.created_at)
+
+    async def again(self, missed: Missed) -> None:
+        """Send it as if it were of this moment, so that it is not too old."""
+        await self._ledger.forget(missed.alert.alert_id, missed.destination)
+        self._outbox.again(msgspec.structs.replace(missed.alert, created_at=now_ms()), missed.destination)
+
+    async def _destinations(self) -> list[str]:
+        for event in await self._bus.newest_settings():
+            if isinstance(event, SettingsChanged):
+                return list(event.value.get("destinations", {}))
+        return []
+
+    def _finished(self, destination: str) -> Iterator[Alert]:
+        registry = self._outbox.queue(destination).finished_job_registry
+        for job in Job.fetch_many(registry.get_job_ids(), connection=self._connection, serializer=JSONSerializer):
+            if job is not None:
+                yield queues.unpack(job.args[0])
+
+    async def close(self) -> None:
+        await self._bus.close()
+        self._connection.close()
+
+
+async def main(alert_id: str, destination: str) -> int:
+    """List, or send again what matches; return the exit status."""
+    desk = Desk(Environment())
+    try:
+        missed = await desk.missed()
+        if not alert_id:
+            for item in missed:
+                print(f"{item.status:9} {item.destination:16} {item.alert.alert_id}")
+            print(f"{len(missed)} did not arrive")
+            return 0
+        chosen = [item for item in missed if item.alert.alert_id == alert_id and destination in ("", item.destination)]
+        for item in chosen:
+            await desk.again(item)
+            print(f"again: {item.alert.alert_id} to {item.destination}")
+        return 0 if chosen else 1
+    finally:
+        await desk.close()
+
+
+if __name__ == "__main__":
+    words = [*sys.argv[1:], "", ""]
+    sys.exit(asyncio.run(main(words[0], words[1])))
