@@ -85,7 +85,10 @@ class Exchange:
         self.source, self.clock, self.faults = source, clock, faults
         self.tape = Tape(source)
         self.listed = source.contracts
-        self.contracts = {contract.symbol: contract for contract in [*source.contracts, *bystanders(source.contracts)]}
+        own = {contract.symbol: contract for contract in source.contracts}
+        self.contracts = own | {
+            other.symbol: other for other in bystanders(source.contracts) if other.symbol not in own
+        }
         self.tick = np.array([contract.tick for contract in source.contracts])
         self.step = np.array([contract.step for contract in source.contracts])
         self.by_row = {contract.row: contract for contract in source.contracts}
