@@ -14,8 +14,9 @@ function Header() {
   const scans = [...state.scans.values()].sort((a, b) => b.scan_id - a.scan_id);
   const settled = scans.find((scan) => scan.settled_at);
   const silent = state.heard ? (Date.now() - state.heard) / 1000 : Infinity;
-  const health = !state.connected ? "bad" : silent > 30 || settled?.degraded ? "fair" : "good";
-  const words = { bad: "not connected", fair: settled?.degraded || "quiet", good: "live" }[health];
+  const trouble = settled?.degraded || (state.database === "ok" ? "" : "database away") || (silent > 30 ? "quiet" : "");
+  const health = !state.connected ? "bad" : trouble ? "fair" : "good";
+  const words = { bad: "not connected", fair: trouble, good: "live" }[health];
   return (
     <header>
       <h1>
@@ -339,7 +340,8 @@ function App() {
       }
     };
     void follow();
-    const ticking = setInterval(draw, 5000);
+    const look = () => get<{ database: string }>("/health").then((found) => (state.database = found.database), () => undefined);
+    const ticking = setInterval(() => void look().then(draw), 5000);
     return () => {
       stopped = true;
       clearInterval(ticking);

@@ -13,6 +13,7 @@ export interface State {
   delivered: Map<string, number>; // status -> reports since the page was opened
   prices: Record<string, number>;
   exchangeNow: number;
+  database: string; // ok or away
 }
 
 export const state: State = {
@@ -26,6 +27,7 @@ export const state: State = {
   delivered: new Map(),
   prices: {},
   exchangeNow: 0,
+  database: "ok",
 };
 
 const SCAN_MS = 300_000;
