@@ -39,5 +39,5 @@ ENTRY = Indicator(
     parameters="14",
     units="0 to 100",
     source="Wilder 1978; TA-Lib ADX, PLUS_DI, MINUS_DI",
-    tradingview="Equal to 1e-6 after about 200 bars: TA-Lib's first sums hold 13 bars, ta.dmi's 14.",
+    tradingview="Differs only while the first sums matter: TA-Lib's hold 13 bars, ta.dmi's 14.",
 )
