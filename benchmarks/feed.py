@@ -139,15 +139,15 @@ async def scans_of(feed: Feed) -> list[ScanOpened]:
 
 
 async def close_and_memory() -> None:
-    """Let eight closes go by at 60×; read the fetcher's own histogram and its resident set."""
+    """Let four closes go by at 10×; read the fetcher's own histogram and its resident set."""
     for symbols in (150, 600):
-        async with feed_of(symbols, 60.0, grace_seconds=3.0) as feed:
+        async with feed_of(symbols, 10.0, grace_seconds=10.0) as feed:
             port = stores.free_port()
             process = feed.start_fetcher(SEVENGATE_LOG_LEVEL="error", SEVENGATE_METRICS_PORT=str(port))
             await feed.scan(patience=240)
-            await asyncio.sleep(8)
+            await asyncio.sleep(35)
             before = await asyncio.to_thread(opening, port)
-            await asyncio.sleep(41)
+            await asyncio.sleep(100)
             after = await asyncio.to_thread(opening, port)
             mean = (after[0] - before[0]) / (after[1] - before[1])
             memory = psutil.Process(process.pid).memory_info().rss / 2**20

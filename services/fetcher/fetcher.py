@@ -175,6 +175,7 @@ class Fetcher(Listener):
         finally:
             for task in self._background:
                 task.cancel()
+            await asyncio.gather(*self._background, return_exceptions=True)
             await self.streams.close()
             await self.rest.close()
 
@@ -429,9 +430,11 @@ class Fetcher(Listener):
             for symbol in symbols
             if symbol in self.coins and symbol in self._loaded
         ]
-        if tasks:
-            _, unfinished = await asyncio.wait(tasks, timeout=max(FILL_S, self.feed.grace_seconds))
-            for task in unfinished:
+        try:
+            if tasks:
+                await asyncio.wait(tasks, timeout=max(FILL_S, self.feed.grace_seconds))
+        finally:
+            for task in tasks:
                 task.cancel()
 
     async def _fill_one(self, coin: Coin, close: int, *, confirm: bool) -> None:
