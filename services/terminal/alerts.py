@@ -68,6 +68,7 @@ class AlertLines:
         self._tell = tell
         self._started = started
         self._waiting: dict[str, Alert] = {}
+        self._seen: set[str] = set()
         self.alerts = 0
         self.delivered = 0
         self.first_alert_seconds: float | None = None
@@ -89,6 +90,9 @@ class AlertLines:
             self._report(message)
 
     def _alert(self, alert: Alert) -> None:
+        if alert.alert_id in self._seen:
+            return  # what a tick had told is confirmed by its bar, under the same id
+        self._seen.add(alert.alert_id)
         self.alerts += 1
         self._waiting[alert.alert_id] = alert
         held = f"  held back: {alert.held_by}" if alert.held_by else ""
