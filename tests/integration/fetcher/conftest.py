@@ -22,7 +22,7 @@ from shared.bus import RedisBus
 from shared.contracts import MarketSnapshot, Message, PriceTick, ScanOpened, SettingsChanged, Stream
 
 ROOT = Path(__file__).resolve().parents[3]
-PATIENCE_S = 15.0
+PATIENCE_S = 30.0
 
 
 @dataclass

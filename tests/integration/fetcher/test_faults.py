@@ -14,6 +14,8 @@ from shared.contracts import INTERVALS, SCAN_MS, Interval, ScanOpened, Stream
 
 from .conftest import Feed
 
+pytestmark = pytest.mark.timeout(180)  # whole processes, on whatever machine
+
 VICTIM = "ETHUSDT"
 
 

@@ -12,6 +12,8 @@ from shared.contracts import INTERVALS, SCAN_MS, SettingsChanged
 
 from .conftest import Feed
 
+pytestmark = pytest.mark.timeout(180)  # whole processes, on whatever machine
+
 
 async def test_a_close_becomes_a_scan_with_whole_windows(feed: Feed) -> None:
     """Each close opens one scan whose snapshots hold 499 gap-free bars that end at it."""

@@ -12,6 +12,8 @@ from shared.contracts import MarketSnapshot, ScanOpened, Stream
 from .conftest import Feed
 from .test_faults import assert_true_windows
 
+pytestmark = pytest.mark.timeout(180)  # whole processes, on whatever machine
+
 
 async def test_a_restart_fetches_only_what_the_bus_does_not_hold(feed: Feed) -> None:
     """Windows come back from the newest snapshots: no klines request for what was held, and the windows are true."""
