@@ -268,8 +268,8 @@ def main(first: Path, second: Path) -> None:
     plot(halves, HERE.parent / "scoring.png")
     text = (HERE / "head.md").read_text(encoding="utf-8").rstrip().splitlines()
     lines = [*text, "", "## Constants", "", *constants(), ""]
-    lines += section("First half: what the constants were tuned on", halves["first half"])
-    lines += section("Second half: looked at once, with the constants fixed", halves["second half"])
+    lines += section("First half: what the constants were chosen on", halves["first half"])
+    lines += section("Second half: not used for choosing the constants", halves["second half"])
     lines += ["![Score by regime](scoring.png)"]
     (HERE.parent / "scoring.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

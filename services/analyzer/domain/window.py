@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from services.analyzer.domain.numeric import Series, empty, lead, talib
+from services.analyzer.domain.numeric import Series, empty, talib
 from shared.contracts import INTERVALS, Interval, Problem
 
 LEAST_BARS: Final = 300
@@ -19,7 +19,19 @@ MATRIX_ROWS: Final = 8
 class Window:
     """Bars of one interval, oldest first, and what several indicators have in common, computed once."""
 
-    __slots__ = ("_shared", "close", "high", "interval", "low", "open", "open_time", "quote_volume", "taker", "volume")
+    __slots__ = (
+        "_midnights",
+        "_shared",
+        "close",
+        "high",
+        "interval",
+        "low",
+        "open",
+        "open_time",
+        "quote_volume",
+        "taker",
+        "volume",
+    )
 
     def __init__(self, interval: Interval, matrix: npt.NDArray[np.float64]) -> None:
         self.interval = interval
@@ -27,6 +39,7 @@ class Window:
         self.open_time, self.open, self.high, self.low, self.close = rows[:5]
         self.volume, self.quote_volume, self.taker = rows[5:]
         self._shared: dict[str, Series] = {}
+        self._midnights: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]] | None = None
 
     def __len__(self) -> int:
         return len(self.close)
@@ -66,13 +79,25 @@ class Window:
 
     def since_midnight(self, values: Series) -> Series:
         """Return the running sum of *values* per UTC day; NaN before the window's first midnight."""
-        starts = np.flatnonzero(self.open_time % DAY_MS == 0)
+        starts, lengths = self._days()
         if not len(starts):
             return empty(len(self))
-        first = starts[0]
-        sums = np.concatenate((np.zeros(1), values[first:].cumsum()))
-        lengths = np.append(starts[1:], len(self)) - starts
-        return lead(sums[1:] - sums[starts - first].repeat(lengths), int(first))
+        first = int(starts[0])
+        total = np.empty(len(self))
+        total[:first] = np.nan
+        sums = values[first:].cumsum(out=total[first:])
+        before = sums[starts - first - 1]
+        before[0] = 0.0
+        sums -= before.repeat(lengths)
+        return total
+
+    def _days(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Return where each UTC day begins, and how many bars it has."""
+        if self._midnights is None:
+            days = self.open_time / DAY_MS
+            starts = (days == np.floor(days)).nonzero()[0]
+            self._midnights = starts, np.diff(starts, append=len(self))
+        return self._midnights
 
     @property
     def mean_20(self) -> Series:

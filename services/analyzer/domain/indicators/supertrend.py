@@ -9,7 +9,7 @@ from services.analyzer.domain.numeric import Series, clip, lead
 from services.analyzer.domain.window import Window
 
 PERIOD, FACTOR = 10, 3.0
-PIECE = 40  #: bars that are walked at once
+PIECE = 100  #: bars that are walked at once
 
 
 def trailing(bands: Series, close: Series) -> Series:

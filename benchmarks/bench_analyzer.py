@@ -1,0 +1,239 @@
+"""The analyzer's cost, as ratios within one run: python benchmarks/bench_analyzer.py [--symbols 150] [--bus]
+
+Measures over SYMBOLS × 4 timeframes × 499 bars of random walks: the indicator part against the bare TA-Lib calls
+that it contains, the whole analysis against `ta`'s classes for the indicators that it has, the split of an analysis
+by part, resident memory, and with --bus the throughput of 1 and 2 workers through an embedded Valkey.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
+import numpy as np
+import psutil
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from services.analyzer.domain.indicator import compute_all  # noqa: E402
+from services.analyzer.domain.numeric import talib  # noqa: E402
+from services.analyzer.domain.window import Window  # noqa: E402
+from services.analyzer.handler import analyse  # noqa: E402
+from shared.bus import RedisBus  # noqa: E402
+from shared.contracts import INTERVALS, Bars, MarketSnapshot, SettingsChanged, Stream, encode, pack  # noqa: E402
+from shared.settings import RuntimeSettings  # noqa: E402
+
+BARS = 499
+MIDNIGHT = 1_757_376_000_000
+ROUNDS = 5
+TA_SYMBOLS = 2  #: `ta` is slow: its cost is measured on a few symbols and stated per symbol
+
+
+def matrix(interval: str, seed: int, end: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return 499 bars of a random walk that end at *end*."""
+    random = np.random.default_rng(seed)
+    close = 100 * np.exp(np.cumsum(random.normal(0, 0.004, BARS)))
+    opened = np.concatenate(([100.0], close[:-1]))
+    high = np.maximum(opened, close) * (1 + np.abs(random.normal(0, 0.002, BARS)))
+    low = np.minimum(opened, close) * (1 - np.abs(random.normal(0, 0.002, BARS)))
+    volume = random.lognormal(6, 0.6, BARS)
+    length = INTERVALS[interval]  # type: ignore[index]
+    times = end - length * np.arange(BARS, 0, -1.0)
+    return np.stack([times, opened, high, low, close, volume, volume * close, volume * 0.5])
+
+
+def snapshot(number: int) -> MarketSnapshot:
+    """Return one symbol's snapshot; BTC's closes are the same for all."""
+    bars: dict[str, Bars] = {
+        name: Bars.of(name, matrix(name, 4 * number + at, MIDNIGHT)) for at, name in enumerate(INTERVALS)
+    }
+    return MarketSnapshot(
+        symbol=f"C{number}USDT",
+        scan_id=MIDNIGHT,
+        settings_version=1,
+        tick_size=0.0001,
+        bars=bars,
+        btc_close=pack(matrix("5m", 10**6, MIDNIGHT)[4]),
+    )
+
+
+def bare(window: Window) -> None:
+    """Call TA-Lib as often as the catalogue's definitions need it, and do nothing else."""
+    high, low, close, volume, typical = window.high, window.low, window.close, window.volume, window.close
+    for period in (20, 50, 100, 200, 12, 26, 9):  # the ribbon, MACD and its signal
+        talib.EMA(close, period)
+    talib.ATR(high, low, close, 10)
+    talib.ATR(high, low, close, 14)
+    talib.SAR(high, low, 0.02, 0.2)
+    for period in (9, 26, 52, 14, 20):  # Ichimoku, Williams, squeeze
+        talib.MAX(high, period)
+        talib.MIN(low, period)
+    talib.ADX(high, low, close, 14)
+    talib.PLUS_DI(high, low, close, 14)
+    talib.MINUS_DI(high, low, close, 14)
+    talib.RSI(close, 14)
+    talib.MAX(close, 14)  # of the RSI
+    talib.MIN(close, 14)
+    for _ in range(6):  # K, D, the middle, the channel, the ATR's mean, the usual volume
+        talib.SMA(close, 20)
+    talib.CCI(high, low, close, 20)
+    talib.STDDEV(close, 20, 1.0)
+    talib.LINEARREG(close, 20)
+    talib.TRANGE(high, low, close)
+    talib.TYPPRICE(high, low, close)
+    talib.OBV(close, volume)
+    talib.SUM(typical, 14)  # money flow, up and down
+    talib.SUM(typical, 14)
+
+
+def with_ta(window: Window) -> None:
+    """Compute the indicators that `ta` has with its own classes."""
+    import pandas as pd  # noqa: PLC0415
+    from ta import momentum, trend, volatility, volume  # noqa: PLC0415
+
+    high, low, close, traded = (pd.Series(row) for row in (window.high, window.low, window.close, window.volume))
+    for period in (20, 50, 100, 200):
+        trend.EMAIndicator(close, period).ema_indicator()
+    trend.PSARIndicator(high, low, close).psar()
+    cloud = trend.IchimokuIndicator(high, low)
+    adx = trend.ADXIndicator(high, low, close)
+    macd = trend.MACD(close)
+    stochastic = momentum.StochRSIIndicator(close)
+    bands = volatility.BollingerBands(close)
+    keltner = volatility.KeltnerChannel(high, low, close)
+    for answer in (
+        cloud.ichimoku_conversion_line, cloud.ichimoku_base_line, cloud.ichimoku_a, cloud.ichimoku_b, adx.adx,
+        adx.adx_pos, adx.adx_neg, macd.macd, macd.macd_signal, macd.macd_diff, stochastic.stochrsi_k,
+        stochastic.stochrsi_d, bands.bollinger_hband, bands.bollinger_lband, keltner.keltner_channel_hband,
+        keltner.keltner_channel_lband,
+    ):  # fmt: skip
+        answer()
+    momentum.RSIIndicator(close).rsi()
+    momentum.WilliamsRIndicator(high, low, close).williams_r()
+    trend.CCIIndicator(high, low, close).cci()
+    volume.OnBalanceVolumeIndicator(close, traded).on_balance_volume()
+    volume.MFIIndicator(high, low, close, traded).money_flow_index()
+    volume.VolumeWeightedAveragePrice(high, low, close, traded).volume_weighted_average_price()
+    volatility.AverageTrueRange(high, low, close).average_true_range()
+
+
+def each(work: Callable[[Window], None], windows: list[Window]) -> None:
+    """Do *work* on every window."""
+    for window in windows:
+        work(window)
+
+
+def seconds(work: Callable[[], object], rounds: int = ROUNDS) -> float:
+    """Return the CPU time of the quickest of *rounds*: other processes' load does not count."""
+    times = []
+    for _ in range(rounds):
+        began = time.process_time()
+        work()
+        times.append(time.process_time() - began)
+    return min(times)
+
+
+def measure(symbols: int) -> None:
+    """Print the ratios and the split."""
+    print(f"resident memory after import: {psutil.Process().memory_info().rss / 2**20:.0f} MB")
+    snapshots = [snapshot(number) for number in range(symbols)]
+    matrices = [(name, bars.matrix) for one in snapshots for name, bars in one.bars.items()]
+    fresh: Callable[[], list[Window]] = lambda: [Window(name, rows) for name, rows in matrices]  # type: ignore[arg-type] # noqa: E731
+    settings = RuntimeSettings()
+    analyse(snapshots[0], settings)
+    windows = fresh()
+    talib_alone = seconds(lambda: each(bare, windows))
+    ours = seconds(lambda: [compute_all(window) for window in fresh()])
+    whole = seconds(lambda: [analyse(one, settings) for one in snapshots])
+    print(f"resident memory with {symbols} snapshots held: {psutil.Process().memory_info().rss / 2**20:.0f} MB")
+    theirs = seconds(lambda: each(with_ta, windows[: 4 * TA_SYMBOLS]), 1) / TA_SYMBOLS * symbols
+    print(f"{symbols} symbols x 4 x {BARS} bars, CPU seconds, quickest of {ROUNDS}")
+    print(f"bare TA-Lib calls    {talib_alone:8.3f}")
+    print(f"indicator part       {ours:8.3f}   {ours / talib_alone:.2f} x bare (wanted: at most 2.5)")
+    print(f"whole analysis       {whole:8.3f}   {whole / symbols * 1_000:.2f} ms a symbol")
+    print(f"ta's classes         {theirs:8.3f}   {theirs / whole:.0f} x the whole analysis (wanted: at least 100)")
+    split(snapshots, settings)
+
+
+def split(snapshots: list[MarketSnapshot], settings: RuntimeSettings) -> None:
+    """Print where the time goes."""
+    answers = [analyse(one, settings) for one in snapshots]
+    parts: dict[str, float] = {}
+    for answer in answers:
+        for name, milliseconds in answer.timings.items():
+            parts[name] = parts.get(name, 0.0) + milliseconds / len(answers)
+    parts["encoding"] = seconds(lambda: [encode(answer) for answer in answers]) / len(answers) * 1_000
+    total = sum(parts.values())
+    for name, milliseconds in sorted(parts.items(), key=lambda part: -part[1]):
+        print(f"  {name:<12}{milliseconds:7.3f} ms  {milliseconds / total:5.1%}")
+
+
+async def throughput(url: str, workers: int, symbols: int) -> float:
+    """Return analyses a second through the bus with so many workers."""
+    bus = RedisBus(url)
+    await bus.redis.flushall()
+    await bus.publish_settings(SettingsChanged(version=1, value=RuntimeSettings().dump(), at=0))
+    environment = {**os.environ, "SEVENGATE_REDIS_URL": url, "SEVENGATE_LOG_LEVEL": "error"}
+    command = [sys.executable, "-m", "services.analyzer"]
+    processes = [subprocess.Popen(command, cwd=ROOT, env=environment) for _ in range(workers)]  # noqa: ASYNC220
+    base = snapshot(1)
+    try:
+        await bus.publish(
+            Stream.SNAPSHOTS, [msgspec.structs.replace(base, symbol=f"W{at}") for at in range(2 * workers)]
+        )
+        await answered(bus, 2 * workers)
+        began = time.monotonic()
+        await bus.publish(Stream.SNAPSHOTS, [msgspec.structs.replace(base, symbol=f"C{at}") for at in range(symbols)])
+        await answered(bus, 2 * workers + symbols)
+        elapsed = time.monotonic() - began
+        memory = max(psutil.Process(process.pid).memory_info().rss for process in processes)
+        print(f"{workers} worker(s): {symbols / elapsed:.0f} analyses a second, at most {memory / 2**20:.0f} MB each")
+        return symbols / elapsed
+    finally:
+        for process in processes:
+            process.terminate()
+            process.wait()
+        await bus.close()
+
+
+async def answered(bus: RedisBus, count: int) -> None:
+    """Wait until so many analyses are on the bus."""
+    while await bus.redis.xlen(bus.key(Stream.ANALYSES)) < count:
+        await asyncio.sleep(0.02)
+
+
+def through_the_bus(symbols: int) -> None:
+    """Measure 1 and 2 workers on an embedded Valkey."""
+    from services.terminal import stores  # noqa: PLC0415
+
+    with TemporaryDirectory() as folder:
+        store = stores.valkey(Path(folder), durable=False)
+        server = subprocess.Popen(store.argv, stdout=subprocess.DEVNULL)
+        try:
+            stores.wait_for_valkey(store.url)
+            one = asyncio.run(throughput(store.url, 1, symbols))
+            two = asyncio.run(throughput(store.url, 2, symbols))
+            print(f"2 workers do {two / one:.2f} x what 1 does; {os.cpu_count()} cores, shared with the bus")
+        finally:
+            server.terminate()
+            server.wait()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--symbols", type=int, default=150)
+    parser.add_argument("--bus", action="store_true")
+    options = parser.parse_args()
+    measure(options.symbols)
+    if options.bus:
+        through_the_bus(options.symbols)
