@@ -17,8 +17,10 @@ from pathlib import Path
 
 from services.terminal import stores
 from shared.service import configure_logging
-from tests.chaos import inprocess
+from tests.chaos import inprocess, processes
 from tests.conftest import running
+
+PER_MARKET = 5  #: process runs that are compared with one undisturbed run; the last of them loses the bus
 
 
 @dataclass
@@ -60,6 +62,28 @@ async def many(seeds: Iterable[int], *, rate: float, together: int, totals: Tota
             await asyncio.gather(*(one(seed) for seed in seeds))
 
 
+async def real(runs: int, *, closes: int, symbols: int, totals: Totals) -> None:
+    """Run the services as processes: for every `PER_MARKET` runs one undisturbed reference."""
+    reference: processes.ProcessRun | None = None
+    for number in range(runs):
+        market = 1 + number // PER_MARKET
+        if reference is None or number % PER_MARKET == 0:
+            reference = await processes.run(
+                f"market {market}", market, closes=closes, symbols=symbols, analyzers=1, accidents=None
+            )
+            totals.violations += [f"{reference.name}, undisturbed: {text}" for text in reference.violations]
+            print(f"  {reference.name}: {len(reference.alert_ids)} alerts, {reference.seconds:.0f} s undisturbed")
+        accidents = processes.Accidents(seed=number + 1, valkey=number % PER_MARKET == PER_MARKET - 1)
+        run = await processes.run(
+            f"process run {number + 1}", market, closes=closes, symbols=symbols, analyzers=3, accidents=accidents
+        )
+        violations = [*run.violations, *processes.compare(reference, run)]
+        if run.unknown:
+            run.struck["alerts reported unknown"] += len(run.unknown)
+        totals.add(run.name, run.kills, run.struck, len(run.alert_ids), violations)
+        print(f"  {run.name}: {run.kills.total()} in flight, {run.seconds:.0f} s, {len(violations)} violations")
+
+
 def report(title: str, totals: Totals, seconds: float) -> None:
     """Print what was hit."""
     print(f"\n{title}: {totals.runs} runs, {totals.alerts} alerts compared, {seconds:.0f} s")
@@ -79,18 +103,30 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=0.03, help="share of operations that a fault strikes")
     parser.add_argument("--together", type=int, default=6, help="runs at the same time")
     parser.add_argument("--processes", type=int, default=20, help="runs with real processes")
+    parser.add_argument("--closes", type=int, default=30, help="scans of a run with real processes")
     options = parser.parse_args()
     configure_logging("error" if options.seed is None else "info", "console")
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     seeds = [options.seed] if options.seed is not None else list(range(1, options.runs + 1))
-    totals, started = Totals(), time.monotonic()
-    asyncio.run(many(seeds, rate=options.rate, together=options.together, totals=totals))
-    report("stages in one process", totals, time.monotonic() - started)
-    if totals.without_kill:
-        totals.violations.append(f"{totals.without_kill} runs killed nothing in flight")
-        print(f"  VIOLATION {totals.violations[-1]}")
-    print(f"\nruns: {totals.runs}\nkills in flight: {totals.kills.total()}\nviolations: {len(totals.violations)}")
-    return 1 if totals.violations else 0
+    parts: list[Totals] = []
+    if seeds:
+        totals, started = Totals(), time.monotonic()
+        asyncio.run(many(seeds, rate=options.rate, together=options.together, totals=totals))
+        report("stages in one process", totals, time.monotonic() - started)
+        parts.append(totals)
+    if options.processes and options.seed is None:
+        totals, started = Totals(), time.monotonic()
+        asyncio.run(real(options.processes, closes=options.closes, symbols=12, totals=totals))
+        report("real processes", totals, time.monotonic() - started)
+        parts.append(totals)
+    violations = sum(len(part.violations) for part in parts)
+    if idle := sum(part.without_kill for part in parts):
+        print(f"  VIOLATION {idle} runs killed nothing in flight")
+        violations += 1
+    print(f"\nruns: {sum(part.runs for part in parts)}")
+    print(f"kills in flight: {sum(part.kills.total() for part in parts)}")
+    print(f"violations: {violations}")
+    return 1 if violations else 0
 
 
 if __name__ == "__main__":
