@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import multiprocessing
 import secrets
+import time
 from multiprocessing.context import ForkServerProcess
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from shared.service import Service, run
 
 CHECK_S: Final = 0.5
 CLOCK_LEASE_MS: Final = 5_000  #: a killed deliverer's postponed jobs wait so long
+RESTART_S: Final = 3.0  #: between two starts of one destination's worker
 STOP_S: Final = 10.0  #: for workers to finish their job
 
 log = structlog.get_logger()
@@ -36,6 +38,7 @@ class Pool:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["services.notifier.worker"])
         self._workers: dict[str, ForkServerProcess] = {}
+        self._started: dict[str, float] = {}
 
     def ensure(self, destinations: set[str]) -> None:
         """Start what is missing or has died, stop what is not wanted any more."""
@@ -45,7 +48,11 @@ class Pool:
             elif not self._workers[name].is_alive():
                 log.warning("a worker has died", destination=name, code=self._workers[name].exitcode)
                 del self._workers[name]
+        now = time.monotonic()
         for name in sorted(destinations - self._workers.keys()):
+            if now - self._started.get(name, -RESTART_S) < RESTART_S:
+                continue
+            self._started[name] = now
             self._workers[name] = self._context.Process(target=work, args=(name,), daemon=True)
             self._workers[name].start()
 

@@ -42,6 +42,7 @@ from shared.settings import (
 FIRST_BACKOFF_S: Final = 2.0
 PARENT_POLL_S: Final = 2
 PARENT_SHARE: Final = 0.5  #: of the expiry that a reply waits for its parent's message
+LONGEST_TURN_S: Final = 5.0  #: that a worker waits for a chat's turn; it serves no other destination
 LIMIT_SLACK_S: Final = 10.0  #: beyond the channel's own limits, for drawing and logging in
 
 log = structlog.get_logger()
@@ -150,7 +151,16 @@ class _Delivery:
             return None
         if await self._parent_to_come():
             return PARENT_POLL_S
-        return await self.context.rates.wait(self.destination.chat_id)
+        return await self._rate(self.destination.chat_id)
+
+    async def _rate(self, chat_id: str) -> float | None:
+        """Wait here for the chat's turn where it is near, which keeps the order; else return the seconds to it."""
+        patience = time.monotonic() + LONGEST_TURN_S
+        while (wait := await self.context.rates.wait(chat_id)) is not None:
+            if time.monotonic() + wait > patience:
+                return wait
+            await asyncio.sleep(wait)
+        return None
 
     async def _parent_to_come(self) -> bool:
         parent = self.alert.parent_id
@@ -166,7 +176,7 @@ class _Delivery:
         self.began = time.monotonic()
         try:
             limit = 2 * self.settings.delivery.timeout_seconds + LIMIT_SLACK_S
-            async with asyncio.timeout(min(limit, queues.JOB_SECONDS - 5)):
+            async with asyncio.timeout(min(limit, queues.JOB_SECONDS - 10)):
                 reference = await self._tell()
         except telegram.Migrated as moved:
             return await self._migrate(moved)

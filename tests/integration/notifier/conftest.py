@@ -76,7 +76,7 @@ class Stage:
         return [message for _, _, message in found if isinstance(message, DeliveryReport)]
 
     async def until(
-        self, condition: Callable[[list[DeliveryReport]], bool], seconds: float = 20.0
+        self, condition: Callable[[list[DeliveryReport]], bool], seconds: float = 60.0
     ) -> list[DeliveryReport]:
         """Wait until the reports fulfil *condition*; fail with what there is after *seconds*."""
         deadline = time.monotonic() + seconds

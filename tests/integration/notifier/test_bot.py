@@ -14,7 +14,7 @@ from services.notifier.payload import plain
 from tests.integration.notifier.conftest import LOCAL, Stage
 from tests.integration.notifier.sinks import Sink
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
 HERE, ELSEWHERE = 42, 666
 
 
@@ -62,7 +62,7 @@ def explanation() -> dict[str, Any]:
 
 async def heard(stage: Stage, count: int) -> list[dict[str, str]]:
     """Wait for *count* answers of the bot."""
-    deadline = time.monotonic() + 25
+    deadline = time.monotonic() + 60
     while len(stage.bot_api.calls) < count:
         assert time.monotonic() < deadline, stage.bot_api.calls
         await asyncio.sleep(0.05)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from itertools import pairwise
 
 import msgspec
 import psutil
@@ -16,7 +17,7 @@ from shared.contracts import Alert, DeliveryReport, Mute
 from tests.integration.notifier.conftest import LOCAL, Stage, now_ms
 from tests.integration.notifier.sinks import Sink, hang, refuse, status
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(180)]
 PHONE = {"channel": "telegram", "chat_id": "42"}
 SECRET = "whsec_c2V2ZW5nYXRlLXNldmVuZ2F0ZS1zZXZlbmdhdGU="
 
@@ -296,3 +297,14 @@ async def test_a_forbidden_address_is_never_called(stage: Stage, fresh_signal: A
     reports = await stage.until(settled(2))
     assert told(reports) == [("away", "rejected", "redirected"), ("inside", "rejected", "forbidden address")]
     assert len(stage.sink.received) == 1
+
+
+async def test_a_burst_into_one_chat_keeps_its_order_and_its_pace(stage: Stage) -> None:
+    """Five alerts at once arrive in order, at most one a second."""
+    await stage.route(phone=PHONE)
+    await stage.tell(*(numbered(number) for number in range(5)))
+    await stage.until(settled(5))
+    captions = [fields["caption"] for _, fields in stage.bot_api.calls]
+    assert [f"C{number}USDT" in caption for number, caption in enumerate(captions)] == [True] * 5
+    gaps = [after.at - before.at for before, after in pairwise(stage.bot_api.received)]
+    assert sum(gaps) > 3.3  # the first is late by the time that its fonts take to load

@@ -11,7 +11,7 @@ from shared.contracts import Alert
 from tests.integration.notifier.conftest import ROOT, Stage
 from tests.integration.notifier.sinks import status
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(180)]
 
 
 async def run(stage: Stage, *names: str, module: str = "services.notifier.sample") -> tuple[int | None, str]:
