@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 import tempfile
 import time
@@ -105,6 +106,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=20, help="runs with real processes")
     parser.add_argument("--closes", type=int, default=30, help="scans of a run with real processes")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that every store and process ends with this one
     configure_logging("error" if options.seed is None else "info", "console")
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     seeds = [options.seed] if options.seed is not None else list(range(1, options.runs + 1))

@@ -12,8 +12,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from shared.bus import RedisBus
 
-#: what the gatekeeper, the analyzers and the tellers do between two of which a kill is "in flight"
-WORK = frozenset({"read", "pending", "claim", "commit", "commit_all", "load_state", "begin", "close_mark"})
+#: operations at which a stage holds messages that it has not committed
+HOLDING = frozenset({"commit", "commit_all", "begin", "close_mark"})
+BRINGING = frozenset({"read", "pending", "claim"})
+WORK = HOLDING | BRINGING | {"load_state"}
 
 READ_MS = 100  #: longest wait of a read, so that a run takes seconds
 
@@ -30,6 +32,7 @@ class Faults:
         self.rate = rate
         self.on = True
         self.struck: Counter[str] = Counter()
+        self.in_flight: Counter[str] = Counter()  #: kills of stages that held messages
 
     def draw(self) -> str:
         """Return the fault for the next operation, mostly none."""
@@ -79,13 +82,13 @@ class FaultyBus:
             self._faults.struck[f"at {name}"] += 1
         match fault:
             case "kill before":
-                self.die()
+                self.die(in_flight=name in HOLDING)
             case "kill after":
-                await operation()
-                self.die()
+                answer = await operation()
+                self.die(in_flight=name in HOLDING or (name in BRINGING and bool(answer)))
             case "kill during":
                 await self._cut_short(operation)
-                self.die()
+                self.die(in_flight=name in HOLDING)
             case "cut before":
                 raise RedisConnectionError("cut before")
             case "cut after":
@@ -104,8 +107,9 @@ class FaultyBus:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
-    def die(self) -> None:
-        """End the stage here and now."""
+    def die(self, *, in_flight: bool) -> None:
+        """End the stage here and now; say whether it held messages that it had not committed."""
+        self._faults.in_flight[self.stage] += in_flight
         self.dead = True
         self.died.set()
         raise Killed(self.stage)

@@ -110,9 +110,7 @@ async def run(seed: int, url: str, *, analyzers: int = 3, rate: float = 0.03, sc
         await asyncio.gather(*(stage.stop() for stage in stages), recording, return_exceptions=True)
         await _clean(bus)
         await bus.close()
-    result.kills = Counter()
-    for stage in stages:
-        result.kills[stage.name] += stage.kills
+    result.kills = faults.in_flight
     result.violations += check(result, market)
     result.seconds = time.monotonic() - started
     return result

@@ -24,6 +24,7 @@ from shared.settings import Lifecycle, RuntimeSettings
 from tests.unit.gatekeeper import facts
 
 START: Final = 1_760_000_100_000
+SIDES: Final[tuple[Side, ...]] = ("long", "short")
 TICK_OFFSETS: Final = (60_000, 140_000, 220_000, 285_000)  #: within a bar, the last 15 s before its close
 #: Signals that open and end within a dozen scans: thresholds as shipped, times and the group's size lowered.
 SETTINGS: Final = RuntimeSettings(lifecycle=Lifecycle(expiry_hours=0.5, cooldown_hours=0.25, group_size=4))
@@ -106,7 +107,7 @@ class ChaosMarket:
         made = facts.analysis(
             snapshot.symbol,
             snapshot.scan_id,
-            mood or source.choice(("long", "short")),
+            mood or SIDES[source.randrange(2)],
             close=float(close),
             bar=tuple(float(value) for value in (opened, high, low, close, volume)),
             btc_excess=source.uniform(-0.05, 0.05),
@@ -142,7 +143,8 @@ class ChaosMarket:
 
 
 def _walk(source: random.Random, count: int) -> list[tuple[float, ...]]:
-    price, bars = source.uniform(5, 500), []
+    price = source.uniform(5, 500)
+    bars: list[tuple[float, ...]] = []
     for _ in range(count):
         close = price * (1 + source.gauss(0, 0.006))
         high = max(price, close) * (1 + abs(source.gauss(0, 0.002)))
@@ -156,7 +158,7 @@ def _moods(source: random.Random, count: int) -> list[Side | None]:
     """Return blocks of scans in which the symbol qualifies for a side, or for none."""
     moods: list[Side | None] = []
     while len(moods) < count:
-        mood: Side | None = source.choice(("long", "short", None))  # type: ignore[arg-type]
+        mood: Side | None = source.choice((*SIDES, None))
         moods += [mood] * source.randint(1, 5)
     return moods[:count]
 

@@ -43,7 +43,6 @@ class Stage:
     def __init__(self, name: str, number: int, url: str, market: str, faults: Faults, main: Main) -> None:
         self.name = name
         self.number = number
-        self.kills = 0
         self._url, self._market, self._faults, self._main = url, market, faults, main
         self._task: asyncio.Task[None] | None = None
         self.service: Service | None = None
@@ -59,7 +58,6 @@ class Stage:
     async def _supervise(self) -> None:
         while True:
             await self._live()
-            self.kills += 1
             await asyncio.sleep(0.01)
 
     async def _live(self) -> None:
@@ -67,7 +65,7 @@ class Stage:
         bus = RedisBus(self._url, self._market)
         faulty = FaultyBus(self.name, bus, self._faults, FREEZE_SECONDS)
         environment = Environment(clock_speed=0, market=self._market, instance=f"{self.name}-{self.number}")
-        service = Service(self.name, environment, faulty)  # type: ignore[arg-type]
+        service = Service(self.name, environment, faulty)
         self.service = service
         following = asyncio.ensure_future(service.follow_settings())
         working = asyncio.ensure_future(self._work(service, faulty))

@@ -72,7 +72,11 @@ CASES: list[tuple[str, Analysis, bool, str]] = [
     (
         "timeframes",
         analysis(
-            timeframes=tuple(timeframe(i, "long", score=s) for i, s in (("5m", 90.0), ("15m", 65.0), ("1h", 64.9)))
+            timeframes=(
+                timeframe("5m", "long", score=90.0),
+                timeframe("15m", "long", score=65.0),
+                timeframe("1h", "long", score=64.9),
+            )
         ),
         False,
         "too few timeframes",

@@ -72,7 +72,7 @@ def test_a_move_is_measured_within_its_window_both_ways() -> None:
 def test_a_restart_neither_loses_nor_doubles(prices: list[float], cut: int) -> None:
     """Encoding the state at any moment and repeating the ticks around it changes nothing."""
     for condition in ("above", "below", "crosses"):
-        one = asked(condition, repeat=True, cooldown_seconds=120)  # type: ignore[arg-type]
+        one = asked(condition, repeat=True, cooldown_seconds=120)
         world, whole, broken = World(RuntimeSettings(), 0, (), (one,)), State(), State()
         ticks = [(PriceTick(at=SCAN + 60_000 * n, prices={"AAAUSDT": p}), False) for n, p in enumerate(prices)]
         expected = handler.take_ticks(whole, ticks, world).outputs
