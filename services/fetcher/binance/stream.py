@@ -231,6 +231,7 @@ class Batch:
     async def run(self, session: aiohttp.ClientSession) -> None:
         """Keep the streams up until cancelled."""
         old: asyncio.Task[None] | None = None
+        task: asyncio.Task[None] | None = None
         failures = 0
         try:
             while True:
@@ -247,8 +248,8 @@ class Batch:
                     await asyncio.sleep(min(10.0, 0.1 * 2 ** min(failures, 7)) * random.uniform(0.5, 1.5))
                 self.replaced += 1
         finally:
-            if old is not None:
-                await _end(old)
+            for left in {old, task} - {None}:
+                await _end(left)  # type: ignore[arg-type]
 
     async def _until_due(self, task: asyncio.Task[None]) -> bool:
         """Return when the socket is to be replaced; True when it has ended by itself."""
