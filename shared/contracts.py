@@ -338,7 +338,8 @@ class Decision(Fact, frozen=True, tag="decision/1"):
     verdicts: tuple[Verdict, ...]
     appeared: bool  #: gates 1–6 passed
     passed: bool  #: all seven passed
-    #: "alerted", "grouped", "rejected", "already open", "cooldown", "muted", "inhibited", "late", "not analysed"
+    #: "alerted", "grouped", "rejected", "already open", "cooldown", "no levels", "muted", "inhibited", "late" or
+    #: "not analysed"
     outcome: str
     settings_version: int
     signal_id: str = ""  #: when it opened a signal

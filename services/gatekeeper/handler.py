@@ -97,11 +97,7 @@ def _uncovered_bars(
     prices = state.prices
     if scan_id in prices.covered or world.price_alerts is None:
         return state, []
-    quoted = {
-        analysis.symbol: _path(analysis.bar)
-        for analysis in analyses.values()
-        if len(analysis.bar) >= 4 and not analysis.problem
-    }
+    quoted = {analysis.symbol: _path(analysis.bar) for analysis in analyses.values() if lifecycle.has_bar(analysis)}
     asked = [one for one in world.price_alerts if one.created_at <= scan_id - SCAN_MS]
     if scan_id <= prices.last_tick:  # ticks have gone beyond this bar: it must not move their windows back
         asked = [one for one in asked if one.condition in ("above", "below")]

@@ -82,7 +82,11 @@ async def real(runs: int, *, closes: int, symbols: int, totals: Totals) -> None:
         if run.unknown:
             run.struck["alerts reported unknown"] += len(run.unknown)
         totals.add(run.name, run.kills, run.struck, len(run.alert_ids), violations)
-        print(f"  {run.name}: {run.kills.total()} in flight, {run.seconds:.0f} s, {len(violations)} violations")
+        slowest = max((scan.seconds for scan in run.scans), default=0.0)
+        print(
+            f"  {run.name}: {run.kills.total()} in flight, {run.seconds:.0f} s, slowest scan {slowest:.1f} s, "
+            f"{len(violations)} violations"
+        )
 
 
 def report(title: str, totals: Totals, seconds: float) -> None:

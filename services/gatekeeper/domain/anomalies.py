@@ -39,7 +39,7 @@ def alert(analysis: Analysis, *, now: int) -> Alert:
     """Return the post on *analysis*; plain text, the channels escape it."""
     body = AnomalyBody(
         figures=analysis.anomaly,
-        price=analysis.bar[3] if len(analysis.bar) >= 4 else 0.0,
+        price=analysis.bar[3] if len(analysis.bar) > 3 else 0.0,
         headline=headline(analysis),
         pull=pull(analysis),
         question=question(analysis),

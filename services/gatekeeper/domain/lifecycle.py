@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from services.gatekeeper.domain.state import Tracked
-from shared.contracts import SCAN_MS, Alert, Analysis, LifecycleBody, LifecycleEvent, OpenSignal
+from shared.contracts import SCAN_MS, Alert, Analysis, LifecycleBody, LifecycleEvent, OpenSignal, Side
 from shared.settings import Lifecycle, Thresholds
 
 DANGER: Final = 0.75  #: of the way to the stop
@@ -22,6 +22,19 @@ HOUR_MS: Final = 3_600_000
 def direction(signal: OpenSignal) -> float:
     """Return 1 for a long, −1 for a short."""
     return 1.0 if signal.side == "long" else -1.0
+
+
+def has_bar(analysis: Analysis) -> bool:
+    """Return whether *analysis* carries a closed bar that can be believed."""
+    prices = analysis.bar[:4]
+    return not analysis.problem and len(prices) == 4 and all(math.isfinite(price) and price > 0 for price in prices)
+
+
+def is_sound(side: Side, entry: float, stop: float, target: float) -> bool:
+    """Return whether the prices make a trade: stop < entry < target for a long, the reverse for a short."""
+    if not all(math.isfinite(price) and price > 0 for price in (entry, stop, target)):
+        return False
+    return stop < entry < target if side == "long" else target < entry < stop
 
 
 def in_r(signal: OpenSignal, price: float) -> float:
@@ -80,7 +93,7 @@ def on_bar(tracked: Tracked, analysis: Analysis | None, scan_id: int) -> tuple[T
     signal = tracked.signal
     if scan_id <= signal.scan_id:
         return tracked, None
-    if analysis is None or analysis.problem or len(analysis.bar) < 4:
+    if analysis is None or not has_bar(analysis):
         return tracked, _announced_end(tracked, scan_id)
     _, high, low, _ = analysis.bar[:4]
     best, worst = (high, low) if signal.side == "long" else (low, high)
@@ -124,7 +137,7 @@ def on_analysis(
     counts as weak nor breaks the row of weak ones.
     """
     signal = tracked.signal
-    if analysis is not None and not analysis.problem and len(analysis.bar) >= 4 and scan_id > signal.scan_id:
+    if analysis is not None and has_bar(analysis) and scan_id > signal.scan_id:
         close = analysis.bar[3]
         if qualified and analysis.side != signal.side:
             return tracked, _body(signal, "invalidated", close, reason="other side qualifies", chart=analysis.chart)
@@ -134,7 +147,7 @@ def on_analysis(
         if signal.weak_scans >= rules.invalidation_scans:
             return tracked, _body(signal, "invalidated", close, reason="score fell", chart=analysis.chart)
     if scan_id - signal.scan_id >= rules.expiry_hours * HOUR_MS:
-        close = analysis.bar[3] if analysis is not None and len(analysis.bar) >= 4 else signal.entry
+        close = analysis.bar[3] if analysis is not None and has_bar(analysis) else signal.entry
         return tracked, _body(signal, "expired", close, chart=analysis.chart if analysis else b"")
     return tracked, None
 

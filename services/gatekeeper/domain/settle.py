@@ -139,7 +139,9 @@ def _outcome(work: Settling, analysis: Analysis) -> str:
         return "already open"
     if work.cooldowns.get(name, 0) > work.scan_id:
         return "cooldown"
-    return "" if analysis.levels is not None else "no levels"
+    levels = analysis.levels
+    sound = levels is not None and lifecycle.is_sound(analysis.side, levels.entry, levels.stop, levels.target)
+    return "" if sound else "no levels"
 
 
 def _alert_side(work: Settling, side: Side, analyses: list[Analysis], is_muted: Callable[[Alert], bool]) -> None:

@@ -147,6 +147,7 @@ def restore(known: StateRestored) -> State:
             signal=signal, told=tuple(sorted(told & {signal.label, signal.announced}))
         )
         for signal in known.open_signals
+        if signal.entry != signal.stop  # a signal without a risk cannot be followed
     }
     rows = {
         symbol: Appearance(side="long" if side == "long" else "short", scan_id=scan_id, length=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as some
 
 from services.gatekeeper import handler
 from services.gatekeeper.domain import state as states
+from services.gatekeeper.domain.gates.verdict import Appearance
 from services.gatekeeper.domain.state import State
 from services.gatekeeper.handler import Outcome, World
 from services.gatekeeper.inbox import Inbox
@@ -26,8 +28,10 @@ from shared.contracts import (
     OpenSignal,
     PriceTick,
     ScanSettled,
+    Side,
     StateRestored,
     Stream,
+    TradeLevels,
 )
 from shared.settings import AnomalySettings, Lifecycle, RuntimeSettings, SymbolThresholds, Thresholds
 from tests.chaos.market import SETTINGS, ChaosMarket
@@ -230,6 +234,38 @@ def test_postgres_state_goes_on_where_it_was() -> None:
     at += STEP
     fourth = settle(third.state, analysis("CCCUSDT", at))
     assert outcomes(fourth) == {"CCCUSDT": "cooldown"}
+
+
+ODD = some.sampled_from([math.nan, math.inf, -math.inf, 0.0, -1.0, 1e308, 100.0])
+
+
+@given(some.lists(ODD, min_size=9, max_size=9), some.sampled_from(["", "gap"]), some.booleans())
+def test_no_figure_stops_a_scan(values: list[float], problem: str, short_bar: bool) -> None:
+    """Whatever an analysis carries, its scan settles, over an open signal as well, and opens nothing unsound."""
+    state, _ = row(80, 80)
+    side: Side = "long" if values[0] == 100.0 else "short"
+    odd = analysis(
+        "BBBUSDT",
+        SCAN + 2 * STEP,
+        side,
+        score=values[1],
+        bar=() if short_bar else tuple(values[2:7]),
+        problem=problem,
+        anomaly=AnomalyFigures(volume_z=values[7], correlation=values[8]),
+    )
+    bad_levels = TradeLevels(
+        entry=values[2], stop=values[3], target=values[4], reward_to_risk=values[5],
+        weak=False, atr=values[6], stop_reason="", target_reason="",
+    )  # fmt: skip
+    odd = msgspec.structs.replace(odd, levels=bad_levels)
+    rows = {"BBBUSDT": Appearance(side=odd.side, scan_id=SCAN + STEP, length=1)}
+    state = msgspec.structs.replace(state, progress=msgspec.structs.replace(state.progress, appearances=rows))
+    outcome = settle(state, odd, msgspec.structs.replace(odd, symbol="AAAUSDT"))
+    for tracked in outcome.state.signals.values():
+        signal = tracked.signal
+        assert signal.stop < signal.entry < signal.target or signal.target < signal.entry < signal.stop
+        assert math.isfinite(signal.best_r)
+        assert math.isfinite(signal.worst_r)
 
 
 def delivered(messages: list[tuple[Stream, Message]]) -> list[Delivery]:
