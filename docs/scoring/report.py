@@ -217,7 +217,7 @@ def plot(halves: dict[str, Half], target: Path) -> None:
         draw.line((gate, 30, gate, height - 30), fill="#bbbbbb")
         for number, name in enumerate(REGIMES):
             counts, _ = np.histogram(half.score[half.regime == number], bins=50, range=(0, 100))
-            tall = counts / max(1, counts.sum()) / 0.09 * (height - 70)
+            tall = counts / max(1, counts.sum()) / 0.13 * (height - 70)
             points = [
                 (left + (at + 0.5) * (width - 60) / 50, height - 30 - float(value)) for at, value in enumerate(tall)
             ]

@@ -16,7 +16,7 @@ from services.analyzer.domain.futures import FuturesFigures, read_futures
 from services.analyzer.domain.indicator import Reading, catalogue, compute_all
 from services.analyzer.domain.numeric import Series, slope
 from services.analyzer.domain.regime import RegimeFigures
-from services.analyzer.domain.swings import Swings, find_swings, structure
+from services.analyzer.domain.swings import Swings, find_swings
 from services.analyzer.domain.window import Window, check
 from shared.contracts import (
     INTERVALS,
@@ -108,7 +108,7 @@ def chart(snapshot: MarketSnapshot, interval: Interval, settings: AnalysisSettin
     watch.lap("scoring")
     series = compute_all(window)
     watch.lap("indicators")
-    swings = find_swings(window.part(0, closed) if closed < len(window) else window)
+    swings = find_swings(window, closed=closed)
     judged = regime.judge(window, series, swings, closed=closed, volatile_ratio=settings.volatile_atr_ratio)
     watch.lap("regime")
     return Chart(window, series, swings, closed, judged)
@@ -237,8 +237,7 @@ def cast_votes(drawing: Chart, drawn: levels.Map) -> dict[str, float]:
     """Return the vote of every indicator and of the chart's structure; who has nothing to say is left out."""
     reading = Reading(drawing.window, drawing.series, drawing.regime.regime, drawing.atr)
     votes = {entry.name: entry.vote(reading) for entry in catalogue().values() if entry.vote is not None}
-    swing = float(structure(drawing.window, drawing.swings)[-1])
-    votes |= opinions.chart_opinions(reading, drawing.regime, swing, drawn)
+    votes |= opinions.chart_opinions(reading, drawing.regime, drawn)
     if float(drawing.window.high[-OBV_BARS:].max()) == float(drawing.window.low[-OBV_BARS:].min()):
         return dict.fromkeys(votes, 0.0)  # a market that does not move says nothing
     return {name: vote for name, vote in votes.items() if not math.isnan(vote)}

@@ -26,10 +26,10 @@ IMPULSE_BARS: Final = 3
 FAR: Final = 3.0  #: ATR: how far away a level counts as none
 
 
-def chart_opinions(reading: Reading, figures: RegimeFigures, swing: float, drawn: Map) -> dict[str, float]:
+def chart_opinions(reading: Reading, figures: RegimeFigures, drawn: Map) -> dict[str, float]:
     """Return the votes of one interval's chart."""
     return {
-        "swing_structure": swing if swing else 0.5 * figures.direction,
+        "swing_structure": figures.swing if figures.swing else 0.5 * figures.direction,
         "impulse": impulse(reading),
         "levels": room(reading, drawn),
     }

@@ -30,6 +30,7 @@ class RegimeFigures:
 
     regime: Regime
     direction: float  #: of ribbon or swing structure: −1, 0, 1
+    swing: float  #: of the swing structure alone
     atr_ratio: float
     wick_share: float
     wick_limit: float
@@ -50,7 +51,7 @@ def judge(
     share, limit = _wicks(window, closed)
     # a constant market has the same wick share everywhere: a decile needs something to stand out from
     volatile = ratio > volatile_ratio or share > limit
-    return RegimeFigures("VOLATILE" if volatile else base, float(direction[-1]), ratio, share, limit)
+    return RegimeFigures("VOLATILE" if volatile else base, float(direction[-1]), float(swing[-1]), ratio, share, limit)
 
 
 def _ribbon(series: Mapping[str, Series]) -> Series:

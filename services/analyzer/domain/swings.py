@@ -25,10 +25,13 @@ class Swings:
     lows: Series
 
 
-def find_swings(window: Window) -> Swings:
-    """Return the bars that are the highest (lowest) of `REACH` bars before and after; the first of equals."""
-    high_at = _peaks(window.high)
-    low_at = _peaks(-window.low)
+def find_swings(window: Window, *, closed: int | None = None) -> Swings:
+    """Return the bars that are the highest (lowest) of `REACH` bars before and after; the first of equals.
+
+    Only the first *closed* bars are looked at; None: all.
+    """
+    high_at = _peaks(window.high[:closed])
+    low_at = _peaks(-window.low[:closed])
     return Swings(high_at, low_at, window.high[high_at], window.low[low_at])
 
 

@@ -103,7 +103,7 @@ def test_levels_keep_their_order_and_never_round_to_advantage(
     assert 0.8 * atr * 0.999999 <= abs(exact.entry - exact.stop) <= 2.5 * atr * 1.000001
     assert abs(exact.target - exact.entry) >= atr * 0.999999
     for value in (plan.entry, plan.stop, plan.target):
-        assert value / tick == pytest.approx(round(value / tick), abs=1e-6)
+        assert value / tick == pytest.approx(round(value / tick), rel=1e-14, abs=1e-6)
 
 
 def test_ratio_is_net_of_costs() -> None:
