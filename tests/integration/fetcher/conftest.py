@@ -154,7 +154,9 @@ def start_simulator(*arguments: str) -> tuple[subprocess.Popen[str], Exchange]:
     assert process.stdout is not None
     ready, _, _ = select.select([process.stdout], [], [], 4 * PATIENCE_S)
     line = process.stdout.readline() if ready else ""
-    assert line, "the simulator did not start"
+    if not line:
+        process.kill()
+        raise AssertionError("the simulator did not start")
     told = json.loads(line)
     return process, Exchange(told["url"], told["websocket"])
 
