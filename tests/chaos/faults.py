@@ -31,12 +31,18 @@ class Faults:
         self.source = random.Random(f"faults:{seed}")
         self.rate = rate
         self.on = True
+        self.certain = self.source.randint(5, 60)  #: the operation with messages held that is sure to be struck
         self.struck: Counter[str] = Counter()
         self.in_flight: Counter[str] = Counter()  #: kills of stages that held messages
 
-    def draw(self) -> str:
-        """Return the fault for the next operation, mostly none."""
-        if not self.on or self.source.random() >= self.rate:
+    def draw(self, *, holding: bool) -> str:
+        """Return the fault for the next operation, mostly none; one kill in flight is certain."""
+        self.certain -= holding
+        if not self.on or not self.rate:
+            return ""
+        if holding and self.certain == 0:
+            return self.source.choice(("kill before", "kill after", "kill during"))
+        if self.source.random() >= self.rate:
             return ""
         return self.source.choices(
             ("kill before", "kill after", "kill during", "cut before", "cut after", "freeze"), (4, 4, 3, 2, 2, 1)
@@ -76,7 +82,7 @@ class FaultyBus:
         if self.dead:
             raise Killed(self.stage)
         await self._frozen.wait()
-        fault = self._faults.draw() if name in WORK else ""
+        fault = self._faults.draw(holding=name in HOLDING) if name in WORK else ""
         if fault:
             self._faults.struck[f"{self.stage}: {fault}"] += 1
             self._faults.struck[f"at {name}"] += 1

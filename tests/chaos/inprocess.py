@@ -192,7 +192,7 @@ def check(result: Run, market: ChaosMarket) -> list[str]:
     return [
         *_same_alerts(result, market),
         *_all_told(result),
-        *_persistence(result),
+        *_persistence(result, market),
         *_order(result),
         *_nothing_newer(result, market),
         *_nothing_stale(result, market),
@@ -226,9 +226,9 @@ def _all_told(result: Run) -> list[str]:
     return found
 
 
-def _persistence(result: Run) -> list[str]:
+def _persistence(result: Run, market: ChaosMarket) -> list[str]:
     """Recompute gate 7's value of every decision from the decisions of the scans before."""
-    degraded = {d.analysis.scan_id for d in result.decisions if d.outcome == "inhibited"}
+    degraded = {market.scan_id(index) for index in range(market.scans) if market.opened(index).degraded}
     appeared = {
         (d.analysis.symbol, d.analysis.scan_id, d.analysis.side)
         for d in result.decisions
