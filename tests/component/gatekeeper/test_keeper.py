@@ -28,7 +28,7 @@ from shared.contracts import (
 from shared.service import Service, lead
 from shared.settings import Environment, RuntimeSettings, Scanning
 from tests.chaos import inprocess
-from tests.chaos.faults import FaultyBus, Faults
+from tests.chaos.faults import Faults, FaultyBus
 from tests.unit.gatekeeper.facts import SCAN, STEP, analysis, opened
 
 
@@ -55,7 +55,7 @@ async def gatekeeper(url: str, name: str = "one", *, speed: float = 0) -> AsyncI
     """Run a whole gatekeeper under its lease; leaving the block kills it without a farewell."""
     bus = RedisBus(url)
     faulty = FaultyBus(name, bus, Faults(0, 0.0), 0.0)
-    service = Service(NAME, Environment(clock_speed=speed, instance=name), faulty)  # type: ignore[arg-type]
+    service = Service(NAME, Environment(clock_speed=speed, instance=name), faulty)
 
     async def work() -> None:
         await service.settings_arrived()
@@ -216,21 +216,18 @@ def _waiting(operation: Any, resumed: asyncio.Event) -> Any:
 async def test_what_a_paused_predecessor_read_is_found(bus: RedisBus, monkeypatch: pytest.MonkeyPatch) -> None:
     """Messages under the shared consumer name that the active one never saw are looked up and settled."""
     monkeypatch.setattr("services.gatekeeper.keeper.AUDIT_SECONDS", 0.2)
-    async with gatekeeper(address(bus)):
+    async with gatekeeper(address(bus)) as service:
         await publish(bus, Stream.SCANS, opened("AAAUSDT", "BBBUSDT"))
         await publish(bus, Stream.ANALYSES, analysis("AAAUSDT"))
         await asyncio.sleep(0.4)
-        # a rival takes the next message under the same name and is never heard of again
-        rival = RedisBus(address(bus))
-        stolen = []
-        while not stolen:
-            reading = asyncio.ensure_future(rival.read(NAME, CONSUMER, STREAMS, block_ms=2_000))
-            await asyncio.sleep(0.01)
-            await publish(bus, Stream.ANALYSES, analysis("BBBUSDT"))
-            stolen = await reading
-            if (await settled_now(bus)) and not stolen:
-                pytest.skip("the gatekeeper was quicker than the rival")
+        resumed, rival = asyncio.Event(), RedisBus(address(bus))
+        service.bus.read = _waiting(service.bus.read, resumed)  # type: ignore[method-assign]
+        await asyncio.sleep(0.4)
+        # another reads under the same name and is never heard of again
+        await publish(bus, Stream.ANALYSES, analysis("BBBUSDT"))
+        assert len(await rival.read(NAME, CONSUMER, STREAMS, block_ms=100)) == 1
         await rival.close()
+        resumed.set()
         scans = await settled(bus, 1)
     assert scans[0].missing == ()
 
@@ -293,3 +290,22 @@ async def test_a_stale_commit_writes_nothing(bus: RedisBus) -> None:
     result = await bus.commit(Commit(outputs=[], state=change, lease=Lease(NAME, "another")))
     assert result == "stale"
     assert (await bus.load_state(NAME)).version == 0
+
+
+@pytest.mark.slow
+async def test_the_standby_goes_on_within_fifteen_seconds(bus: RedisBus) -> None:
+    """With the product's own lease: the active one dies without a word, and the other settles what it held."""
+    async with gatekeeper(address(bus), "active"):
+        await publish(bus, Stream.SCANS, opened("AAAUSDT", "BBBUSDT"))
+        await publish(bus, Stream.ANALYSES, analysis("AAAUSDT"))
+        await asyncio.sleep(1.0)  # it holds them unacknowledged
+    died = time.monotonic()
+    async with gatekeeper(address(bus), "standby"):
+        await publish(bus, Stream.ANALYSES, analysis("BBBUSDT"))
+
+        async def whole() -> list[ScanSettled]:
+            return [event for event in await everything(bus, Stream.SCANS) if isinstance(event, ScanSettled)]
+
+        scans = await until(whole, 20.0)
+    assert time.monotonic() - died < 15.0
+    assert (scans[0].missing, scans[0].analysed) == ((), 2)
