@@ -15,6 +15,7 @@ import pytest
 import redis
 
 from services.terminal import stores
+from services.terminal.supervisor import die_with_parent
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = Path(os.environ.get("SEVENGATE_SHARED_DATA", ROOT.parent / "shared" / "data"))
@@ -23,7 +24,12 @@ SHARED_DATA = Path(os.environ.get("SEVENGATE_SHARED_DATA", ROOT.parent / "shared
 @contextmanager
 def running(argv: Sequence[str], *, stop: signal.Signals = signal.SIGTERM) -> Iterator[subprocess.Popen[bytes]]:
     """Run *argv* while the block runs; kill it when it does not end by itself within ten seconds."""
-    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        preexec_fn=die_with_parent,  # noqa: PLW1509 a killed test run leaves no server behind
+    )
     try:
         yield process
     finally:

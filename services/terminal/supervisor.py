@@ -155,7 +155,7 @@ class Supervisor:
                 stdout=writer,
                 stderr=writer,
                 start_new_session=True,  # Ctrl-C is for the supervisor, which stops them in order
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 the supervisor forks from its only thread
+                preexec_fn=die_with_parent,  # noqa: PLW1509 the supervisor forks from its only thread
             )
         except OSError as error:
             os.close(reader)
@@ -244,6 +244,7 @@ def _signal_group(group: int, number: signal.Signals) -> None:
         os.killpg(group, number)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when the one that forked it ends."""
     if _libc is not None:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
