@@ -206,10 +206,12 @@ async def lead(service: Service, work: Callable[[Lease], Awaitable[None]]) -> No
     while (lease := await service.lease_held()) is not None:
         working = asyncio.ensure_future(work(lease))
         keeping = asyncio.ensure_future(service.keep_lease(lease))
-        await asyncio.wait({working, keeping}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (working, keeping):
-            task.cancel()
-        results = await asyncio.gather(working, keeping, return_exceptions=True)
+        try:
+            await asyncio.wait({working, keeping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (working, keeping):
+                task.cancel()
+            results = await asyncio.gather(working, keeping, return_exceptions=True)
         with contextlib.suppress(RedisError, OSError):
             await service.bus.release(lease)
         if isinstance(results[0], Exception):

@@ -61,8 +61,9 @@ def examples() -> dict[str, contracts.Message]:
 
 
 def facts() -> list[type[contracts.Fact]]:
-    """Return every part of every message."""
-    return sorted(contracts.Fact.__subclasses__(), key=lambda cls: cls.__name__)
+    """Return every part of every message; services build facts of their own, which do not travel."""
+    found = [cls for cls in contracts.Fact.__subclasses__() if cls.__module__ == contracts.__name__]
+    return sorted(found, key=lambda cls: cls.__name__)
 
 
 def shape(cls: type[contracts.Fact]) -> list[str]:
