@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 
 import msgspec
 import numpy as np
@@ -33,20 +32,14 @@ CARDS = {
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 @pytest.mark.parametrize("name", CARDS)
-def test_a_card_is_sharp_small_and_quick(name: str, theme: str) -> None:
-    """1280 pixels wide, 64 colours, at most 30 ms of processor time at its best of five."""
-    card_of(CARDS[name], theme=theme)
-    times = []
-    for _ in range(5):
-        began = time.process_time()
-        data = card_of(CARDS[name], theme=theme)
-        times.append(time.process_time() - began)
+def test_a_card_is_sharp_and_small(name: str, theme: str) -> None:
+    """1280 pixels wide, 64 colours, less than 150 kB."""
+    data = card_of(CARDS[name], theme=theme)
     assert data is not None
     picture = Image.open(io.BytesIO(data))
     assert picture.width == 1280
     assert len(picture.convert("RGB").getcolors(1_000) or ()) <= 64
     assert len(data) < 150_000
-    assert min(times) < 0.030
 
 
 def test_characters_outside_latin_have_glyphs() -> None:
