@@ -158,7 +158,7 @@ class Bus(Protocol):
 
     async def ensure_group(self, stream: Stream, group: str) -> None: ...
     async def publish(
-        self, stream: Stream, messages: Sequence[Message], *, lease: Lease | None = None, trim_before: str = ""
+        self, stream: Stream, messages: Sequence[Message], *, lease: Lease | None = None
     ) -> list[str]: ...
     async def publish_settings(self, event: SettingsEvent) -> str: ...
     async def newest_settings(self) -> list[SettingsEvent]: ...
@@ -242,14 +242,13 @@ return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 
 
 _PUBLISH_LUA: Final = """
--- KEYS: stream, lease.  ARGV: owner, strategy, bound, cap, trim before, payloads.
+-- KEYS: stream, lease.  ARGV: owner, strategy, bound, cap, payloads.
 if ARGV[1] ~= '' and redis.call('GET', KEYS[2]) ~= ARGV[1] then return false end
 local ids = {}
-for position = 6, #ARGV do
+for position = 5, #ARGV do
   ids[#ids + 1] = redis.call('XADD', KEYS[1], ARGV[2], '~', ARGV[3], '*', 'd', ARGV[position])
 end
 if ARGV[2] == 'MINID' then redis.call('XTRIM', KEYS[1], 'MAXLEN', '~', ARGV[4]) end
-if ARGV[5] ~= '' then redis.call('XTRIM', KEYS[1], 'MINID', ARGV[5]) end
 return ids
 """
 
@@ -334,9 +333,7 @@ class RedisBus:
                 raise
         self._groups.add((stream, group))
 
-    async def publish(
-        self, stream: Stream, messages: Sequence[Message], *, lease: Lease | None = None, trim_before: str = ""
-    ) -> list[str]:
+    async def publish(self, stream: Stream, messages: Sequence[Message], *, lease: Lease | None = None) -> list[str]:
         """Add *messages* as a source does, without a token; return their entry ids.
 
         Raises `LeaseLost` when *lease* is given and not held; then nothing was written.
@@ -346,7 +343,6 @@ class RedisBus:
             args=[
                 lease.owner if lease else "",
                 *_bound(stream, _now_ms()),
-                trim_before,
                 *[to_wire(message) for message in messages],
             ],
         )

@@ -124,15 +124,10 @@ class MemoryBus:
     async def ensure_group(self, stream: Stream, group: str) -> None:
         self._group(stream, group)
 
-    async def publish(
-        self, stream: Stream, messages: Sequence[Message], *, lease: Lease | None = None, trim_before: str = ""
-    ) -> list[str]:
+    async def publish(self, stream: Stream, messages: Sequence[Message], *, lease: Lease | None = None) -> list[str]:
         if lease is not None and not self._holds(lease):
             raise LeaseLost(lease.name)
-        ids = [self.add_raw(stream, to_wire(message)) for message in messages]
-        if trim_before:
-            self.trim(stream, trim_before)
-        return ids
+        return [self.add_raw(stream, to_wire(message)) for message in messages]
 
     async def publish_settings(self, event: SettingsEvent) -> str:
         self._newest[type(event).__name__] = event
