@@ -17,6 +17,7 @@ from rq.serializers import JSONSerializer
 
 from services.notifier.entry import work
 from services.notifier.ledger import Ledger
+from services.notifier.popped import Popped
 from services.notifier.queues import connect, queue_name
 from shared import metrics
 from shared.bus import Lease, RedisBus
@@ -71,24 +72,26 @@ class Pool:
 
 
 class Clock:
-    """Puts postponed jobs back into their queues when their time has come."""
+    """Puts jobs back into their queues: the postponed when their time has come, and what a dead worker left."""
 
     def __init__(self, url: str, market: str) -> None:
         self._connection = connect(url)
         self._market = market
         self._names: frozenset[str] = frozenset()
         self._scheduler: Any = None  # rq's scheduler has no types
+        self._popped = Popped(self._connection)
 
     def tick(self, destinations: frozenset[str]) -> None:
         """Do what is due; only one deliverer may, which a lease sees to."""
+        names = [queue_name(self._market, name) for name in sorted(destinations)]
         if destinations != self._names or self._scheduler is None:
             self._names = destinations
-            names = [queue_name(self._market, name) for name in destinations]
             self._scheduler = RQScheduler(
                 names, connection=self._connection, serializer=JSONSerializer, logging_level="WARNING"
             )
             self._scheduler.prepare_registries(names)
         self._scheduler.enqueue_scheduled_jobs()
+        self._popped.put_back(names)
 
 
 async def main(service: Service) -> None:

@@ -25,6 +25,14 @@ SILENCE_S: Final = 12  #: a job without a sign of life for so long belongs to a 
 WORKER_TTL_S: Final = 30  #: the worker looks up from its queue every half of it
 
 
+class DestinationQueue(Queue):
+    """A queue whose maintenance a killed worker does not hold up for the quarter of an hour that rq reckons with."""
+
+    def acquire_maintenance_lock(self) -> bool:
+        """Return whether this worker is the one to look for what others left."""
+        return bool(self.connection.set(self.registry_cleaning_key, 1, nx=True, ex=MAINTENANCE_S))
+
+
 class DestinationWorker(SimpleWorker):
     """Runs jobs in its own process: it serves one destination, so a hanging job delays no other."""
 
@@ -62,7 +70,7 @@ def work(destination: str, environment: Environment | None = None) -> None:
     configure_logging(environment.log_level, environment.log_format)
     logging.getLogger("rq").setLevel(logging.WARNING)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    queue = Queue(
+    queue = DestinationQueue(
         queue_name(environment.market, destination),
         connection=connect(environment.redis_url),
         serializer=JSONSerializer,

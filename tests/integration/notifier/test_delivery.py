@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import subprocess
+import sys
 import time
 from itertools import pairwise
 
@@ -14,7 +17,7 @@ from standardwebhooks import Webhook
 
 from services.notifier import samples
 from shared.contracts import Alert, DeliveryReport, Mute
-from tests.integration.notifier.conftest import LOCAL, Stage, now_ms
+from tests.integration.notifier.conftest import LOCAL, ROOT, Stage, now_ms
 from tests.integration.notifier.sinks import Sink, hang, refuse, status
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(180)]
@@ -185,6 +188,33 @@ async def test_a_worker_killed_while_sending_leaves_an_unknown(idle_stage: Stage
     stage.start("services.notifier.deliverer")
     reports = await stage.until(settled(1), 80)
     assert told(reports) == [("house", "unknown", "died while sending")]
+    assert len(stage.sink.received) == 1
+
+
+#: a worker that is killed when rq calls the function named by its argument
+DOOMED = """
+import os, signal, sys
+from services.notifier import worker
+setattr(worker.DestinationWorker, sys.argv[1], lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+worker.work("house")
+"""
+
+
+@pytest.mark.parametrize("moment", ["prepare_execution", "prepare_job_execution"])
+async def test_a_worker_killed_between_taking_a_job_and_beginning_it_loses_nothing(
+    idle_stage: Stage, fresh_signal: Alert, moment: str
+) -> None:
+    """rq has the job in no queue then, at the first moment in no registry either: it is found and told once."""
+    stage = idle_stage
+    await stage.route(house=stage.webhook())
+    stage.start("services.notifier")
+    await stage.tell(fresh_signal)
+    argv = [sys.executable, "-c", DOOMED, moment]
+    doomed = subprocess.Popen(argv, env=stage.environment, cwd=ROOT)  # noqa: ASYNC220 it starts in milliseconds
+    assert await asyncio.to_thread(doomed.wait, 30) == -signal.SIGKILL
+    stage.start("services.notifier.deliverer")
+    reports = await stage.until(settled(1), 50)
+    assert told(reports) == [("house", "sent", "")]
     assert len(stage.sink.received) == 1
 
 
