@@ -11,11 +11,12 @@ from typing import Final
 import numpy as np
 
 from services.notifier.canvas import Canvas, Colour, blend
-from services.notifier.text import price
+from services.notifier.text import common_tick, price
 from shared.contracts import Floats, unpack
 
 AXIS: Final = 74.0  #: points on the right for prices
 ROOM: Final = 0.10  #: of the width, free after the last bar
+FLOOR: Final = 0.16  #: of the height, for the volume
 ROWS: Final = 6  #: open_time, open, high, low, close, volume
 
 
@@ -69,12 +70,14 @@ class Chart:
         entered_at: float = 0.0,
     ) -> None:
         self._canvas, self._frame, self._bars = canvas, frame, bars
-        self._marks, self._zones, self._tick_size, self._entered_at = marks, zones, tick_size, entered_at
+        self._marks, self._zones, self._entered_at = marks, zones, entered_at
         prices = [mark.price for mark in marks]
         prices += [bars[3].min(), bars[2].max()] if bars.shape[1] else []
         low, high = (min(prices), max(prices)) if prices else (0.0, 1.0)
         margin = (high - low) * 0.07 or abs(high) * 0.01 or 1.0
         self._low, self._high = float(low - margin), float(high + margin)
+        self._grid = round_prices(self._low, self._high, 5)
+        self._tick_size = tick_size or common_tick(*self._grid, *(mark.price for mark in marks))
         self._faint = [mark for mark in faint if self._low < mark.price < self._high]
         self._inner = frame.width - AXIS
         self._step: float = self._inner * (1 - ROOM) / max(1, bars.shape[1])
@@ -89,10 +92,11 @@ class Chart:
         self._draw_faint()
         self._draw_bars()
         self._draw_marks()
+        self._draw_labels()
 
     def _at(self, value: float) -> float:
         share = (self._high - float(value)) / (self._high - self._low)
-        return self._frame.y + self._frame.height * share
+        return self._frame.y + self._frame.height * (1 - FLOOR) * share
 
     def _x(self, index: float) -> float:
         return self._frame.x + 8 + self._step * (index + 0.5)
@@ -111,7 +115,7 @@ class Chart:
 
     def _draw_grid(self) -> None:
         theme, taken = self._canvas.theme, [self._at(mark.price) for mark in self._marks]
-        for value in round_prices(self._low, self._high, 5):
+        for value in self._grid:
             y = self._at(value)
             self._canvas.box(self._frame.x + 8, y - 0.25, self._inner - 8, 0.5, theme.line)
             if all(abs(y - other) > 15 for other in taken):
@@ -124,19 +128,19 @@ class Chart:
             return
         theme, floor = self._canvas.theme, self._frame.y + self._frame.height - 6
         for index, value in enumerate(volume):
-            height = self._frame.height * 0.14 * value / largest
+            height = self._frame.height * (FLOOR - 0.03) * value / largest
             rose = self._bars[4, index] >= self._bars[1, index]
             fill = blend(theme.long if rose else theme.short, theme.panel, 0.28)
             self._canvas.box(self._x(index) - self._step * 0.36, floor - height, self._step * 0.72, height, fill)
 
     def _draw_faint(self) -> None:
+        """Draw the levels that no mark of its own covers."""
+        taken = [self._at(mark.price) for mark in self._marks]
         for mark in self._faint:
             y = self._at(mark.price)
-            self._canvas.dashes(self._frame.x + 8, self._end(), y, blend(mark.colour, self._canvas.theme.panel, 0.75))
-            if mark.label:
-                below = any(0 <= y - self._at(other.price) < 16 for other in self._marks) or y < self._frame.y + 18
-                place = y + (9 if below and y < self._floor() - 6 else -8)
-                self._canvas.text(self._frame.x + 12, place, mark.label, 10, mark.colour)
+            if all(abs(y - other) > 1.5 for other in taken):
+                fill = blend(mark.colour, self._canvas.theme.panel, 0.75)
+                self._canvas.dashes(self._frame.x + 8, self._end(), y, fill)
 
     def _draw_bars(self) -> None:
         theme = self._canvas.theme
@@ -153,12 +157,41 @@ class Chart:
         for mark, y in zip(self._marks, labels, strict=True):
             self._canvas.dashes(self._frame.x + 8, self._end(), self._at(mark.price), mark.colour, dash=6, gap=3)
             self._canvas.box(self._end() + 2, y - 8.5, AXIS - 6, 17, mark.colour, radius=4)
-            ink = self._canvas.theme.ground if self._canvas.theme.name == "dark" else self._canvas.theme.panel
             text = price(mark.price, self._tick_size)
             size = 11 if self._canvas.measure(text, 11, 600) < AXIS - 12 else 9
-            self._canvas.text(self._end() + 2 + (AXIS - 6) / 2, y, text, size, ink, weight=600, anchor="m")
-            if mark.label:
-                self._canvas.text(self._end() - 6, y - 9, mark.label, 10, mark.colour, weight=600, anchor="r")
+            middle = self._end() + 2 + (AXIS - 6) / 2
+            self._canvas.text(middle, y, text, size, self._canvas.inverse, weight=600, anchor="m")
+
+    def _draw_labels(self) -> None:
+        """Name the lines, each above or below its own, where it keeps clear of the others and of the bars."""
+        lines = [self._at(mark.price) for mark in (*self._marks, *self._faint)]
+        right, left = [*lines], [*lines]
+        for mark in self._marks:
+            self._name(mark, right, weight=600)
+        for mark in self._faint:
+            self._name(mark, left, weight=400)
+
+    def _name(self, mark: Mark, taken: list[float], *, weight: int) -> None:
+        """Write *mark*'s label, bold ones at the end of the line, and add its height to those *taken*."""
+        if not mark.label:
+            return
+        line = self._at(mark.price)
+        places = [place for place in (line - 9, line + 9) if self._frame.y + 8 < place < self._floor()]
+        others = [other for other in taken if abs(other - line) > 0.01]
+        y = max(places, key=lambda place: min((min(abs(place - other), 14) for other in others), default=14))
+        taken.append(y)
+        width = self._canvas.measure(mark.label, 10, weight)
+        x = self._end() - 6 - width if weight > 400 else self._free(y, width)
+        self._canvas.text(x, y, mark.label, 10, mark.colour, weight=weight, halo=self._canvas.theme.panel)
+
+    def _free(self, y: float, width: float) -> float:
+        """Return the first place from the left where a label at *y* hides no bar; the left edge where there is none."""
+        edge = self._frame.x + 12
+        for x in np.arange(edge, self._x(self._bars.shape[1]) - width, 12.0):
+            near = self._bars[:, max(0, int((x - 12 - self._frame.x) / self._step)) :][:, : int(width / self._step) + 3]
+            if not any(self._at(high) < y + 8 and self._at(low) > y - 8 for high, low in near[2:4].T):
+                return float(x)
+        return edge
 
     def _floor(self) -> float:
         return self._frame.y + self._frame.height - 10

@@ -1,18 +1,19 @@
-"""The surface a card is drawn on: themes, fonts, and shapes in points at twice the pixels."""
+"""The surface a card is drawn on: themes, words and smooth shapes, in points at twice the pixels."""
 
 from __future__ import annotations
 
 import io
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
 from typing import Final, Literal
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-SCALE: Final = 2
+from services.notifier.fonts import SCALE, font, length, runs
+
 COMPRESSION: Final = 3
-CJK_FROM: Final = 0x2E80  #: the first code point that Inter leaves to Noto Sans CJK
+FINE: Final = 4  #: stencils are drawn so much larger, then reduced: smooth edges
+Points = tuple[tuple[float, float], ...]
 Colour = tuple[int, int, int]
 Anchor = Literal["l", "m", "r"]
 
@@ -93,37 +94,26 @@ def _palette(theme: Theme) -> Image.Image:
 
 
 @lru_cache(maxsize=64)
-def font(size: int, weight: int, wide: bool) -> ImageFont.FreeTypeFont:
-    """Return Inter, or Noto Sans CJK for what Inter lacks."""
-    if wide:
-        path = resources.files("manimgx_fonts_cjk") / "NotoSansCJK-VF.otf.ttc"
-        made = ImageFont.truetype(
-            str(path), size * SCALE, index=2, layout_engine=ImageFont.Layout.BASIC
-        )  # the collection's Simplified Chinese
-        made.set_variation_by_axes([weight])
+def _disc(radius: int) -> Image.Image:
+    """Return a disc's coverage, *radius* in pixels; its quarters are the corners of boxes."""
+    size = 2 * radius * FINE
+    image = Image.new("L", (size, size))
+    ImageDraw.Draw(image).ellipse((0, 0, size - 1, size - 1), fill=255)
+    return image.reduce(FINE)
+
+
+@lru_cache(maxsize=64)
+def _stencil(points: Points, size: float, width: float = 0.0) -> Image.Image:
+    """Return the coverage of a polygon, or of a line of *width* through *points*, in ±*size* points."""
+    zoom = SCALE * FINE
+    image = Image.new("L", (round(2 * size * zoom), round(2 * size * zoom)))
+    scaled = [((x + size) * zoom, (y + size) * zoom) for x, y in points]
+    draw = ImageDraw.Draw(image)
+    if width:
+        draw.line(scaled, fill=255, width=round(width * zoom), joint="curve")
     else:
-        path = resources.files("fontpkg_inter") / "files" / "Inter[opsz,wght].ttf"
-        made = ImageFont.truetype(str(path), size * SCALE, layout_engine=ImageFont.Layout.BASIC)
-        made.set_variation_by_axes([min(32, max(14, size)), weight])
-    return made
-
-
-@lru_cache(maxsize=2_048)
-def length(text: str, size: int, weight: int, wide: bool) -> float:
-    """Return the width of a run of one font, in points."""
-    return font(size, weight, wide).getlength(text) / SCALE
-
-
-def runs(text: str) -> list[tuple[str, bool]]:
-    """Split *text* into runs of one font each: (characters, whether they need the wide font)."""
-    found: list[tuple[str, bool]] = []
-    for mark in text:
-        wide = ord(mark) >= CJK_FROM
-        if found and found[-1][1] == wide:
-            found[-1] = (found[-1][0] + mark, wide)
-        else:
-            found.append((mark, wide))
-    return found
+        draw.polygon(scaled, fill=255)
+    return image.reduce(FINE)
 
 
 class Canvas:
@@ -134,20 +124,35 @@ class Canvas:
         self._image = Image.new("RGB", (round(width * SCALE), round(height * SCALE)), theme.ground)
         self._draw = ImageDraw.Draw(self._image)
 
+    @property
+    def inverse(self) -> Colour:
+        """The ink for words on a coloured ground."""
+        return self.theme.ground if self.theme.name == "dark" else self.theme.panel
+
     def box(self, x: float, y: float, width: float, height: float, fill: Colour, radius: float = 0) -> None:
         """Fill a rectangle, its corners rounded by *radius*."""
         if width <= 0 or height <= 0:
             return
-        corners = (x * SCALE, y * SCALE, (x + width) * SCALE - 1, (y + height) * SCALE - 1)
-        if corners[2] < corners[0] or corners[3] < corners[1]:
+        left, top, right, bottom = x * SCALE, y * SCALE, (x + width) * SCALE - 1, (y + height) * SCALE - 1
+        if right < left or bottom < top:
             return
         if radius:
-            self._draw.rounded_rectangle(corners, min(radius, width / 2, height / 2) * SCALE, fill=fill)
+            self._rounded(round(left), round(top), round(right) + 1, round(bottom) + 1, round(radius * SCALE), fill)
         else:
-            self._draw.rectangle(corners, fill=fill)
+            self._draw.rectangle((left, top, right, bottom), fill=fill)
 
-    def line(self, x1: float, y1: float, x2: float, y2: float, fill: Colour, width: float = 1) -> None:
-        self._draw.line((x1 * SCALE, y1 * SCALE, x2 * SCALE, y2 * SCALE), fill=fill, width=round(width * SCALE))
+    def _rounded(self, left: int, top: int, right: int, bottom: int, radius: int, fill: Colour) -> None:
+        corner = max(1, min(radius, (right - left) // 2, (bottom - top) // 2))
+        across = (left + corner, top, right - corner - 1, bottom - 1)
+        upright = (left, top + corner, right - 1, bottom - corner - 1)
+        for x1, y1, x2, y2 in (across, upright):
+            if x1 <= x2 and y1 <= y2:
+                self._draw.rectangle((x1, y1, x2, y2), fill=fill)
+        disc = _disc(corner)
+        for x, column in ((left, 0), (right - corner, corner)):
+            for y, row in ((top, 0), (bottom - corner, corner)):
+                quarter = disc.crop((column, row, column + corner, row + corner))
+                self._image.paste(fill, (x, y, x + corner, y + corner), quarter)
 
     def dashes(self, x1: float, x2: float, y: float, fill: Colour, *, dash: float = 4, gap: float = 3) -> None:
         """Draw a horizontal dashed line."""
@@ -156,25 +161,34 @@ class Canvas:
             self.box(x, y - 0.5, min(dash, x2 - x), 1, fill)
             x += dash + gap
 
-    def polygon(self, points: list[tuple[float, float]], fill: Colour) -> None:
-        self._draw.polygon([(x * SCALE, y * SCALE) for x, y in points], fill=fill)
-
     def measure(self, text: str, size: int, weight: int = 400) -> float:
         """Return the text's width in points."""
-        return sum(length(part, size, weight, wide) for part, wide in runs(text))
+        return sum(length(part, face, size, weight) for part, face in runs(text))
 
     def text(
-        self, x: float, y: float, text: str, size: int, fill: Colour, *, weight: int = 400, anchor: Anchor = "l"
+        self,
+        x: float,
+        y: float,
+        text: str,
+        size: int,
+        fill: Colour,
+        *,
+        weight: int = 400,
+        anchor: Anchor = "l",
+        halo: Colour | None = None,
     ) -> float:
-        """Write *text* with its middle line at *y*; return its width in points."""
+        """Write *text* with its middle line at *y*, clear of what is below it by a *halo*; return its width."""
         width = self.measure(text, size, weight)
         left = x - (width if anchor == "r" else width / 2 if anchor == "m" else 0)
-        # both fonts on Inter's baseline, a third of the capitals' height below the middle
+        # every font on Inter's baseline, a third of the capitals' height below the middle
         baseline = (y + size * 0.363) * SCALE
-        for part, wide in runs(text):
-            used = font(size, weight, wide)
-            self._draw.text((left * SCALE, baseline), part, font=used, fill=fill, anchor="ls")
-            left += length(part, size, weight, wide)
+        edge = 0 if halo is None else 2 * SCALE
+        for part, face in runs(text):
+            used = font(face, size, weight)
+            self._draw.text(
+                (left * SCALE, baseline), part, font=used, fill=fill, anchor="ls", stroke_width=edge, stroke_fill=halo
+            )
+            left += length(part, face, size, weight)
         return width
 
     def fitted(
@@ -200,19 +214,21 @@ class Canvas:
     def tick(self, x: float, y: float, passed: bool) -> None:
         """Draw a check mark or a cross around (x, y)."""
         if passed:
-            self._joined([(x - 4, y), (x - 1.3, y + 3), (x + 4, y - 3.5)], self.theme.long)
+            self._stamp(x, y, _stencil(((-4, 0), (-1.3, 3), (4, -3.5)), 6, 1.8), self.theme.long)
         else:
-            self._joined([(x - 3, y - 3), (x + 3, y + 3)], self.theme.short)
-            self._joined([(x - 3, y + 3), (x + 3, y - 3)], self.theme.short)
-
-    def _joined(self, points: list[tuple[float, float]], fill: Colour) -> None:
-        scaled = [(x * SCALE, y * SCALE) for x, y in points]
-        self._draw.line(scaled, fill=fill, width=round(1.8 * SCALE), joint="curve")
+            for way in (1, -1):
+                self._stamp(x, y, _stencil(((-3, -3 * way), (3, 3 * way)), 6, 1.8), self.theme.short)
 
     def triangle(self, x: float, y: float, up: bool, fill: Colour, size: float = 5) -> None:
         """Draw a small triangle around (x, y)."""
-        tip, base = (-size, size * 0.7) if up else (size, -size * 0.7)
-        self.polygon([(x, y + tip), (x - size, y + base), (x + size, y + base)], fill)
+        way = 1 if up else -1
+        points = ((0, -size * way), (-size, size * 0.7 * way), (size, size * 0.7 * way))
+        self._stamp(x, y, _stencil(points, size + 1), fill)
+
+    def _stamp(self, x: float, y: float, stencil: Image.Image, fill: Colour) -> None:
+        """Lay *fill* on through a stencil whose middle is at (x, y)."""
+        at = (round(x * SCALE) - stencil.width // 2, round(y * SCALE) - stencil.height // 2)
+        self._image.paste(fill, (*at, at[0] + stencil.width, at[1] + stencil.height), stencil)
 
     def png(self) -> bytes:
         """Return the picture with 64 colours."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from shared.contracts import (
     Alert,
+    AlertBody,
+    AlertKind,
     Analysis,
     AnomalyBody,
     AnomalyFigures,
@@ -17,11 +19,13 @@ from shared.contracts import (
     GroupBody,
     GroupMember,
     GroupVote,
+    Interval,
     Level,
     LifecycleBody,
     LifecycleEvent,
     PriceAlert,
     PriceBody,
+    Regime,
     Sentiment,
     Side,
     SignalBody,
@@ -56,8 +60,8 @@ def chart(seed: int = 7, last: float = 142.0, drift: float = 0.0006, *, entry: f
     return pack(np.stack([times, opened, high, low, close, volume]))
 
 
-def timeframe(interval: str, sign: float) -> TimeframeAnalysis:
-    """Return one interval that leans towards *sign*."""
+def timeframe(interval: Interval, regime: Regime, sign: float, lean: float) -> TimeframeAnalysis:
+    """Return one interval that leans towards *sign* by *lean* points."""
     votes = {"ema": 0.8, "supertrend": 1.0, "macd": 0.5, "rsi": 0.3, "obv": 0.6, "adx": 0.4}
     values = {
         "rsi": 50 + 11.4 * sign,
@@ -71,13 +75,13 @@ def timeframe(interval: str, sign: float) -> TimeframeAnalysis:
         "squeeze_on": 0.0,
     }
     return TimeframeAnalysis(
-        interval=interval,  # type: ignore[arg-type]
-        regime="TRENDING",
+        interval=interval,
+        regime=regime,
         values=dict(values),
         votes={name: sign * vote for name, vote in votes.items()},
         weights=dict.fromkeys(votes, 1 / len(votes)),
-        long_score=50 + 27 * sign,
-        short_score=50 - 27 * sign,
+        long_score=50 + lean * sign / 2,
+        short_score=50 - lean * sign / 2,
         patterns={"engulfing": sign},
         squeeze=False,
     )
@@ -102,7 +106,11 @@ def analysis(symbol: str = "SOLUSDT", side: Side = "long", scan_id: int = SCAN) 
             Level(price=147.0, touches=5, last_touch=scan_id),
         ),
     )
-    frames = tuple(timeframe(interval, sign) for interval in ("15m", "1h", "4h"))
+    frames = (
+        timeframe("15m", "TRENDING", sign, 62),
+        timeframe("1h", "TRENDING", sign, 54),
+        timeframe("4h", "RANGING", sign, 23),
+    )
     names = ("trend", "momentum", "volume", "derivatives", "price action", "structure")
     groups = tuple(
         GroupVote(
@@ -175,15 +183,8 @@ def signal(symbol: str = "SOLUSDT", side: Side = "long", *, created_at: int = SC
         analysis=analysis(symbol, side, scan_id),
         verdicts=verdicts(),
     )
-    return Alert(
-        alert_id=f"signal:{symbol}:{side}:{scan_id}",
-        kind="signal",
-        body=body,
-        occurred_at=scan_id,
-        created_at=created_at,
-        scan_id=scan_id,
-        symbol=symbol,
-        side=side,
+    return _alert(
+        f"signal:{symbol}:{side}:{scan_id}", "signal", body, created_at, scan_id=scan_id, symbol=symbol, side=side
     )
 
 
@@ -206,70 +207,40 @@ def lifecycle(event: LifecycleEvent = "target", symbol: str = "SOLUSDT", *, crea
         reason="the bar touched it",
         chart=chart(11, 146.6 if won else 139.9, entry=142.0),
     )
-    return Alert(
-        alert_id=f"lifecycle:{opened}:{event}",
-        kind="lifecycle",
-        body=body,
-        occurred_at=SCAN,
-        created_at=created_at,
-        scan_id=SCAN,
-        symbol=symbol,
-        side="long",
-        parent_id=f"signal:{symbol}:long:{SCAN}",
+    parent = f"signal:{symbol}:long:{SCAN}"
+    return _alert(
+        f"lifecycle:{opened}:{event}", "lifecycle", body, created_at, symbol=symbol, side="long", parent_id=parent
     )
 
 
 def group(*, created_at: int = SCAN) -> Alert:
     """Return a market-wide move."""
-    symbols = (
-        "SOLUSDT",
-        "AVAXUSDT",
-        "LINKUSDT",
-        "币安人生USDT",
-        "NEARUSDT",
-        "DOGEUSDT",
-        "ARBUSDT",
-        "SUIUSDT",
-        "APTUSDT",
-    )
+    coins = ("SOL", "AVAX", "LINK", "币安人生", "NEAR", "DOGE", "ARB", "SUI", "APT")
     members = tuple(
         GroupMember(
-            symbol=name,
-            signal_id=signal_id(name, "long", SCAN),
+            symbol=f"{coin}USDT",
+            signal_id=signal_id(f"{coin}USDT", "long", SCAN),
             score=84.0 - 1.7 * rank,
             btc_excess=0.034 - 0.006 * rank,
             reward_to_risk=2.4 - 0.14 * rank,
             strength=max(2, 5 - rank // 2),
-            regime="TRENDING",
+            regime="VOLATILE" if rank % 4 == 3 else "TRENDING",
             weak=rank > 6,
             entry=10.0 + rank,
             stop=9.7 + rank,
             target=10.8 + rank,
         )
-        for rank, name in enumerate(symbols)
+        for rank, coin in enumerate(coins)
     )
-    return Alert(
-        alert_id=f"group:long:{SCAN}",
-        kind="group",
-        body=GroupBody(group_id=f"long:{SCAN}", side="long", members=members),
-        occurred_at=SCAN,
-        created_at=created_at,
-        scan_id=SCAN,
-        side="long",
-    )
+    body = GroupBody(group_id=f"long:{SCAN}", side="long", members=members)
+    return _alert(f"group:long:{SCAN}", "group", body, created_at, side="long")
 
 
 def price(*, created_at: int = SCAN) -> Alert:
     """Return a price alert that fired."""
     wanted = PriceAlert(price_alert_id="p1", symbol="BTCUSDT", condition="above", value=100_000.0, note="six figures")
-    return Alert(
-        alert_id=f"price:p1:{SCAN}",
-        kind="price",
-        body=PriceBody(price_alert=wanted, price=100_012.4, reference=98_800.0),
-        occurred_at=SCAN,
-        created_at=created_at,
-        symbol="BTCUSDT",
-    )
+    body = PriceBody(price_alert=wanted, price=100_012.4, reference=98_800.0)
+    return _alert(f"price:p1:{SCAN}", "price", body, created_at, scan_id=0, symbol="BTCUSDT")
 
 
 def anomaly(*, created_at: int = SCAN) -> Alert:
@@ -293,26 +264,27 @@ def anomaly(*, created_at: int = SCAN) -> Alert:
         question="News, a listing, or a squeeze?",
         chart=chart(23, 0.4127, 0.002),
     )
-    return Alert(
-        alert_id=f"anomaly:币安人生USDT:{SCAN}",
-        kind="anomaly",
-        body=body,
-        occurred_at=SCAN,
-        created_at=created_at,
-        scan_id=SCAN,
-        symbol="币安人生USDT",
-        estimated=("derivatives",),
-    )
+    name = "币安人生USDT"
+    return _alert(f"anomaly:{name}:{SCAN}", "anomaly", body, created_at, symbol=name, estimated=("derivatives",))
 
 
 def system(*, created_at: int = SCAN) -> Alert:
     """Return a word about Sevengate itself."""
+    headline = "⚠ No data from the exchange for 60 s"
+    body = SystemBody(code="stale data", headline=headline, lines=("REST takes over.",))
+    return _alert(f"system:stale data:{SCAN}", "system", body, created_at, scan_id=0)
+
+
+def _alert(
+    alert_id: str, kind: AlertKind, body: AlertBody, created_at: int, *, scan_id: int = SCAN, **more: Any
+) -> Alert:
+    """Return *body* as an alert of the sample's scan."""
     return Alert(
-        alert_id=f"system:stale data:{SCAN}",
-        kind="system",
-        body=SystemBody(
-            code="stale data", headline="⚠ No data from the exchange for 60 s", lines=("REST takes over.",)
-        ),
-        occurred_at=SCAN,
+        alert_id=alert_id,
+        kind=kind,
+        body=body,
+        occurred_at=scan_id or SCAN,
         created_at=created_at,
+        scan_id=scan_id,
+        **more,
     )

@@ -88,6 +88,16 @@ def price(value: float | None, tick_size: float = 0.0) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def common_tick(*values: float) -> float:
+    """Return the tick with which *values* are told apart and stand under each other with the same decimals."""
+    return 10.0 ** -max((len(price(value).partition(".")[2]) for value in values), default=0)
+
+
+def signed(value: float) -> str:
+    """Return a result in multiples of the risk, with its sign."""
+    return f"{value:+.2f} R".replace("-", "−")
+
+
 def percent(fraction: float | None, decimals: int = 1) -> str:
     """Return a signed percentage."""
     return "–" if fraction is None else f"{fraction * 100:+.{decimals}f} %".replace("-", "−")
@@ -148,11 +158,11 @@ def _signal(body: SignalBody, alert: Alert) -> tuple[str, Sequence[str]]:
 
 @_words.register
 def _lifecycle(body: LifecycleBody, alert: Alert) -> tuple[str, Sequence[str]]:
-    result = f"{body.result_r:+.2f} R".replace("-", "−")
+    result, tick = signed(body.result_r), common_tick(body.entry, body.stop, body.target, body.price)
     lines = [
-        f"{body.side.upper()} from {price(body.entry)}, now {price(body.price)}: {result} before costs",
-        f"Best {body.best_r:+.2f} R, worst {body.worst_r:+.2f} R".replace("-", "−"),
-        f"Stop {price(body.stop)} · target {price(body.target)}",
+        f"{body.side.upper()} from {price(body.entry, tick)}, now {price(body.price, tick)}: {result} before costs",
+        f"Best {signed(body.best_r)}, worst {signed(body.worst_r)}",
+        f"Stop {price(body.stop, tick)} · target {price(body.target, tick)}",
         body.reason,
         "A tick told it; the closed bar has yet to confirm." if body.early else "",
     ]

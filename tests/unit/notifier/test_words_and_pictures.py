@@ -7,15 +7,16 @@ import io
 import msgspec
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont, features
 
 from services.notifier import samples
 from services.notifier.candles import round_prices, spread
-from services.notifier.canvas import Canvas, font, theme_of
+from services.notifier.canvas import Canvas, theme_of
 from services.notifier.card import card_of
 from services.notifier.channels.discord import escape, payload
 from services.notifier.channels.outcome import Outgoing
-from services.notifier.text import CAPTION, Text, price, text_of, units
+from services.notifier.fonts import ABSENT, face_of, font, runs
+from services.notifier.text import CAPTION, Text, common_tick, price, text_of, units
 from shared.contracts import Alert
 from shared.settings import RuntimeSettings
 
@@ -42,12 +43,32 @@ def test_a_card_is_sharp_and_small(name: str, theme: str) -> None:
     assert len(data) < 150_000
 
 
-def test_characters_outside_latin_have_glyphs() -> None:
-    """币安人生 is drawn by a font that has it: no two of its characters look like the missing one."""
-    shown = {bytes(font(20, 700, True).getmask(mark)) for mark in "币安人生한あ"}
-    missing = bytes(font(20, 700, True).getmask("\U000e0fff"))
-    assert len(shown) == 6
-    assert missing not in shown
+@pytest.mark.parametrize("name", ["币安人生", "한국", "あア", "دوجكوين", "น้ำเหรียญ", "हिन्दी", "Ωλ", "Жук", "₿é"])
+def test_every_character_of_a_name_has_a_glyph(name: str) -> None:
+    """One font draws the whole name, and none of its characters is the box of a missing one."""
+    ((text, face),) = runs(name)
+    assert text == name
+    box = bytes(font(face, 20, 700).getmask(ABSENT))
+    assert box not in {bytes(font(face, 20, 700).getmask(mark)) for mark in name}
+
+
+@pytest.mark.skipif(not features.check("raqm"), reason="FriBiDi is not installed: letters are not joined")
+@pytest.mark.parametrize("name", ["دوجكوين", "हिन्दी", "น้ำ"])
+def test_letters_that_depend_on_their_neighbours_are_joined(name: str) -> None:
+    """Arabic runs from right to left, Devanagari and Thai put signs above and before: not letter after letter."""
+    ((_, face),) = runs(name)
+    used = font(face, 20, 700)
+    assert used.getlength(name) != sum(used.getlength(mark) for mark in name)
+    unshaped = ImageFont.truetype(used.path, used.size, layout_engine=ImageFont.Layout.BASIC)
+    assert used.getbbox(name) != unshaped.getbbox(name)
+
+
+def test_a_name_in_two_scripts_changes_the_font_and_an_unknown_sign_is_spelled() -> None:
+    """The quote beside the coin is Inter's; what no font has is its code point rather than a box."""
+    assert [text for text, _ in runs("币安人生USDT")] == ["币安人生", "USDT"]
+    assert [text for text, _ in runs("دوجUSDT")] == ["دوج", "USDT"]
+    assert "".join(text for text, _ in runs("𐎠X")) == "[103A0]X"
+    assert face_of("\U000103a0") is None
 
 
 def test_a_card_without_bars_levels_or_figures_is_drawn() -> None:
@@ -120,6 +141,13 @@ def test_labels_keep_their_distance() -> None:
     moved = spread([50.0, 52.0, 51.0, 98.0], 18, 10, 90)
     assert np.diff(sorted(moved)).min() >= 18 - 1e-9
     assert max(moved) <= 90
+
+
+def test_prices_that_stand_together_have_the_same_decimals() -> None:
+    """142 beside 146.6 is 142.0."""
+    tick = common_tick(142.0, 146.6)
+    assert [price(value, tick) for value in (142.0, 146.6)] == ["142.0", "146.6"]
+    assert price(95_000.0, common_tick(95_000.0, 96_000.0)) == "95,000"
 
 
 def test_grid_prices_are_round() -> None:
