@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from services.fetcher.fetcher import NAME, Fetcher
+from services.fetcher.fetcher import Fetcher
+from services.fetcher.journal import NAME
 from shared.bus import Lease, RedisBus
 from shared.service import Service, lead, run
 

@@ -1,0 +1,117 @@
+"""The sweep of the futures data and the books, spread over the interval before a close."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+
+from services.fetcher.binance.rest import BinanceRest, FeedError, RefusedError
+from services.fetcher.budget import BlockedError
+from services.fetcher.derivatives import HELD_POINTS, Series
+from services.fetcher.listing import Listing
+from services.fetcher.market import Market
+from shared import metrics
+from shared.contracts import SCAN_MS, Floats
+
+FIRST_MS: Final = 75_000  #: after the open: by then the newest points are out
+BOOKS_BEFORE_MS: Final = 18_000  #: before the close
+BOOKS_SPREAD_MS: Final = 12_000
+CALM_MS: Final = 15_000  #: between the last of the futures data and the first book
+AT_ONCE: Final = 250  #: symbols; more are swept over three scans
+
+Ask = Callable[..., Awaitable[tuple[Floats, Floats]]]
+Job = tuple[int, Callable[[str, int], Awaitable[None]], str]  #: when it is due, what, of which symbol
+
+log = structlog.get_logger()
+
+
+class Sweep:
+    """Asks for contracts, futures data and books, each when it is due."""
+
+    def __init__(self, market: Market, rest: BinanceRest, listing: Listing) -> None:
+        self.done_for = 0  #: the scan whose sweep is done
+        self._market = market
+        self._clock = market.clock
+        self._rest = rest
+        self._listing = listing
+
+    async def follow(self) -> None:
+        """Sweep for the next scan, if that has not been done."""
+        close = self._market.next_close
+        if self.done_for >= close:
+            await asyncio.sleep(0.01)
+            return
+        await self._sweep(close)
+        self.done_for = max(self.done_for, close)
+        self._market.moved.set()
+
+    async def _sweep(self, close: int) -> None:
+        with contextlib.suppress(FeedError, BlockedError):
+            await self._listing.refresh_instruments()
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            for due, job, symbol in self._jobs(close):
+                if self._clock.now() < due:
+                    await self._clock.until(due)
+                tasks.append(asyncio.ensure_future(job(symbol, close)))
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    def _jobs(self, close: int) -> list[Job]:
+        """Return what is to be asked for, in order of time."""
+        symbols = [symbol for symbol in self._market.selection.held if symbol in self._market.coins]
+        shares = 3 if len(symbols) > AT_ONCE else 1
+        turn = (close // SCAN_MS) % shares
+        swept = [symbol for number, symbol in enumerate(symbols) if number % shares == turn]
+        books_at = close - self._books_before()
+        first = close - SCAN_MS + FIRST_MS
+        step = max(0, books_at - CALM_MS - first) / max(1, len(swept))
+        jobs: list[Job] = [(first + int(step * number), self._futures, symbol) for number, symbol in enumerate(swept)]
+        # in lockstep the clock makes one stop before the close: all books are asked for then
+        step = (BOOKS_SPREAD_MS if self._clock.speed else 0) / max(1, len(symbols))
+        jobs += [(books_at + int(step * number), self._book, symbol) for number, symbol in enumerate(symbols)]
+        return jobs
+
+    def _books_before(self) -> int:
+        """Return how long before the close the books are asked for: earlier where the clock runs fast."""
+        speed = self._clock.speed
+        return BOOKS_BEFORE_MS if speed <= 1 else int(min(SCAN_MS * 0.6, BOOKS_BEFORE_MS * speed))
+
+    async def _futures(self, symbol: str, close: int) -> None:
+        """Bring open interest and ratios of *symbol* up to five minutes before *close*."""
+        coin = self._market.coins.get(symbol)
+        if coin is None or not coin.instrument.tradable:
+            return
+        held = coin.derivatives
+        kinds: list[tuple[Series, Ask]] = [
+            (held.open_interest, self._rest.open_interest),
+            (held.global_ratio, self._rest.global_ratio),
+            (held.top_ratio, self._rest.top_ratio),
+        ]
+        await asyncio.gather(*(self._series(symbol, series, ask, close) for series, ask in kinds))
+
+    async def _series(self, symbol: str, series: Series, ask: Ask, close: int) -> None:
+        lacking = (close - series.newest()) // SCAN_MS + 2
+        try:
+            series.merge(*await ask(symbol, limit=int(min(HELD_POINTS, max(3, lacking)))))
+        except RefusedError:
+            metrics.FEED_FAULTS.labels("derivatives refused").inc()
+        except (FeedError, BlockedError) as error:
+            metrics.FEED_FAULTS.labels("derivatives absent").inc()
+            log.debug("a series cannot be had", symbol=symbol, error=str(error))
+
+    async def _book(self, symbol: str, _close: int) -> None:
+        coin = self._market.coins.get(symbol)
+        if coin is None or not coin.instrument.tradable:
+            return
+        try:
+            coin.depth = await self._rest.depth(symbol, estimated="depth" in coin.instrument.estimated)
+        except (FeedError, BlockedError) as error:
+            metrics.FEED_FAULTS.labels("book absent").inc()
+            log.debug("a book cannot be had", symbol=symbol, error=str(error))
