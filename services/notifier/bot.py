@@ -12,6 +12,7 @@ from telegram import BotCommand, Message, Update
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, TelegramError
 from telegram.ext import (
+    AIORateLimiter,
     Application,
     ApplicationBuilder,
     CallbackQueryHandler,
@@ -21,8 +22,9 @@ from telegram.ext import (
     filters,
 )
 
-from services.notifier.commands import HELP, Commands, HttpApi, Place, Reply
+from services.notifier.commands import HELP, Commands, Place, Reply
 from services.notifier.ledger import Ledger
+from services.notifier.rest import HttpApi
 from services.notifier.text import MESSAGE
 from shared.bus import Lease, RedisBus
 from shared.service import Service
@@ -74,7 +76,8 @@ class Bot:
         environment = self._service.environment
         url = environment.telegram_api_url.rstrip("/")
         builder = ApplicationBuilder().token(environment.telegram_token.get_secret_value())
-        application = builder.base_url(f"{url}/bot").base_file_url(f"{url}/file/bot").build()
+        builder = builder.base_url(f"{url}/bot").base_file_url(f"{url}/file/bot")
+        application = builder.rate_limiter(AIORateLimiter(max_retries=2)).build()
         application.add_handler(MessageHandler(filters.COMMAND, self._hear))
         application.add_handler(CallbackQueryHandler(self._press))
         application.add_error_handler(_failed)
@@ -91,14 +94,17 @@ class Bot:
                 await application.stop()
 
     async def _register(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
-        await application.bot.set_my_commands([BotCommand(name, text[:256]) for name, text in HELP.items()])
+        known = {"start": "this chat's id", **HELP}
+        await application.bot.set_my_commands([BotCommand(name, text[:256]) for name, text in known.items()])
 
-    async def _hear(self, update: Update, _: ContextTypes.DEFAULT_TYPE) -> None:
+    async def _hear(self, update: Update, context: ContextTypes.DEFAULT_TYPE) -> None:
         message = update.message
         if message is None or not message.text:
             return
-        name, *words = message.text.split()
-        name = name.removeprefix("/").split("@")[0].lower()
+        word, *words = message.text.split()
+        name, _, bot = word.removeprefix("/").lower().partition("@")
+        if bot and bot != context.bot.username.lower():
+            return  # said to another bot of the group
         place = await self.place_of(str(message.chat_id), message.message_thread_id)
         if name == "start":
             await _say(message, _welcome(message.chat_id, place))

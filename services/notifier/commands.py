@@ -6,26 +6,15 @@ import html
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
-import numpy as np
 
 from services.notifier.card import card_of
+from services.notifier.explained import alert_from
+from services.notifier.rest import Api, said
 from services.notifier.text import ARROWS, clock, number, price, segments
-from shared.contracts import (
-    Alert,
-    Analysis,
-    Fmqs,
-    Level,
-    Sentiment,
-    SignalBody,
-    TimeframeAnalysis,
-    TradeLevels,
-    Verdict,
-    pack,
-)
 
 HELP: Final = {
     "status": "how it is going",
@@ -43,7 +32,8 @@ HELP: Final = {
 }
 UNITS: Final = {"m": 60, "h": 3_600, "d": 86_400}
 LONGEST_MUTE_S: Final = 365 * 86_400
-SYMBOL: Final = re.compile(r"^[^\W_]{1,36}$")
+SYMBOL: Final = re.compile(r"^[^\x00-\x20\x7f/]{1,36}$")  #: whatever an exchange may call a coin
+PRICE: Final = re.compile(r"^\d{1,3}(,\d{3})*(\.\d{1,12})?$|^\d{1,12}(\.\d{1,12})?$", re.ASCII)
 HOURS: Final = re.compile(r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")
 
 
@@ -68,34 +58,6 @@ class Place:
     theme: str = "dark"
 
 
-class Api(Protocol):
-    """What the commands need of the API."""
-
-    async def get(self, path: str, **query: Any) -> Any: ...
-    async def send(self, method: str, path: str, body: Any = None) -> Any: ...
-
-
-class HttpApi:
-    """The API over HTTP."""
-
-    def __init__(self, url: str, key: str) -> None:
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._client = httpx.AsyncClient(base_url=url, headers=headers, timeout=10.0, trust_env=False)
-
-    async def get(self, path: str, **query: Any) -> Any:
-        response = await self._client.get(path, params=query)
-        response.raise_for_status()
-        return response.json()
-
-    async def send(self, method: str, path: str, body: Any = None) -> Any:
-        response = await self._client.request(method, path, json=body)
-        response.raise_for_status()
-        return response.json() if response.content else None
-
-    async def close(self) -> None:
-        await self._client.aclose()
-
-
 def symbol_of(text: str) -> str:
     """Return the pair that a person means: SOL is SOLUSDT."""
     name = text.strip().upper()
@@ -111,6 +73,13 @@ def seconds_of(text: str) -> int:
     if not 0 < seconds <= LONGEST_MUTE_S:
         raise Usage(f"{text!r} is not a time such as 30m, 2h or 1d")
     return seconds
+
+
+def price_of(text: str) -> float:
+    """Return the price in "100,000" or "0.0123"."""
+    if not PRICE.match(text):
+        raise Usage(f"{text!r} is not a price")
+    return float(text.replace(",", ""))
 
 
 def bold(text: str) -> str:
@@ -140,7 +109,7 @@ class Commands:
         except Usage as usage:
             return Reply(escape(usage))
         except httpx.HTTPStatusError as error:
-            return Reply(escape(_said(error)))
+            return Reply(escape(said(error)))
         except (httpx.HTTPError, OSError):
             return Reply("Sevengate's API does not answer now.")
 
@@ -210,14 +179,9 @@ class Commands:
         return await self._api.get(f"/api/explain/{quote(symbol_of(words[0]), safe='')}")
 
     async def _alert(self, words: Sequence[str], place: Place) -> Reply:
-        usage = "/alert SYMBOL above|below|crosses PRICE"
         if len(words) != 3 or words[1].lower() not in ("above", "below", "crosses"):
-            raise Usage(usage)
-        try:
-            wanted = float(words[2].replace(",", ""))
-        except ValueError as error:
-            raise Usage(usage) from error
-        body = {"symbol": symbol_of(words[0]), "condition": words[1].lower(), "value": wanted}
+            raise Usage("/alert SYMBOL above|below|crosses PRICE")
+        body = {"symbol": symbol_of(words[0]), "condition": words[1].lower(), "value": price_of(words[2])}
         made = await self._api.send("POST", "/api/price-alerts", body)
         return Reply(
             f"I tell you when {bold(made['symbol'])} is {made['condition']} {price(made['value'])}."
@@ -256,9 +220,7 @@ class Commands:
 
     async def _end_mutes(self, place: Place, symbol: str | None) -> int:
         """End this chat's mutes of *symbol*, all of them with None."""
-        items = (await self._api.get("/api/mutes"))["items"]
-        mine = [item for item in items if item["destination"] in place.destinations]
-        ending = [item for item in mine if symbol is None or item["symbol"] == symbol]
+        ending = [item for item in await self._mutes(place) if symbol is None or item["symbol"] == symbol]
         for item in ending:
             await self._api.send("DELETE", f"/api/mutes/{quote(item['mute_id'], safe='')}")
         return len(ending)
@@ -283,66 +245,26 @@ class Commands:
         await self._api.send("PATCH", "/api/config", patch)
 
     async def _settings(self, words: Sequence[str], place: Place) -> Reply:
-        found = await self._api.get("/api/config")
-        settings = found.get("settings") or found.get("value") or found
-        limits = settings.get("thresholds", {})
+        settings = (await self._api.get("/api/config"))["value"]
         lines = [bold("What is asked of a signal")]
-        lines += [f"{escape(name)}: {escape(value)}" for name, value in limits.items()]
-        lines += [f"coins: {settings.get('universe', {}).get('size', '–')}", f"time zone: {escape(place.timezone)}"]
+        lines += [f"{escape(name)}: {escape(_plain(value))}" for name, value in settings["thresholds"].items()]
+        lines += [f"coins: {settings['universe']['size']}", f"time zone: {escape(place.timezone)}"]
+        for name in place.destinations:
+            quiet = settings["destinations"].get(name, {}).get("quiet_hours")
+            lines.append(f"{bold(name)} quiet hours: " + (f"{quiet['start']}-{quiet['end']}" if quiet else "none"))
+        for mute in await self._mutes(place):
+            lines.append(f"muted: {escape(mute['symbol'] or 'everything')} until {_time(mute['until'], place)}")
         return Reply("\n".join(lines))
 
+    async def _mutes(self, place: Place) -> list[dict[str, Any]]:
+        """Return this chat's own mutes."""
+        items = (await self._api.get("/api/mutes"))["items"]
+        return [item for item in items if item["destination"] in place.destinations]
 
-def _said(error: httpx.HTTPStatusError) -> str:
-    """Return what the API said about a refusal."""
-    try:
-        detail = error.response.json().get("detail")
-    except (ValueError, AttributeError):
-        detail = None
-    return detail if isinstance(detail, str) else f"The API refused: {error.response.status_code}"
+
+def _plain(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _time(at: Any, place: Place) -> str:
     return clock(int(at), place.timezone) if at else "–"
-
-
-def alert_from(found: dict[str, Any]) -> Alert:
-    """Return the signal that `/api/explain` describes, for its card."""
-    fmqs, sentiment, chart = found.get("fmqs"), found.get("sentiment"), found.get("chart") or {}
-    analysis = Analysis(
-        symbol=found["symbol"],
-        scan_id=found["scan_id"],
-        settings_version=found.get("settings_version", 0),
-        side=found["side"],
-        score=found["score"],
-        confidence=found.get("confidence") or 0.0,
-        regime=found["regime"],
-        timeframes=tuple(TimeframeAnalysis(**item) for item in found.get("timeframes", ())),
-        fmqs=None if fmqs is None else Fmqs(value=fmqs, components={}),
-        levels=_levels(found.get("levels")),
-        strength=found.get("strength") or 0,
-        sentiment=None if sentiment is None else Sentiment(**sentiment),
-        chart=pack(np.array([chart[name] for name in CHART])) if chart else b"",
-    )
-    body = SignalBody(
-        signal_id="", side=found["side"], analysis=analysis, verdicts=tuple(Verdict(**item) for item in found["gates"])
-    )
-    return Alert(
-        alert_id=f"chart:{analysis.symbol}:{analysis.scan_id}",
-        kind="signal",
-        body=body,
-        occurred_at=analysis.scan_id,
-        created_at=analysis.scan_id,
-        symbol=analysis.symbol,
-        side=analysis.side,
-        estimated=tuple(found.get("estimated") or ()),
-    )
-
-
-CHART: Final = ("open_time", "open", "high", "low", "close", "volume")
-
-
-def _levels(found: dict[str, Any] | None) -> TradeLevels | None:
-    if found is None:
-        return None
-    walls = {name: tuple(Level(**item) for item in found.get(name) or ()) for name in ("supports", "resistances")}
-    return TradeLevels(**{**found, **walls})

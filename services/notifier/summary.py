@@ -11,8 +11,8 @@ import httpx
 import structlog
 from redis.exceptions import RedisError
 
-from services.notifier.commands import HttpApi
 from services.notifier.ledger import now_ms
+from services.notifier.rest import HttpApi
 from shared.bus import RedisBus
 from shared.contracts import Alert, Stream, SystemBody
 from shared.service import Service

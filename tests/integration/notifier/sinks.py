@@ -102,37 +102,40 @@ def hang(seconds: float) -> Answer:
 
 
 class BotApi(Sink):
-    """A Bot API server: messages get running numbers; what people say comes from `updates`."""
+    """A Bot API server: messages get running numbers; what people say comes from `updates`.
+
+    Like Telegram's own it forgets updates once a later one is asked for, and refuses a second poller.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.updates: list[dict[str, Any]] = []
         self.commands: list[str] = []
+        self.answered: list[str] = []  #: ids of the button presses that were answered
+        self.conflicts = 0  #: polls while another one was open
+        self._number = 0
+        self._polls = 0
 
-    def say(self, text: str, chat_id: int) -> None:
+    def say(self, text: str, chat_id: int, topic_id: int | None = None) -> None:
         """Let somebody write *text* in a chat."""
-        number = 1 + len(self.updates)
-        message = {
-            "message_id": number,
-            "date": 1_767_268_800,
-            "chat": {"id": chat_id, "type": "private"},
-            "text": text,
-            "entities": [{"type": "bot_command", "offset": 0, "length": len(text.partition(" ")[0])}],
-        }
-        self.updates.append({"update_id": number, "message": message})
+        command = {"type": "bot_command", "offset": 0, "length": len(text.partition(" ")[0])}
+        self._add("message", _message(chat_id, topic_id) | {"text": text, "entities": [command]})
 
-    def press(self, data: str, chat_id: int) -> None:
-        """Let somebody press a button under a message."""
-        number = 1 + len(self.updates)
-        chat = {"id": chat_id, "type": "private"}
+    def press(self, data: str, chat_id: int, topic_id: int | None = None) -> str:
+        """Let somebody press a button under a message; return the id of the press."""
         query = {
-            "id": str(number),
+            "id": f"press-{self._number + 1}",
             "from": {"id": 1, "is_bot": False, "first_name": "x"},
             "chat_instance": "x",
             "data": data,
-            "message": {"message_id": 9, "date": 1_767_268_800, "chat": chat, "text": "x"},
+            "message": _message(chat_id, topic_id) | {"text": "x"},
         }
-        self.updates.append({"update_id": number, "callback_query": query})
+        self._add("callback_query", query)
+        return str(query["id"])
+
+    def _add(self, kind: str, value: dict[str, Any]) -> None:
+        self._number += 1
+        self.updates.append({"update_id": self._number, kind: value})
 
     async def _take(self, request: web.Request) -> web.StreamResponse:
         method = request.path.rsplit("/", 1)[1]
@@ -144,12 +147,24 @@ class BotApi(Sink):
             result = {"id": 1, "is_bot": True, "first_name": "Seven", "username": "seven_bot"}
         elif method == "setMyCommands":
             self.commands = [item["command"] for item in json.loads(fields["commands"])]
+        elif method == "answerCallbackQuery":
+            self.answered.append(fields["callback_query_id"])
         elif method == "getUpdates":
-            after = int(fields.get("offset", "0"))
-            result = [item for item in self.updates if item["update_id"] >= after]
-            if not result:
-                await asyncio.sleep(0.1)
+            if self._polls:
+                self.conflicts += 1
+                return await refuse(409, "Conflict: terminated by other getUpdates request")(request)
+            result = await self._poll(int(fields.get("offset", "0")))
         return web.json_response({"ok": True, "result": result})
+
+    async def _poll(self, after: int) -> list[dict[str, Any]]:
+        self._polls += 1
+        try:
+            self.updates = [item for item in self.updates if item["update_id"] >= after]
+            if not self.updates:
+                await asyncio.sleep(0.1)
+            return self.updates
+        finally:
+            self._polls -= 1
 
     @property
     def calls(self) -> list[tuple[str, dict[str, str]]]:
@@ -159,6 +174,12 @@ class BotApi(Sink):
         number = 100 + len(self.received)
         chat = {"id": -100, "type": "supergroup", "title": "x"}
         return web.json_response({"ok": True, "result": {"message_id": number, "date": 1_767_268_800, "chat": chat}})
+
+
+def _message(chat_id: int, topic_id: int | None) -> dict[str, Any]:
+    chat = {"id": chat_id, "type": "private" if chat_id > 0 else "supergroup", "title": "x"}
+    topic = {"message_thread_id": topic_id, "is_topic_message": True} if topic_id else {}
+    return {"message_id": 9, "date": 1_767_268_800, "chat": chat, **topic}
 
 
 def refuse(code: int, description: str, **parameters: Any) -> Answer:

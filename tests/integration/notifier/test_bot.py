@@ -1,112 +1,232 @@
-"""The bot against a Bot API server and an API, both local."""
+"""The bot's every command and button: a Bot API server on one side, the real API with its stores on the other."""
 
 from __future__ import annotations
 
 import asyncio
+import io
 import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
-from aiohttp import web
+import pytest_asyncio
+from PIL import Image
 
-from services.notifier import samples
-from services.notifier.payload import plain
-from tests.integration.notifier.conftest import LOCAL, Stage
-from tests.integration.notifier.sinks import Sink
+from services.terminal.stores import free_port
+from shared.contracts import PriceTick, Stream
+from tests.integration.api import facts
+from tests.integration.notifier.conftest import TOKEN, Stage
+from tests.integration.notifier.sinks import Received, refuse
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
-HERE, ELSEWHERE = 42, 666
+HERE, GROUP, TOPIC, ELSEWHERE = 42, -100_777, 7, 666
+KEY = "k" * 43
+HOSTILE = "<B>&XUSDT"
+CONFIG = """
+destinations:
+  phone: {channel: telegram, chat_id: "42"}
+  desk: {channel: telegram, chat_id: "-100777", topic_id: 7}
+routes:
+  - {destinations: [phone, desk]}
+"""
 
 
-class FakeApi(Sink):
-    """The API's answers that the bot asks for."""
+class Talk:
+    """A chat with the bot, and a look behind it into the API."""
 
-    async def accept(self, request: web.Request) -> web.StreamResponse:
-        match request.method, request.path:
-            case "GET", "/api/explain/SOLUSDT":
-                return web.json_response(explanation())
-            case "GET", "/api/signals":
-                row = {
-                    "symbol": "<b>USDT",
-                    "side": "long",
-                    "entry": 1.0,
-                    "stop": 0.9,
-                    "target": 1.2,
-                    "scan_id": samples.SCAN,
-                }
-                return web.json_response({"items": [row]})
-            case "GET", "/api/mutes":
-                return web.json_response({"items": [{"mute_id": "m1", "symbol": "SOLUSDT", "destination": "phone"}]})
-            case "POST", "/api/price-alerts":
-                body = await request.json()
-                return web.json_response(body | {"price_alert_id": "p9"}, status=201)
-            case "GET", _:
-                return web.json_response({"detail": "nothing is known of it"}, status=404)
-        return web.Response(status=204)
+    def __init__(self, stage: Stage, api: httpx.AsyncClient) -> None:
+        self.stage, self.api = stage, api
+
+    async def ask(self, text: str, chat_id: int = HERE, topic_id: int | None = None) -> Received:
+        """Write *text* and return what the bot answers."""
+        return await self._answer(lambda: self.stage.bot_api.say(text, chat_id, topic_id))
+
+    async def press(self, data: str, chat_id: int = HERE, topic_id: int | None = None) -> Received:
+        """Press a button and return what the bot answers."""
+        return await self._answer(lambda: self.stage.bot_api.press(data, chat_id, topic_id))
+
+    async def _answer(self, say: Callable[[], object]) -> Received:
+        heard = len(self.stage.bot_api.received)
+        say()
+        await until(lambda: len(self.stage.bot_api.received) > heard)
+        return self.stage.bot_api.received[heard]
+
+    async def items(self, path: str) -> list[dict[str, Any]]:
+        """Return what the API lists at *path*."""
+        return list((await self.api.get(path)).json()["items"])
 
 
-def explanation() -> dict[str, Any]:
-    """Return `/api/explain` as the API shows it."""
-    analysis = samples.analysis()
-    found: dict[str, Any] = plain(analysis)
-    columns = samples.chart()
-    rows = memoryview(columns).cast("d", (6, len(columns) // 48)).tolist()
-    names = ("open_time", "open", "high", "low", "close", "volume")
-    return found | {
-        "fmqs": 66.0,
-        "outcome": "alerted",
-        "gates": [plain(verdict) for verdict in samples.verdicts()],
-        "chart": dict(zip(names, rows, strict=True)),
+async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        await asyncio.sleep(0.02)
+
+
+def words(answer: Received) -> str:
+    """Return the answer's text, which has to be Telegram HTML."""
+    assert answer.fields["parse_mode"] == "HTML"
+    return answer.fields.get("text") or answer.fields["caption"]
+
+
+@pytest_asyncio.fixture
+async def talk(idle_stage: Stage, fresh_database: str, tmp_path: Path) -> AsyncIterator[Talk]:
+    """The API with a recorded scan, one notifier, and a chat that is a destination."""
+    stage, port, config = idle_stage, free_port(), tmp_path / "config.yaml"
+    config.write_text(CONFIG)
+    stage.environment |= {
+        "SEVENGATE_DATABASE_URL": fresh_database,
+        "SEVENGATE_CONFIG": str(config),
+        "SEVENGATE_API_PORT": str(port),
+        "SEVENGATE_API_URL": f"http://127.0.0.1:{port}",
+        "SEVENGATE_API_KEY": KEY,
     }
+    stage.start("services.api")
+    headers = {"Authorization": f"Bearer {KEY}"}
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False) as api:
+        await _record(stage)
+        await _recorded(api)
+        stage.start("services.notifier")
+        await until(lambda: stage.bot_api.commands)
+        yield Talk(stage, api)
 
 
-async def heard(stage: Stage, count: int) -> list[dict[str, str]]:
-    """Wait for *count* answers of the bot."""
+async def _record(stage: Stage) -> None:
+    await stage.bus.publish(Stream.SCANS, [facts.opened(), facts.settled(symbols=3, passed=1)])
+    await stage.bus.publish(Stream.TICKS, [PriceTick(at=facts.SCAN, prices={"SOLUSDT": 100.0})])
+    refused = [facts.decision("DOGEUSDT", score=50.0), facts.decision(HOSTILE, score=40.0)]
+    await stage.bus.publish(Stream.DECISIONS, refused)
+    await stage.bus.publish(Stream.DECISIONS_PASSED, [facts.decision("SOLUSDT", passed=True)])
+    await stage.bus.publish(Stream.ALERTS, [facts.signal_alert("SOLUSDT"), facts.signal_alert(HOSTILE)])
+
+
+async def _recorded(api: httpx.AsyncClient) -> None:
+    """Wait until the API shows all of it."""
     deadline = time.monotonic() + 60
-    while len(stage.bot_api.calls) < count:
-        assert time.monotonic() < deadline, stage.bot_api.calls
+    while time.monotonic() < deadline:
+        try:
+            signals, top = (await api.get("/api/signals")).json(), (await api.get("/api/top")).json()
+            status = (await api.get("/api/status")).json()
+        except (httpx.HTTPError, ValueError):
+            await asyncio.sleep(0.1)
+            continue
+        if len(signals.get("items", ())) == 2 and len(top["items"]) == 3 and status["last_scan"]:
+            return
         await asyncio.sleep(0.05)
-    return [fields for _, fields in stage.bot_api.calls]
+    pytest.fail("the API did not record")
 
 
-async def test_the_bot_answers_its_chats_and_changes_through_the_api(idle_stage: Stage) -> None:
-    """Commands and buttons of an allowed chat are answered; another chat only learns its id."""
-    stage, api = idle_stage, FakeApi()
-    await api.start()
-    stage.environment |= {"SEVENGATE_API_URL": api.url, "SEVENGATE_API_KEY": "k" * 32}
-    await stage.route(phone={"channel": "telegram", "chat_id": str(HERE)}, house=stage.webhook(allow=LOCAL))
-    for text in (
-        "/start",
-        "/why sol",
-        "/signals",
-        "/alert BTC above 100000",
-        "/mute SOL 2h",
-        "/unmute SOL",
-        "/chart sol",
-    ):
-        stage.bot_api.say(text, HERE)
-    stage.bot_api.say("/status", ELSEWHERE)
-    stage.bot_api.say("/start", ELSEWHERE)
-    stage.bot_api.press("mute SOLUSDT", HERE)
-    stage.bot_api.press("mute SOLUSDT", ELSEWHERE)
-    stage.bot_api.say("/quiet 22:00-07:00", HERE)
+async def test_what_the_bot_shows_is_what_the_api_knows(talk: Talk) -> None:
+    """/help, /status, /top, /signals and /settings; whatever stands in a name is inert."""
+    help_ = words(await talk.ask("/help"))
+    commands = talk.stage.bot_api.commands
+    assert commands[0] == "start"
+    assert set(commands) == {"start", *(line[1:].split(":")[0] for line in help_.splitlines())}
+    status = words(await talk.ask("/status"))
+    assert "3 coins, 1 passed" in status
+    assert "database: ok" in status
+    top = words(await talk.ask("/top 2")).splitlines()
+    assert top[1:] == ["1. ▲ <b>SOLUSDT</b> 72 ▰▰▰▱▱ ✅", "2. ▲ <b>DOGEUSDT</b> 50 ▰▰▰▱▱ 6/7"]
+    assert "<b>&lt;B&gt;&amp;XUSDT</b> 40" in words(await talk.ask("/top"))
+    signals = words(await talk.ask("/signals"))
+    assert "<b>2 open signals</b>" in signals
+    assert "<b>SOLUSDT</b> from 100.5, stop 98, target 106" in signals
+    assert "<b>&lt;B&gt;&amp;XUSDT</b>" in signals
+    settings = words(await talk.ask("/settings"))
+    assert "score: 65.0" in settings
+    assert "squeeze_intervals: 15m, 1h" in settings
+    assert "<b>phone</b> quiet hours: none" in settings
+    assert TOKEN not in settings
+
+
+async def test_why_and_chart_explain_one_coin(talk: Talk) -> None:
+    """The seven gates in words, and the card of the newest scan as a picture; by command and by button."""
+    why = words(await talk.ask("/why doge"))
+    assert "<b>▲ DOGEUSDT long: rejected</b>" in why
+    assert "❌ persistence 1.00 against 1.00: not in the scan before" in why
+    assert why.count("✅") == 6
+    assert f"nothing is known of {'&lt;B&gt;USDT'}" in words(await talk.ask("/why <b>"))
+    assert words(await talk.ask("/why")) == "/why SYMBOL"
+    for chart in (await talk.ask("/chart SOL"), await talk.press("chart SOLUSDT")):
+        assert "<b>SOLUSDT</b> score 72, alerted" in words(chart)
+        assert Image.open(io.BytesIO(chart.files["photo"])).width == 1280
+    pressed = talk.stage.bot_api.press(f"why {HOSTILE}", HERE)
+    await until(lambda: pressed in talk.stage.bot_api.answered)
+    await until(lambda: "&lt;B&gt;&amp;XUSDT long" in words(talk.stage.bot_api.received[-1]))
+
+
+async def test_price_alerts_are_made_listed_and_removed(talk: Talk) -> None:
+    """What was asked for stands in the API until it is removed; a price that is none is refused in words."""
+    made = words(await talk.ask("/alert SOL above 100,000.5"))
+    (alert,) = await talk.items("/api/price-alerts")
+    assert (alert["symbol"], alert["condition"], alert["value"]) == ("SOLUSDT", "above", 100_000.5)
+    assert f"/alerts remove {alert['price_alert_id']}" in made
+    assert f"<code>{alert['price_alert_id']}</code>" in words(await talk.ask("/alerts"))
+    for wrong in ("nan", "-1", "1e9", "<i>"):
+        assert "is not a price" in words(await talk.ask(f"/alert SOL below {wrong}"))
+    assert "greater than 0" in words(await talk.ask("/alert SOL below 0"))
+    assert words(await talk.ask("/alert SOL sideways 5")) == "/alert SYMBOL above|below|crosses PRICE"
+    assert words(await talk.ask(f"/alerts remove {alert['price_alert_id']}")) == "Removed."
+    assert "<b>0 price alerts</b>" in words(await talk.ask("/alerts"))
+    assert "no such price alert" in words(await talk.ask("/alerts remove it"))
+
+
+async def test_mutes_and_quiet_hours_are_this_chats_alone(talk: Talk) -> None:
+    """/mute, the button, /unmute and /quiet change the destinations that are this chat, and no other."""
+    assert words(await talk.ask("/mute sol 2h")) == "<b>SOLUSDT</b> is muted here for 2h."
+    assert "for 4h" in words(await talk.press("mute DOGEUSDT", GROUP, TOPIC))
+    mutes = {item["symbol"]: item for item in await talk.items("/api/mutes")}
+    assert {symbol: item["destination"] for symbol, item in mutes.items()} == {"SOLUSDT": "phone", "DOGEUSDT": "desk"}
+    hours = (mutes["DOGEUSDT"]["until"] - mutes["SOLUSDT"]["until"]) / 3_600_000
+    assert 1.9 < hours < 2.1
+    assert "muted: SOLUSDT until" in words(await talk.ask("/settings"))
+    assert words(await talk.ask("/unmute DOGE")) == "0 mutes ended."
+    assert words(await talk.ask("/unmute")) == "1 mute ended."
+    assert "is not a time" in words(await talk.ask("/mute sol soon"))
+    assert "from 22:00 to 07:00 (UTC)" in words(await talk.ask("/quiet 22:00-07:00"))
+    shown = (await talk.api.get("/api/config")).json()["value"]["destinations"]
+    assert shown["phone"]["quiet_hours"] == {"start": "22:00", "end": "07:00", "kinds": []}
+    assert shown["desk"]["quiet_hours"] is None
+    assert words(await talk.ask("/quiet 30m")) == "Quiet here for 30m; a digest follows."
+    assert words(await talk.ask("/quiet off")) == "No quiet hours here."
+    assert [item["destination"] for item in await talk.items("/api/mutes")] == ["desk"]
+
+
+async def test_only_destinations_are_answered(talk: Talk) -> None:
+    """A stranger learns his chat's id and nothing else, by command or button; a topic is answered in its topic."""
+    assert "<code>42</code>. It is a destination" in words(await talk.ask("/start"))
+    for text in ("/status", "/mute SOL 2h", "/alert SOL above 5"):
+        talk.stage.bot_api.say(text, ELSEWHERE)
+    pressed = talk.stage.bot_api.press("mute SOLUSDT", ELSEWHERE)
+    stranger = await talk.ask("/start", ELSEWHERE)  # answered after everything before it
+    assert stranger.fields["chat_id"] == str(ELSEWHERE)
+    assert "<code>666</code>. It is not a destination yet." in words(stranger)
+    assert pressed in talk.stage.bot_api.answered
+    assert await talk.items("/api/mutes") == await talk.items("/api/price-alerts") == []
+    talk.stage.bot_api.say("/status@another_bot", HERE)
+    inside = await talk.ask("/help@Seven_Bot", GROUP, TOPIC)
+    assert (inside.fields["chat_id"], inside.fields["message_thread_id"]) == (str(GROUP), str(TOPIC))
+    assert "Unknown: /&lt;x&gt;" in words(await talk.ask("/<x>"))
+
+
+async def test_markup_that_telegram_refuses_is_said_plainly(talk: Talk) -> None:
+    """The answer comes as plain text rather than not at all."""
+    talk.stage.bot_api.answers.append(refuse(400, "Bad Request: can't parse entities"))
+    await talk.ask("/signals")
+    await until(lambda: len(talk.stage.bot_api.received) == 2)
+    assert "parse_mode" not in talk.stage.bot_api.received[1].fields
+
+
+async def test_one_of_two_notifiers_polls_and_the_other_takes_over(talk: Talk) -> None:
+    """Whoever holds the lease answers; killed, it is followed by the other, and each command is answered once."""
+    stage = talk.stage
+    first = stage.processes[-1]
     stage.start("services.notifier")
-    answers = await heard(stage, 10)
-    await asyncio.sleep(0.5)
-    texts = [fields.get("text", fields.get("caption", "")) for fields in answers]
-    assert [fields["chat_id"] for fields in answers].count(str(ELSEWHERE)) == 1
-    assert "It is not a destination yet" in next(
-        t for t, f in zip(texts, answers, strict=True) if f["chat_id"] == str(ELSEWHERE)
-    )
-    assert "▲ SOLUSDT long: alerted" in texts[1]
-    assert "✅ score" in texts[1]
-    assert "&lt;b&gt;USDT" in texts[2]
-    assert [name for name, _ in stage.bot_api.calls].count("sendPhoto") == 1
-    asked = [(got.path, got.fields) for got in api.received]
-    assert ("/api/mutes", {"seconds": "7200", "destination": "phone", "symbol": "SOLUSDT"}) in asked
-    assert ("/api/mutes", {"seconds": "14400", "destination": "phone", "symbol": "SOLUSDT"}) in asked
-    assert "/api/mutes/m1" in [path for path, _ in asked]
-    assert "/api/config" in [path for path, _ in asked]
-    assert {got.headers["Authorization"] for got in api.received} == {"Bearer " + "k" * 32}
-    assert "top" in stage.bot_api.commands
-    await api.stop()
+    for _ in range(5):
+        await talk.ask("/help")
+    first.kill()
+    assert "/status" in words(await talk.ask("/help"))
+    assert [name for name, _ in stage.bot_api.calls] == ["sendMessage"] * 6
+    assert stage.bot_api.conflicts == 0
