@@ -19,8 +19,7 @@ install_packages() {
   locked=$(digest $WEB/package-lock.json)
   [ "$(cat $WEB/node_modules/.sevengate-stamp 2>/dev/null || true)" = "$locked" ] && return 0
   say "installing the dashboard's packages"
-  # not `npm ci`: it wants the lock to name the binaries of every platform, even those nobody builds on
-  (cd $WEB && npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error) ||
+  (cd $WEB && npm ci --ignore-scripts --loglevel=error) ||
     fail "the dashboard's packages could not be installed: is the network there? Run 'make setup' again"
   printf '%s\n' "$locked" >$WEB/node_modules/.sevengate-stamp
 }
