@@ -6,9 +6,10 @@ the API publishes on `settings`; config.yaml has its shape, and every ◇ defaul
 
 from __future__ import annotations
 
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -89,6 +90,7 @@ class Feed(Section):
     grace_seconds: float = Field(default=3.0, gt=0, le=60)  #: wall time to wait for late bars after a close
     budget_share: float = Field(default=0.8, gt=0, le=1)  #: of the exchange's weight limit
     stale_seconds: float = Field(default=60.0, gt=0)  #: exchange clock: a stream without data is told and replaced
+    socket_hours: float = Field(default=23.5, gt=0, lt=24)  #: exchange clock: it ends sockets of 24 h itself
 
 
 class Thresholds(Section):
@@ -225,6 +227,20 @@ class WebhookDestination(WebDestination):
 class AppriseDestination(DestinationBase):
     channel: Literal["apprise"]
     url: SecretStr
+    allow: tuple[str, ...] = ()  #: networks of the LAN that may be called
+
+    @model_validator(mode="after")
+    def _may_be_called(self) -> AppriseDestination:
+        """Refuse a literal address; only a call tells where a name leads, and whether it is one at all."""
+        for network in self.allow:
+            ip_network(network, strict=False)
+        try:
+            address = ip_address(urlsplit(self.url.get_secret_value()).hostname or "")
+        except ValueError:
+            return self
+        if not addresses.permitted(address, self.allow):
+            raise ValueError(f"url: {address} is not public and not allowed")
+        return self
 
 
 Destination = Annotated[

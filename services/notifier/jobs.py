@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -146,20 +146,15 @@ class _Delivery:
         return False
 
     async def _wait(self) -> float | None:
-        """Return how long to wait for the parent's message or the chat's rate; None: go on."""
-        if not isinstance(self.destination, TelegramDestination):
-            return None
-        if await self._parent_to_come():
-            return PARENT_POLL_S
-        return await self._rate(self.destination.chat_id)
-
-    async def _rate(self, chat_id: str) -> float | None:
-        """Wait here for the chat's turn where it is near, which keeps the order; else return the seconds to it."""
-        patience = time.monotonic() + LONGEST_TURN_S
-        while (wait := await self.context.rates.wait(chat_id)) is not None:
-            if time.monotonic() + wait > patience:
-                return wait
-            await asyncio.sleep(wait)
+        """Return how long to wait for the parent's message or for the other side's pace; None: go on."""
+        rates = self.context.rates
+        match self.destination:
+            case TelegramDestination(chat_id=chat_id):
+                if await self._parent_to_come():
+                    return PARENT_POLL_S
+                return await _turn(lambda: rates.wait(chat_id))
+            case DiscordDestination() as room:
+                return await _turn(lambda: rates.held(discord.EVERYWHERE, discord.lane(room)))
         return None
 
     async def _parent_to_come(self) -> bool:
@@ -216,7 +211,7 @@ class _Delivery:
             case EmailDestination() as chosen:
                 return await email.send(outgoing, chosen)
             case DiscordDestination() as chosen:
-                return await discord.send(outgoing, chosen)
+                return await discord.send(outgoing, chosen, self.context.rates)
             case AppriseDestination() as chosen:
                 return await apprise.send(outgoing, chosen)
         raise NotDelivered("unknown channel")
@@ -300,6 +295,16 @@ class _Delivery:
     @property
     def _fingerprint(self) -> str:
         return fingerprint(self.destination, self.context.environment)
+
+
+async def _turn(left: Callable[[], Awaitable[float | None]]) -> float | None:
+    """Wait here for a turn that is near, which keeps the order; else return the seconds to it."""
+    patience = time.monotonic() + LONGEST_TURN_S
+    while (wait := await left()) is not None:
+        if time.monotonic() + wait > patience:
+            return wait
+        await asyncio.sleep(wait)
+    return None
 
 
 def fingerprint(destination: DestinationBase | None, environment: Environment) -> str:

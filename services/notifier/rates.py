@@ -46,9 +46,13 @@ class Rates:
         left = int(await self._take(keys=keys, args=arguments))
         return None if left <= 0 else left / 1_000
 
-    async def hold(self, chat_id: str, seconds: float) -> None:
-        """Tell the chat nothing for *seconds*: it said so itself."""
-        milliseconds = int(seconds * 1_000)
-        await self._bus.redis.set(
-            self._bus.key(f"rate:chat:{chat_id}"), now_ms() + milliseconds, px=max(1, milliseconds)
-        )
+    async def hold(self, lane: str, seconds: float) -> None:
+        """Tell *lane*, a chat or what else is counted together, nothing for *seconds*: it said so itself."""
+        until = now_ms() + int(seconds * 1_000)
+        await self._bus.redis.set(self._bus.key(f"rate:chat:{lane}"), until, px=max(1, int(seconds * 1_000)))
+
+    async def held(self, *lanes: str) -> float | None:
+        """Return the seconds until none of *lanes* is held any more; None when none is."""
+        found = await self._bus.redis.mget([self._bus.key(f"rate:chat:{lane}") for lane in lanes])
+        left = max(int(until) for until in (*found, 0) if until is not None) - now_ms()
+        return None if left <= 0 else left / 1_000

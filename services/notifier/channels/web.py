@@ -23,13 +23,20 @@ async def post(
     url: str, allow: Sequence[str], *, limit: float, headers: Mapping[str, str] | None = None, **body: Any
 ) -> httpx.Response:
     """Post to *url* at the address that was checked; return a 2xx answer, raise a typed outcome otherwise."""
+    return judge(await ask(url, allow, limit=limit, headers=headers, **body))
+
+
+async def ask(
+    url: str, allow: Sequence[str], *, limit: float, headers: Mapping[str, str] | None = None, **body: Any
+) -> httpx.Response:
+    """Post to *url* at the address that was checked; return whatever is answered."""
     try:
         target = await resolve(url, allow)
     except Forbidden as error:
         raise Rejected("forbidden address", str(error)) from error
     except OSError as error:
         raise Later("name not resolved", str(error)) from error
-    return judge(await _send(target, limit, headers or {}, body))
+    return await _send(target, limit, headers or {}, body)
 
 
 async def _send(target: Target, limit: float, headers: Mapping[str, str], body: Mapping[str, Any]) -> httpx.Response:
@@ -84,7 +91,7 @@ def judge(response: httpx.Response) -> httpx.Response:
     """Return a 2xx answer; raise what any other means."""
     if response.is_success:
         return response
-    raise refusal(response.status_code, response.text[:200], retry_after(response))
+    raise refusal(response.status_code, response.text[:200], seconds_of(response.headers.get("retry-after", "")))
 
 
 def refusal(status: int, detail: str, after: float | None) -> NotDelivered:
@@ -99,9 +106,8 @@ def refusal(status: int, detail: str, after: float | None) -> NotDelivered:
     return Rejected(reason, detail)
 
 
-def retry_after(response: httpx.Response) -> float | None:
-    """Return the seconds of ``Retry-After``, given as seconds or as a date."""
-    value = response.headers.get("retry-after", "")
+def seconds_of(value: str) -> float | None:
+    """Return the seconds of a ``Retry-After``, given as seconds or as a date; None without one."""
     try:
         return max(0.0, float(value))
     except ValueError:

@@ -90,15 +90,19 @@ class Stage:
             assert time.monotonic() < deadline, said
             await asyncio.sleep(0.02)
 
-    async def close(self) -> None:
+    def stop(self) -> None:
+        """End the processes, and wait for what they have to say."""
         for process in self.processes:
             process.terminate()
         for process in self.processes:
             try:
-                await asyncio.to_thread(process.wait, 15)
+                process.wait(15)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self.stop)
         await self.bus.close()
 
     def webhook(self, path: str = "/hook", sink: Sink | None = None, **more: Any) -> dict[str, Any]:
