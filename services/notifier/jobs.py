@@ -146,12 +146,12 @@ class _Delivery:
         return False
 
     async def _wait(self) -> float | None:
-        """Return how long to wait for the parent's message or for the other side's pace; None: go on."""
+        """Return how long to wait for the signal that this is the end of, or for the other side's pace."""
         rates = self.context.rates
+        if await self._parent_to_come():
+            return PARENT_POLL_S
         match self.destination:
             case TelegramDestination(chat_id=chat_id):
-                if await self._parent_to_come():
-                    return PARENT_POLL_S
                 return await _turn(lambda: rates.wait(chat_id))
             case DiscordDestination() as room:
                 return await _turn(lambda: rates.held(discord.EVERYWHERE, discord.lane(room)))
