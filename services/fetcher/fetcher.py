@@ -10,7 +10,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from services.fetcher.binance.rest import BinanceRest, FeedError
-from services.fetcher.binance.stream import Streams
+from services.fetcher.binance.streams import Streams
 from services.fetcher.budget import BlockedError, Ledger
 from services.fetcher.checks import Checks
 from services.fetcher.clock import ExchangeClock
@@ -42,7 +42,7 @@ class Fetcher:
         self.rest = BinanceRest(environment.binance_rest_url, self.ledger, self.clock)
         self.market = Market(self.clock)
         self.hearing = Hearing(self.market, bus, lease)
-        self.streams = Streams(environment.binance_ws_url, self.hearing)
+        self.streams = Streams(environment.binance_ws_url, self.hearing, self._socket_seconds)
         self.sentiment = FearAndGreed(environment.fear_greed_url)
         self.journal = Journal(bus, lease)
         self.listing = Listing(service, self.market, self.rest)
@@ -70,6 +70,10 @@ class Fetcher:
     def feed(self) -> Any:
         """The feed's settings of now."""
         return self.service.settings.settings.feed
+
+    def _socket_seconds(self) -> float:
+        """Return the age, in wall time, at which a socket is replaced."""
+        return float(self.feed.socket_hours * 3_600 / (self.clock.speed or 1.0))
 
     def _wishes(self) -> Any:
         """Return the settings that decide which coins are held, and how."""

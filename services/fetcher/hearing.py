@@ -7,7 +7,7 @@ import time
 from collections import deque
 from typing import Final
 
-from services.fetcher.binance.stream import Listener
+from services.fetcher.binance.frames import Listener
 from services.fetcher.derivatives import Mark
 from services.fetcher.market import Market
 from shared.bus import Bus, Lease

@@ -6,7 +6,7 @@ import asyncio
 from typing import Final
 
 from services.fetcher.binance.rest import BinanceRest
-from services.fetcher.binance.stream import Streams
+from services.fetcher.binance.streams import Streams
 from services.fetcher.derivatives import Mark
 from services.fetcher.hearing import Hearing
 from services.fetcher.market import Market

@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from services.fetcher import handler
-from services.fetcher.binance.stream import Streams
+from services.fetcher.binance.streams import Streams
 from services.fetcher.checks import Checks
 from services.fetcher.hearing import Hearing
 from services.fetcher.journal import Journal

@@ -54,6 +54,9 @@ def simulate(
         typer.Option(exists=True, file_okay=False, help="Folder of recorded five-minute bars, parquet or CSV."),
     ] = None,
     no_limits: Annotated[bool, typer.Option("--no-limits", help="Count requests, refuse none.")] = False,
+    socket_hours: Annotated[
+        float, typer.Option(min=0.01, help="Age, by the exchange's clock, at which a WebSocket is cut.")
+    ] = 24.0,
     fault: Annotated[
         list[str] | None, typer.Option(help="NAME[:SYMBOL][:SECONDS], may be repeated; the names are below.")
     ] = None,
@@ -65,7 +68,9 @@ def simulate(
         source, begin = prepare(symbols, seed, start, replay, lockstep=pace == 0)
     except (faults.UnknownFaultError, NoBarsError) as error:
         raise typer.BadParameter(str(error)) from error
-    options = Options(start=begin, speed=pace, limits=not no_limits, faults=played)
+    options = Options(
+        start=begin, speed=pace, limits=not no_limits, socket_ms=int(socket_hours * 3_600_000), faults=played
+    )
     uvloop.run(serve(source, options, host, port))
 
 

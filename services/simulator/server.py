@@ -18,7 +18,7 @@ from services.simulator.exchange import Exchange
 from services.simulator.faults import Faults, UnknownFaultError
 from services.simulator.limits import Admission, Limits, ban_message, retry_after
 from services.simulator.rest import RefusedRequestError, RestEndpoints
-from services.simulator.streams import Hub
+from services.simulator.streams import LIFETIME_MS, Hub
 from services.simulator.tape import Source
 
 _PAGE: Final = (
@@ -51,6 +51,7 @@ class Options:
     start: int  #: exchange clock, ms
     speed: float = 1.0  #: 0: lockstep
     limits: bool = True
+    socket_ms: int = LIFETIME_MS  #: exchange clock: older sockets are cut
     faults: tuple[tuple[str, str | None, float | None], ...] = ()
 
 
@@ -62,7 +63,7 @@ class Simulator:
         self.faults = Faults(self.clock, source.contracts[min(1, len(source.contracts) - 1)].symbol)
         self.exchange = Exchange(source, self.clock, self.faults)
         self.rest = RestEndpoints(self.exchange)
-        self.hub = Hub(self.clock, self.faults)
+        self.hub = Hub(self.clock, self.faults, options.socket_ms)
         self.conductor = Conductor(self.exchange, self.hub, self.rest)
         self.limits = Limits(enforced=options.limits)
         self._options = options
@@ -175,6 +176,7 @@ class Simulator:
             "depth_served": self.rest.depth_served,
             "connections": len(self.hub.connections),
             "connections_opened": self.hub.opened,
+            "connections_expired": self.hub.expired,
             "frames_sent": self.hub.sent,
             "kline_subscriptions": sum(stream.endswith("@kline_5m") for stream in self.hub.streams()),
             "closes": self.conductor.closes,

@@ -73,12 +73,13 @@ class Connection:
 class Hub:
     """All connections, found by stream."""
 
-    def __init__(self, clock: ExchangeClock, faults: Faults) -> None:
-        self._clock, self._faults = clock, faults
+    def __init__(self, clock: ExchangeClock, faults: Faults, lifetime_ms: int = LIFETIME_MS) -> None:
+        self._clock, self._faults, self._lifetime = clock, faults, lifetime_ms
         self.connections: set[Connection] = set()
         self._by_stream: dict[str, set[Connection]] = {}
         self.sent = 0
         self.opened = 0
+        self.expired = 0
         self.changed = asyncio.Event()  #: set whenever somebody subscribes
 
     def wanted(self, stream: str) -> bool:
@@ -100,11 +101,12 @@ class Hub:
             self.sent += 1
 
     def expire(self) -> None:
-        """Cut the connections that are 24 hours old by the exchange's clock."""
+        """Cut the connections that are too old by the exchange's clock: 24 hours unless told otherwise."""
         now = self._clock.now()
-        for connection in list(self.connections):
-            if now - connection.opened_at >= LIFETIME_MS:
-                connection.cut()
+        for connection in [one for one in self.connections if now - one.opened_at >= self._lifetime]:
+            connection.opened_at = now  # it is forgotten a little later
+            connection.cut()
+            self.expired += 1
 
     def cut_all(self) -> None:
         """Cut every connection."""

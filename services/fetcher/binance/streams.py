@@ -11,144 +11,25 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import aiohttp
 import msgspec
-import numpy as np
 import structlog
 
-from services.fetcher.binance.rest import decoder
-from services.fetcher.derivatives import Mark
+from services.fetcher.binance.frames import MARKS, TICKERS, Listener, hear, kline_stream
 from shared import metrics
-from shared.contracts import Floats
 
 BATCH: Final = 200  #: streams a socket, of the 1024 that the exchange allows
 NAMES_A_MESSAGE: Final = 100
 MESSAGE_GAP_S: Final = 0.15  #: ten messages a second are allowed
-LIFETIME_S: Final = 23.5 * 3_600
 OVERLAP_S: Final = 30.0  #: longest wait for a replacement's first frame
-SILENCE_S: Final = 30.0  #: wall time without any frame after which a socket is given up
-TICKERS: Final = "!ticker@arr"
-MARKS: Final = "!markPrice@arr@1s"
-CLOSED: Final = b'"x":true'
+SILENCE_S: Final = 30.0  #: wall time without any frame after which a socket is worth nothing
+FIRST_BACKOFF_S: Final = 0.1
+LONGEST_BACKOFF_S: Final = 10.0
 
 log = structlog.get_logger()
-
-
-class _Candle(msgspec.Struct):
-    t: int
-    T: int
-    i: str
-    o: float
-    h: float
-    l: float  # noqa: E741
-    c: float
-    v: float
-    q: float
-    V: float
-    x: bool
-
-
-class _KlineEvent(msgspec.Struct):
-    E: int
-    s: str
-    k: _Candle
-
-
-class _Ticker(msgspec.Struct):
-    s: str
-    c: float
-    E: int = 0
-    st: int = 1
-
-
-class _Mark(msgspec.Struct):
-    s: str
-    p: float
-    E: int = 0
-    i: float = 0.0
-    r: str = ""
-    T: int = 0
-    st: int = 1
-
-
-class _Frame(msgspec.Struct):
-    stream: str = ""
-    data: msgspec.Raw = msgspec.Raw(b"")
-
-
-_frame, _kline = decoder(_Frame), decoder(_KlineEvent)
-_tickers, _marks = decoder(list[_Ticker]), decoder(list[_Mark])
-
-
-class Listener:
-    """What the fetcher wants to hear; each call is quick and never waits."""
-
-    def closed_bar(self, symbol: str, bar: Floats, event_time: int) -> None:
-        """A five-minute bar has closed."""
-
-    def prices(self, event_time: int, prices: dict[str, float]) -> None:
-        """Last prices of those symbols that changed."""
-
-    def marks(self, event_time: int, marks: dict[str, Mark]) -> None:
-        """Mark prices of all symbols."""
-
-
-def kline_stream(symbol: str) -> str:
-    """Return the stream of *symbol*'s bars; upper-case names would be acknowledged and stay silent."""
-    return f"{symbol.lower()}@kline_5m"
-
-
-def hear(data: bytes, listener: Listener) -> None:
-    """Tell *listener* what a frame says.
-
-    Most kline frames are of open candles: they are left unparsed.  A frame that cannot be read is
-    counted and dropped; REST brings what it had.
-    """
-    try:
-        if b'@kline_5m"' in data[:80] or b'"kline"' in data[:120]:
-            if CLOSED in data:
-                _hear_kline(data, listener)
-            return
-        frame: _Frame = _frame.decode(data)
-        if frame.stream == TICKERS:
-            _hear_tickers(frame.data, listener)
-        elif frame.stream.startswith("!markPrice@arr"):
-            _hear_marks(frame.data, listener)
-        elif frame.stream:
-            metrics.FEED_FAULTS.labels("unknown stream").inc()
-    except (msgspec.DecodeError, ValueError):
-        metrics.FEED_FAULTS.labels("unreadable frame").inc()
-
-
-def _hear_kline(data: bytes, listener: Listener) -> None:
-    event: _KlineEvent = _kline.decode(_frame.decode(data).data)
-    candle = event.k
-    if candle.i != "5m" or not candle.x:
-        return
-    if event.E < candle.T:  # said to be closed before its time was over
-        metrics.FEED_FAULTS.labels("open candle").inc()
-        return
-    # the stream stamps the close, REST the open: the open time is the one key
-    values = (candle.t, candle.o, candle.h, candle.l, candle.c, candle.v, candle.q, candle.V)
-    listener.closed_bar(event.s, np.array(values, dtype=np.float64), event.E)
-
-
-def _hear_tickers(data: msgspec.Raw, listener: Listener) -> None:
-    rows: list[_Ticker] = _tickers.decode(data)
-    # since the merger of the markets COIN-M rows come along, with another st
-    prices = {row.s: row.c for row in rows if row.st == 1 and 0 < row.c < float("inf")}
-    if rows:
-        listener.prices(max(row.E for row in rows), prices)
-
-
-def _hear_marks(data: msgspec.Raw, listener: Listener) -> None:
-    rows: list[_Mark] = _marks.decode(data)
-    marks = {row.s: Mark(row.E, row.p, row.i, float(row.r) if row.r else None, row.T) for row in rows if row.st == 1}
-    if rows:
-        listener.marks(max(row.E for row in rows), marks)
 
 
 class Socket:
@@ -159,6 +40,7 @@ class Socket:
         self.names = tuple(names)
         self._listener = listener
         self.up = asyncio.Event()  #: set by the first frame with data
+        self.heard = False  #: ever, while `up` ends with the connection
         self.last_frame = time.monotonic()
 
     async def run(self, session: aiohttp.ClientSession) -> None:
@@ -194,6 +76,7 @@ class Socket:
                 continue
             self.last_frame = time.monotonic()
             if not self.up.is_set():
+                self.heard = True
                 self.up.set()
                 metrics.FEED_SOCKETS.inc()
             hear(data, self._listener)
@@ -202,13 +85,16 @@ class Socket:
 class Batch:
     """A fixed set of streams, kept up by one socket after another."""
 
-    def __init__(self, url: str, names: Sequence[str], listener: Listener, lifetime_s: float = LIFETIME_S) -> None:
+    def __init__(self, url: str, names: Sequence[str], listener: Listener, lifetime: Callable[[], float]) -> None:
         self.names = tuple(names)
         self._url = url
         self._listener = listener
-        self._lifetime = lifetime_s
+        self._lifetime = lifetime  #: after how much wall time a socket is replaced
         self._current: Socket | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._due = 0.0  #: monotonic
         self._replace = asyncio.Event()
+        self._heard_before = time.monotonic()  #: on the sockets before this one
         self.replaced = 0
 
     @property
@@ -218,8 +104,15 @@ class Batch:
 
     @property
     def silent_seconds(self) -> float:
-        """Wall time since the last frame."""
+        """Wall time since the last frame of the socket of now, or since it was opened."""
         return time.monotonic() - self._current.last_frame if self._current else 0.0
+
+    @property
+    def unheard_seconds(self) -> float:
+        """Wall time since the last frame on any socket."""
+        current = self._current
+        heard = current.last_frame if current is not None and current.heard else self._heard_before
+        return time.monotonic() - heard
 
     def replace(self, reason: str) -> None:
         """Open another socket and close this one when that has brought data."""
@@ -230,36 +123,56 @@ class Batch:
 
     async def run(self, session: aiohttp.ClientSession) -> None:
         """Keep the streams up until cancelled."""
-        old: asyncio.Task[None] | None = None
-        task: asyncio.Task[None] | None = None
         failures = 0
         try:
             while True:
-                self._replace.clear()
-                socket = Socket(self._url, self.names, self._listener)
-                task = asyncio.ensure_future(socket.run(session))
-                await _first(task, socket.up.wait(), OVERLAP_S)
-                if old is not None:
-                    await _end(old)
-                self._current, old = socket, task
-                if await self._until_due(task):
-                    failures = 0 if socket.last_frame > time.monotonic() - SILENCE_S else failures + 1
-                    old = None
-                    await asyncio.sleep(min(10.0, 0.1 * 2 ** min(failures, 7)) * random.uniform(0.5, 1.5))
+                await self._open(session)
+                if await self._ended():
+                    failures = 0 if self._current is not None and self._current.heard else failures + 1
+                    await asyncio.sleep(backoff(failures) * random.uniform(0.5, 1.5))
                 self.replaced += 1
         finally:
-            for left in {old, task} - {None}:
-                await _end(left)  # type: ignore[arg-type]
+            if self._task is not None:
+                await _end(self._task)
 
-    async def _until_due(self, task: asyncio.Task[None]) -> bool:
+    async def _open(self, session: aiohttp.ClientSession) -> None:
+        """Open a socket; the one before goes when this one has brought data, or when it brings none itself."""
+        self._replace.clear()
+        socket = Socket(self._url, self.names, self._listener)
+        task = asyncio.ensure_future(socket.run(session))
+        try:
+            await _first(task, socket.up.wait(), OVERLAP_S)
+        except asyncio.CancelledError:
+            await _end(task)
+            raise
+        if not socket.up.is_set() and self.up and self.silent_seconds < SILENCE_S:
+            await _end(task)  # a bird in the hand
+            self._due = time.monotonic() + OVERLAP_S
+            return
+        old, self._task = self._task, task
+        if self._current is not None and self._current.heard:
+            self._heard_before = self._current.last_frame
+        self._current = socket
+        self._due = time.monotonic() + self._lifetime() * random.uniform(0.97, 1.0)
+        if old is not None:
+            await _end(old)
+
+    async def _ended(self) -> bool:
         """Return when the socket is to be replaced; True when it has ended by itself."""
-        await _first(task, self._replace.wait(), self._lifetime * random.uniform(0.97, 1.0))
+        task = self._task
+        assert task is not None, "a socket is opened first"  # noqa: S101
+        await _first(task, self._replace.wait(), max(0.0, self._due - time.monotonic()))
         if not task.done():
             return False
         error = task.exception()
         metrics.FEED_FAULTS.labels("disconnected").inc()
         log.warning("a socket ended", error=repr(error) if error else "closed", streams=len(self.names))
         return True
+
+
+def backoff(failures: int) -> float:
+    """Return how long to wait, in seconds before jitter, after so many sockets in a row that brought nothing."""
+    return min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2.0 ** min(failures, 10))
 
 
 async def _first(task: asyncio.Task[None], other: Any, seconds: float) -> None:
@@ -278,19 +191,17 @@ async def _end(task: asyncio.Task[None]) -> None:
 class Streams:
     """All batches: the kline streams of the held symbols, and the two that bring all symbols."""
 
-    def __init__(self, url: str, listener: Listener, lifetime_s: float = LIFETIME_S) -> None:
+    def __init__(self, url: str, listener: Listener, lifetime: Callable[[], float]) -> None:
         self._url = f"{url.rstrip('/')}/market/stream"
         self._listener = listener
-        self._lifetime = lifetime_s
+        self._lifetime = lifetime
         self._batches: dict[tuple[str, ...], tuple[Batch, asyncio.Task[None]]] = {}
         self._session: aiohttp.ClientSession | None = None
-        self._symbols: tuple[str, ...] = ()
 
     async def hold(self, symbols: Sequence[str]) -> None:
         """Listen to *symbols*; batches that do not change stay as they are."""
         if self._session is None:
             self._session = aiohttp.ClientSession()
-        self._symbols = tuple(symbols)
         wanted: list[tuple[str, ...]] = [(TICKERS, MARKS)]
         kept = [names for names in self._batches if set(names) <= {kline_stream(symbol) for symbol in symbols}]
         held = {name for names in kept for name in names}
@@ -326,9 +237,10 @@ class Streams:
             if names & set(batch.names):
                 batch.replace(reason)
 
-    def replace_tickers(self) -> None:
-        """Replace the socket of prices and marks."""
-        self._batches[TICKERS, MARKS][0].replace("prices silent")
+    @property
+    def unheard_seconds(self) -> float:
+        """Wall time since the last frame of those streams that were silent the longest."""
+        return max((batch.unheard_seconds for batch in self.batches), default=0.0)
 
     async def close(self) -> None:
         for _, task in self._batches.values():
