@@ -1,6 +1,6 @@
-"""List what did not arrive, and send it again: ``python -m services.notifier.resend [ALERT_ID [DESTINATION]]``.
+"""List what did not arrive, and send it again; a finished job is kept for a day, and so long it can be.
 
-A finished job is kept for a day, and so long its alert can be sent again.
+Run as ``python -m services.notifier.resend [ALERT_ID [DESTINATION]]``; `./sevengate resend` does.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
+from redis.exceptions import RedisError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
@@ -19,6 +20,8 @@ from services.notifier.ledger import Ledger, now_ms
 from shared.bus import RedisBus
 from shared.contracts import Alert, SettingsChanged
 from shared.settings import Environment
+
+EXIT_UNUSABLE = 2
 
 
 @dataclass(frozen=True)
@@ -71,25 +74,37 @@ class Desk:
         self._connection.close()
 
 
-async def main(alert_id: str, destination: str) -> int:
+async def main(environment: Environment, alert_id: str, destination: str) -> int:
     """List, or send again what matches; return the exit status."""
-    desk = Desk(Environment())
+    desk = Desk(environment)
     try:
         missed = await desk.missed()
-        if not alert_id:
-            for item in missed:
-                print(f"{item.status:9} {item.destination:16} {item.alert.alert_id}")
-            print(f"{len(missed)} did not arrive")
-            return 0
-        chosen = [item for item in missed if item.alert.alert_id == alert_id and destination in ("", item.destination)]
-        for item in chosen:
-            await desk.again(item)
-            print(f"again: {item.alert.alert_id} to {item.destination}")
-        return 0 if chosen else 1
+        return await _again(desk, missed, alert_id, destination) if alert_id else _list(missed)
+    except (RedisError, OSError) as error:
+        print(f"The bus does not answer: {error}", file=sys.stderr)
+        return EXIT_UNUSABLE
     finally:
         await desk.close()
 
 
+def _list(missed: list[Missed]) -> int:
+    for item in missed:
+        print(f"{item.status:9} {item.destination:16} {item.alert.alert_id}")
+    print(f"{len(missed)} did not arrive")
+    return 0
+
+
+async def _again(desk: Desk, missed: list[Missed], alert_id: str, destination: str) -> int:
+    chosen = [item for item in missed if item.alert.alert_id == alert_id and destination in ("", item.destination)]
+    for item in chosen:
+        await desk.again(item)
+        print(f"again: {item.alert.alert_id} to {item.destination}")
+    if not chosen:
+        where = f" at {destination}" if destination else ""
+        print(f"{alert_id!r} is not among what did not arrive{where}; without arguments it is listed", file=sys.stderr)
+    return 0 if chosen else 1
+
+
 if __name__ == "__main__":
     words = [*sys.argv[1:], "", ""]
-    sys.exit(asyncio.run(main(words[0], words[1])))
+    sys.exit(asyncio.run(main(Environment(), words[0], words[1])))

@@ -25,8 +25,8 @@ EXIT_UNUSABLE = 2
 
 
 def sample_for(destination: str, at: int) -> Alert:
-    """Return a signal of this moment that goes to *destination* alone, and says that it is a test."""
-    made = samples.signal(created_at=at)
+    """Return a signal of this moment that goes to *destination* alone; its coin's name says that it is a test."""
+    made = samples.signal("TESTUSDT", created_at=at)
     return msgspec.structs.replace(
         made, alert_id=f"system:test:{destination}:{at}", occurred_at=at, scan_id=0, destinations=(destination,)
     )
@@ -63,6 +63,7 @@ async def _send(bus: RedisBus, outbox: Outbox, names: list[str]) -> int:
     after = await bus.last_id(Stream.DELIVERIES)
     at = time.time_ns() // 1_000_000
     waiting = {f"system:test:{name}:{at}": name for name in names}
+    trying: set[str] = set()
     for name in names:
         await asyncio.to_thread(outbox.put, sample_for(name, at), name)
     deadline, failed = time.monotonic() + WAIT_S, False
@@ -70,12 +71,14 @@ async def _send(bus: RedisBus, outbox: Outbox, names: list[str]) -> int:
         for _, entry_id, report in await bus.tail({Stream.DELIVERIES: after}, block_ms=500):
             after = entry_id
             if isinstance(report, DeliveryReport) and report.alert_id in waiting:
-                print(_line(report))
+                print(_line(report), flush=True)
+                trying.add(report.alert_id)
                 if report.status != "retrying":
                     del waiting[report.alert_id]
                     failed |= report.status != "sent"
-    for name in waiting.values():
-        print(f"{name}: no outcome within {WAIT_S:.0f} s; is the deliverer running?")
+    for alert_id, name in waiting.items():
+        tried = "is tried again later" if alert_id in trying else "is the deliverer running?"
+        print(f"{name}: not told within {WAIT_S:.0f} s; {tried}")
     return 1 if failed or waiting else 0
 
 

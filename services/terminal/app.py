@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import Coroutine
 from datetime import UTC, datetime
@@ -14,8 +15,8 @@ from urllib.parse import quote
 import typer
 
 from services.terminal import history
+from services.terminal.deliveries import resend, test_alert
 from services.terminal.indicators import indicators
-from services.terminal.test_alert import test_alert
 
 if TYPE_CHECKING:
     from shared.bus import RedisBus
@@ -185,7 +186,10 @@ def peek(
     if stream not in list(Stream):
         refuse(f"there is no stream {stream!r}; the streams are {', '.join(Stream)}")
     bus = local_bus()
-    for entry_id, message in on_bus(bus, peeking.newest(bus, Stream(stream), count)):
+    found = on_bus(bus, peeking.newest(bus, Stream(stream), count))
+    if not found and not as_json:
+        typer.echo(f"{stream} is empty: nothing has come yet, or all of it was read and removed")
+    for entry_id, message in found:
         typer.echo(peeking.as_json(entry_id, message) if as_json else peeking.in_line(entry_id, message))
 
 
@@ -221,7 +225,7 @@ def put_back(dead_id: Annotated[str, typer.Argument(help="The id that `list` sho
 
 async def _put_back(bus: RedisBus, dead_id: str) -> int:
     wanted = [letter.dead_id for letter in await bus.dead_letters()] if dead_id == "all" else [dead_id]
-    return sum([await bus.put_back(item) for item in wanted])
+    return sum([await bus.put_back(item) for item in wanted if re.fullmatch(r"\d{1,16}-\d{1,9}", item)])
 
 
 settings = typer.Typer(no_args_is_help=True, help="The running settings, by the API.")
@@ -320,3 +324,4 @@ def vars_of(item: Any) -> dict[str, Any]:
 app.add_typer(history.app, name="history")
 app.command()(indicators)
 app.command("test-alert")(test_alert)
+app.command()(resend)

@@ -114,7 +114,7 @@ class BotApi(Sink):
         self.answered: list[str] = []  #: ids of the button presses that were answered
         self.conflicts = 0  #: polls while another one was open
         self._number = 0
-        self._polls = 0
+        self._polls: list[web.Request] = []
 
     def say(self, text: str, chat_id: int, topic_id: int | None = None) -> None:
         """Let somebody write *text* in a chat."""
@@ -150,21 +150,21 @@ class BotApi(Sink):
         elif method == "answerCallbackQuery":
             self.answered.append(fields["callback_query_id"])
         elif method == "getUpdates":
-            if self._polls:
+            if any(poll.transport and not poll.transport.is_closing() for poll in self._polls):
                 self.conflicts += 1
                 return await refuse(409, "Conflict: terminated by other getUpdates request")(request)
-            result = await self._poll(int(fields.get("offset", "0")))
+            result = await self._poll(request, int(fields.get("offset", "0")))
         return web.json_response({"ok": True, "result": result})
 
-    async def _poll(self, after: int) -> list[dict[str, Any]]:
-        self._polls += 1
+    async def _poll(self, request: web.Request, after: int) -> list[dict[str, Any]]:
+        self._polls.append(request)
         try:
             self.updates = [item for item in self.updates if item["update_id"] >= after]
             if not self.updates:
                 await asyncio.sleep(0.1)
             return self.updates
         finally:
-            self._polls -= 1
+            self._polls.remove(request)
 
     @property
     def calls(self) -> list[tuple[str, dict[str, str]]]:

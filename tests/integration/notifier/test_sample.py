@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 
 import pytest
@@ -28,6 +29,11 @@ async def run(stage: Stage, *names: str, module: str = "services.notifier.sample
     return process.returncode, output.decode()
 
 
+async def command(stage: Stage, *words: str) -> tuple[int | None, str]:
+    """Run the launcher's command."""
+    return await run(stage, *words, module="services.terminal")
+
+
 async def test_a_sample_reaches_its_destination_even_when_parked(stage: Stage) -> None:
     """The outcome is told and the exit status follows it; a sample that succeeds ends the parking."""
     stage.sink.answers.append(status(410))
@@ -36,7 +42,9 @@ async def test_a_sample_reaches_its_destination_even_when_parked(stage: Stage) -
     assert (code, "rejected" in output) == (1, True), output
     code, output = await run(stage)
     assert (code, "house (webhook): sent" in output) == (0, True), output
-    assert (await run(stage, "shed"))[0] == 2
+    assert json.loads(stage.sink.received[-1].body)["symbol"] == "TESTUSDT"
+    code, output = await run(stage, "shed")
+    assert (code, "No destination is called 'shed'. There are: house." in output) == (2, True), output
 
 
 async def test_what_did_not_arrive_is_listed_and_sent_again(stage: Stage, fresh_signal: Alert) -> None:
@@ -45,10 +53,23 @@ async def test_what_did_not_arrive_is_listed_and_sent_again(stage: Stage, fresh_
     await stage.route(house=stage.webhook())
     await stage.tell(fresh_signal)
     await stage.until(lambda reports: [report.status for report in reports] == ["rejected"])
-    desk = "services.notifier.resend"
-    assert f"rejected  house            {fresh_signal.alert_id}" in (await run(stage, module=desk))[1]
-    assert (await run(stage, "no such alert", module=desk))[0] == 1
-    assert (await run(stage, fresh_signal.alert_id, module=desk))[0] == 0
+    assert f"rejected  house            {fresh_signal.alert_id}" in (await command(stage, "resend"))[1]
+    code, output = await command(stage, "resend", "no such alert")
+    assert (code, "is not among what did not arrive" in output) == (1, True), output
+    assert (await command(stage, "resend", fresh_signal.alert_id, "shed"))[0] == 1
+    assert (await command(stage, "resend", fresh_signal.alert_id, "house"))[0] == 0
     await stage.until(lambda reports: [report.status for report in reports] == ["rejected", "sent"])
-    assert "0 did not arrive" in (await run(stage, module=desk))[1]
+    assert "0 did not arrive" in (await command(stage, "resend"))[1]
     assert len(stage.sink.received) == 2
+
+
+async def test_mistakes_are_answered_in_words(idle_stage: Stage) -> None:
+    """No traceback: a bus without settings, a bus that is away, a dead letter that is none."""
+    code, output = await command(idle_stage, "test-alert")
+    assert (code, "no settings on the bus" in output) == (2, True), output
+    code, output = await command(idle_stage, "dead-letters", "put-back", "nosuch")
+    assert (code, "there is no dead letter 'nosuch'" in output) == (1, True), output
+    idle_stage.environment["SEVENGATE_REDIS_URL"] = "redis://127.0.0.1:1/0"
+    for words in (("test-alert",), ("resend",)):
+        code, output = await command(idle_stage, *words)
+        assert (code, "The bus does not answer" in output, "Traceback" in output) == (2, True, False), output

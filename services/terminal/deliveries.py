@@ -1,4 +1,4 @@
-"""`./sevengate test-alert [DESTINATION]`: send a real sample and say what came of it."""
+"""`./sevengate test-alert` and `resend`: the notifier's own programs, on the bus of the house that runs here."""
 
 from __future__ import annotations
 
@@ -17,6 +17,22 @@ def test_alert(  # not a test, whatever pytest's naming says
     destination: Annotated[str, typer.Argument(help="Its name in config.yaml; all destinations without one.")] = "",
 ) -> None:
     """Send a sample alert to DESTINATION, or to all, and wait for the outcome."""
+    _run("sample", destination)
+
+
+test_alert.__test__ = False  # type: ignore[attr-defined]
+
+
+def resend(
+    alert_id: Annotated[str, typer.Argument(help="Which one to send again; without it they are listed.")] = "",
+    destination: Annotated[str, typer.Argument(help="To this destination only.")] = "",
+) -> None:
+    """List what did not arrive in the last day, or send it again."""
+    _run("resend", alert_id, destination)
+
+
+def _run(program: str, *words: str) -> None:
+    """Run the notifier's *program* and end with its exit status."""
     surroundings = dict(os.environ)
     if not {"SEVENGATE_REDIS_URL", "SEVENGATE_REDIS_URL_FILE"} & surroundings.keys():
         url = running_redis(Environment().data_dir)
@@ -24,8 +40,5 @@ def test_alert(  # not a test, whatever pytest's naming says
             typer.echo("Nothing runs here (./sevengate demo or up), and SEVENGATE_REDIS_URL names no bus.", err=True)
             raise typer.Exit(2)
         surroundings["SEVENGATE_REDIS_URL"] = url
-    arguments = [sys.executable, "-m", "services.notifier.sample", *([destination] if destination else [])]
+    arguments = [sys.executable, "-m", f"services.notifier.{program}", *(word for word in words if word)]
     raise typer.Exit(subprocess.run(arguments, check=False, env=surroundings).returncode)
-
-
-test_alert.__test__ = False  # type: ignore[attr-defined]
