@@ -10,8 +10,10 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared import addresses
@@ -38,7 +40,7 @@ class Environment(BaseSettings):
     redis_url: str = "redis://127.0.0.1:6379/0"
     database_url: SecretStr = SecretStr("postgresql://127.0.0.1:5432/sevengate")
     api_key: SecretStr = SecretStr("")
-    api_url: str = "http://127.0.0.1:8710"  #: where the bot and the command line find the API
+    api_url: str = ""  #: where the bot and the command line find the API; empty: this machine's port
     api_host: str = "127.0.0.1"
     api_port: int = 8710
     api_hosts: str = ""  #: names, by comma, under which the API may be reached without a key
@@ -64,6 +66,11 @@ class Environment(BaseSettings):
                 if path and name not in values:
                     values[name] = Path(path).read_text(encoding="utf-8").strip()
         return values
+
+    @property
+    def api_address(self) -> str:
+        """Where the API is found from here."""
+        return (self.api_url or f"http://127.0.0.1:{self.api_port}").rstrip("/")
 
 
 class Section(BaseModel):
@@ -91,6 +98,7 @@ class Feed(Section):
     budget_share: float = Field(default=0.8, gt=0, le=1)  #: of the exchange's weight limit
     stale_seconds: float = Field(default=60.0, gt=0)  #: exchange clock: a stream without data is told and replaced
     socket_hours: float = Field(default=23.5, gt=0, lt=24)  #: exchange clock: it ends sockets of 24 h itself
+    rest_price_seconds: float = Field(default=30.0, ge=1)  #: exchange clock: between two polls with `rest_only`
 
 
 class Thresholds(Section):
@@ -279,6 +287,15 @@ class Presentation(Section):
     theme: Literal["dark", "light"] = "dark"
     daily_summary: str = Field(default="", pattern=r"^$|^([01]\d|2[0-3]):[0-5]\d$")
 
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"{name!r} is not a time zone such as Europe/Berlin") from error
+        return name
+
 
 class Recording(Section):
     """What the API keeps in Postgres."""
@@ -308,10 +325,14 @@ class RuntimeSettings(Section):
 
     @model_validator(mode="after")
     def _routes_lead_somewhere(self) -> RuntimeSettings:
-        for number, route in enumerate(self.routes, 1):
-            for name in route.destinations:
-                if name not in self.destinations:
-                    raise ValueError(f"route {number} names the destination {name!r}, which does not exist")
+        wrong = [
+            _mistake(("routes", number, "destinations", place), f"there is no destination {name!r}", name)
+            for number, route in enumerate(self.routes)
+            for place, name in enumerate(route.destinations)
+            if name not in self.destinations
+        ]
+        if wrong:
+            raise ValidationError.from_exception_data("routes", wrong)
         return self
 
     def thresholds_for(self, symbol: str) -> Thresholds:
@@ -326,6 +347,11 @@ class RuntimeSettings(Section):
         return _reveal(self.model_dump(mode="python"))  # type: ignore[no-any-return]
 
 
+def _mistake(place: tuple[str | int, ...], message: str, value: Any) -> InitErrorDetails:
+    """Return a mistake that is found by its place in the settings."""
+    return InitErrorDetails(type=PydanticCustomError("settings", message), loc=place, input=value)  # type: ignore[arg-type]
+
+
 def _reveal(value: Any) -> Any:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
@@ -338,4 +364,9 @@ def _reveal(value: Any) -> Any:
 
 def explain(error: ValidationError) -> list[str]:
     """Return one line for each mistake: where it is and what is wrong."""
-    return [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
+    return [f"{'.'.join(str(part) for part in item['loc'])}: {told(item['msg'])}" for item in error.errors()]
+
+
+def told(message: str) -> str:
+    """Return pydantic's message without the word for its kind."""
+    return message.removeprefix("Value error, ")

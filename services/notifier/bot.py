@@ -49,7 +49,7 @@ async def run_bot(service: Service, bus: RedisBus) -> None:
 
 
 async def _serve(service: Service, bus: RedisBus, lease: Lease) -> None:
-    api = HttpApi(service.environment.api_url, service.environment.api_key.get_secret_value())
+    api = HttpApi(service.environment.api_address, service.environment.api_key.get_secret_value())
     bot = Bot(service, Ledger(bus), Commands(api))
     try:
         async with bot.polling():

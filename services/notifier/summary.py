@@ -71,7 +71,7 @@ async def keep_summaries(service: Service, bus: RedisBus) -> None:
 
 
 async def _tell(service: Service, bus: RedisBus, day: str) -> bool:
-    api = HttpApi(service.environment.api_url, service.environment.api_key.get_secret_value())
+    api = HttpApi(service.environment.api_address, service.environment.api_key.get_secret_value())
     try:
         now = now_ms()
         found = await api.get("/api/signals", since=now - DAY_MS, limit=1_000)

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from services.terminal.house import running_api
 from shared.settings import Environment
 
 
@@ -18,7 +19,7 @@ def request(method: str, path: str, *, body: Any = None, query: dict[str, str] |
     environment = Environment()
     key = environment.api_key.get_secret_value()
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    url = environment.api_url.rstrip("/")
+    url = environment.api_url.rstrip("/") or running_api(environment.data_dir) or environment.api_address
     try:
         answer = httpx.request(method, f"{url}{path}", json=body, params=query, headers=headers, timeout=30.0)
     except httpx.HTTPError as error:

@@ -25,7 +25,8 @@ from services.terminal.supervisor import Supervisor
 
 WORKERS: Final = ("fetcher", "gatekeeper", "notifier", "notifier.deliverer")
 READY_SECONDS: Final = 60.0
-ADDRESS: Final = "redis-url"
+BUS_ADDRESS: Final = "redis-url"
+API_ADDRESS: Final = "api-url"
 
 
 class HouseError(Exception):
@@ -146,10 +147,9 @@ class House:
             **plan.environment,
         }
         await asyncio.gather(self._open_valkey(), self._open_postgres())
-        # so that `peek` and its like find the bus of the house that runs here
-        path = self.plan.folder / ADDRESS
-        path.touch(mode=0o600)
-        path.write_text(self.redis_url, encoding="utf-8")
+        # so that the other commands find the house that runs here
+        write_address(self.plan.folder / BUS_ADDRESS, self.redis_url)
+        write_address(self.plan.folder / API_ADDRESS, self.api_url)
 
     async def _open_valkey(self) -> None:
         if self.plan.redis_url:
@@ -213,7 +213,8 @@ class House:
         last = ("simulator", "valkey", "postgres")
         await self.supervisor.stop_all([name for name in self.supervisor.names() if name not in last])
         await self.supervisor.stop_all(last)
-        (self.plan.folder / ADDRESS).unlink(missing_ok=True)
+        for name in (BUS_ADDRESS, API_ADDRESS):
+            (self.plan.folder / name).unlink(missing_ok=True)
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -247,9 +248,24 @@ def empty(folder: Path, url: str) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
+def write_address(path: Path, address: str) -> None:
+    """Write *address*, which may carry a password, where only its owner reads it."""
+    path.touch(mode=0o600)
+    path.write_text(address, encoding="utf-8")
+
+
 def running_redis(data_dir: Path) -> str:
     """Return the address of the bus of the house that runs on *data_dir*, or of its demo; empty without one."""
+    return _address(data_dir, BUS_ADDRESS)
+
+
+def running_api(data_dir: Path) -> str:
+    """Return the address of the API of the house that runs on *data_dir*, or of its demo; empty without one."""
+    return _address(data_dir, API_ADDRESS)
+
+
+def _address(data_dir: Path, name: str) -> str:
     for folder in (data_dir, data_dir / "demo"):
         with suppress(OSError):
-            return (folder / ADDRESS).read_text(encoding="utf-8")
+            return (folder / name).read_text(encoding="utf-8")
     return ""
