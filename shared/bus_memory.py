@@ -298,6 +298,9 @@ class MemoryBus:
     async def fail(self, delivery: Delivery, error: str) -> None:
         self._errors[delivery.token] = error[:4_000]
 
+    async def put_aside(self, delivery: Delivery, error: str) -> None:
+        self._put_aside(delivery.token, error, delivery.tries)
+
     async def dead_letters(self) -> list[DeadLetter]:
         return list(self._dead.values())
 

@@ -17,17 +17,38 @@ class Held:
     opened: ScanOpened | None = None
     opened_wall: int = 0  #: when the bus got the first `ScanOpened`, or the first analysis before it
     entry_id: str = ""
-    analyses: dict[str, tuple[str, Analysis]] = field(default_factory=dict)  #: symbol -> (entry id, analysis)
-    tokens: list[Token] = field(default_factory=list)
+    analyses: dict[str, tuple[Delivery, Analysis]] = field(default_factory=dict)  #: by symbol
+    failed: set[str] = field(default_factory=set)  #: symbols whose analysis crashed its handler and was put aside
+    deliveries: list[Delivery] = field(default_factory=list)  #: doubles included
 
     @property
     def complete(self) -> bool:
-        """Whether every expected analysis is here."""
-        return self.opened is not None and all(symbol in self.analyses for symbol in self.opened.symbols)
+        """Whether every expected analysis is here, or will never be."""
+        known = self.analyses.keys() | self.failed
+        return self.opened is not None and known.issuperset(self.opened.symbols)
+
+    @property
+    def tokens(self) -> list[Token]:
+        """What is acknowledged when the scan settles."""
+        return [delivery.token for delivery in self.deliveries]
 
     def facts(self) -> dict[str, Analysis]:
         """Return the analyses by symbol."""
         return {symbol: analysis for symbol, (_, analysis) in self.analyses.items()}
+
+    def openings(self) -> list[Delivery]:
+        """Return what told that the scan opened."""
+        return [delivery for delivery in self.deliveries if isinstance(delivery.message, ScanOpened)]
+
+    def give_up(self, delivery: Delivery) -> None:
+        """Go on without *delivery*, which was put aside."""
+        self.deliveries.remove(delivery)
+        match delivery.message:
+            case Analysis(symbol=symbol):
+                del self.analyses[symbol]
+                self.failed.add(symbol)
+            case _:
+                self.opened = None
 
 
 class Inbox:
@@ -63,7 +84,7 @@ class Inbox:
 
     def _held(self, scan_id: int, delivery: Delivery) -> Held:
         held = self.scans.setdefault(scan_id, Held(scan_id))
-        held.tokens.append(delivery.token)
+        held.deliveries.append(delivery)
         return held
 
     def _open(self, delivery: Delivery, opened: ScanOpened) -> None:
@@ -78,8 +99,8 @@ class Inbox:
         """Keep the first analysis of a symbol, first in the stream's order whatever order it is read in."""
         held = self._held(analysis.scan_id, delivery)
         known = held.analyses.get(analysis.symbol)
-        if known is None or _order(delivery.token.entry_id) < _order(known[0]):
-            held.analyses[analysis.symbol] = (delivery.token.entry_id, analysis)
+        if known is None or _order(delivery.token.entry_id) < _order(known[0].token.entry_id):
+            held.analyses[analysis.symbol] = (delivery, analysis)
         if not held.opened_wall:
             held.opened_wall = delivery.sent_at
 
@@ -100,10 +121,9 @@ class Inbox:
     def expire(self, scan_id: int) -> None:
         """Turn the analyses of a scan that never opened into late ones."""
         held = self.scans.pop(scan_id)
-        by_id = {token.entry_id: token for token in held.tokens}
-        for entry_id, analysis in held.analyses.values():
-            self.late.append((Delivery(by_id.pop(entry_id), analysis), analysis))
-        self.done.extend(by_id.values())
+        late = list(held.analyses.values())
+        self.late += late
+        self.done += [delivery.token for delivery in held.deliveries if delivery not in [one for one, _ in late]]
 
 
 def _order(entry_id: str) -> tuple[int, int]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeVar
 
 import structlog
 from redis.exceptions import RedisError
@@ -14,10 +14,11 @@ from services.gatekeeper.domain import inhibition
 from services.gatekeeper.domain import state as states
 from services.gatekeeper.handler import Outcome, World
 from services.gatekeeper.inbox import Held, Inbox
+from services.gatekeeper.suspects import Suspects
 from shared import metrics
 from shared import service as base
 from shared.bus import Commit, CommitResult, Delivery, Lease, LeaseLost, StateChange, Token
-from shared.contracts import PriceTick, ScanOpened, StateRestored, Stream
+from shared.contracts import Analysis, PriceTick, ScanOpened, StateRestored, Stream
 from shared.service import Service
 
 NAME: Final = "gatekeeper"
@@ -27,6 +28,8 @@ COUNT: Final = 512  #: messages of each stream in one read
 BLOCK_MS: Final = 250
 RECENT_TICKS: Final = 120  #: kept to show them to signals that open late
 AUDIT_SECONDS: Final = 5.0
+
+T = TypeVar("T", PriceTick, Analysis)
 
 log = structlog.get_logger()
 
@@ -45,6 +48,7 @@ class Keeper:
         self.state = states.State()
         self.version = 0
         self.inbox = Inbox()
+        self.suspects = Suspects(service.bus)
         self.recent: list[PriceTick] = []
         self.caught_up = False
         self.ticks_caught_up = False
@@ -143,14 +147,40 @@ class Keeper:
 
     async def _ticks(self) -> None:
         """Take the ticks at once: labels are live."""
-        held = self.inbox.ticks
-        if not held:
-            return
+        await self._up_to_the_bad_one(list(self.inbox.ticks), self._take_ticks)
+
+    def _take_ticks(self, held: Sequence[tuple[Delivery, PriceTick]]) -> Outcome:
         down_before = self.active_since - 2_000
         ticks = [(tick, delivery.sent_at < down_before) for delivery, tick in held]
         outcome = handler.take_ticks(self.state, ticks, self._world())
         self.recent = [*self.recent, *(tick for _, tick in held)][-RECENT_TICKS:]
+        return outcome
+
+    async def _up_to_the_bad_one(
+        self, held: list[tuple[Delivery, T]], take: Callable[[Sequence[tuple[Delivery, T]]], Outcome]
+    ) -> None:
+        """Commit what *take* makes of *held*; where one of them crashes it, of what comes before that one.
+
+        What follows waits until the bad one is put aside: taken later, it would be old news.
+        """
+        if not held or await self._taken(held, take) is None:
+            return
+        for one in held:
+            if (error := await self._taken([one], take)) is not None:
+                if await self.suspects.failed(one[0], error):
+                    self.inbox.forget([one[0].token])
+                return
+
+    async def _taken(
+        self, held: list[tuple[Delivery, T]], take: Callable[[Sequence[tuple[Delivery, T]]], Outcome]
+    ) -> Exception | None:
+        """Commit what *take* makes of *held*; return what it raised."""
+        try:
+            outcome = take(held)
+        except Exception as error:
+            return error
         await self._commit(outcome, [delivery.token for delivery, _ in held])
+        return None
 
     async def _settled(self, held: Held) -> bool:
         """Settle *held* if it is time; return whether that was done."""
@@ -166,43 +196,70 @@ class Keeper:
             return True
         if not held.complete and not overdue:
             return False
-        await self._settle(held, held.opened, world, at_deadline=not held.complete)
+        try:
+            outcome = self._outcome(held, held.opened, held.facts(), world)
+        except Exception as error:
+            await self._blame(held, held.opened, world, error)
+            return False
+        await self._settle(held, outcome, world)
         return True
 
     def _opened_after(self, held: Held) -> bool:
         """Whether a later scan is complete while *held* was never opened: it will not be."""
         return any(later.complete for scan_id, later in self.inbox.scans.items() if scan_id > held.scan_id)
 
-    async def _settle(self, held: Held, opened: ScanOpened, world: World, *, at_deadline: bool) -> None:
-        before = self.state.signals
+    def _outcome(self, held: Held, opened: ScanOpened, analyses: Mapping[str, Analysis], world: World) -> Outcome:
+        """Return what comes of the scan with *analyses*, and of the ticks that were told while it waited."""
         outcome = handler.settle_scan(
             self.state,
             opened,
-            held.facts(),
+            analyses,
             world,
             opened_wall=held.opened_wall,
             entry_id=held.entry_id,
-            at_deadline=at_deadline,
+            at_deadline=not held.complete,
         )
-        fresh = frozenset(outcome.state.signals.keys() - before.keys())
+        fresh = frozenset(outcome.state.signals.keys() - self.state.signals.keys())
         missed = [(tick, False) for tick in self.recent if tick.at > held.scan_id]
-        if fresh and missed:
-            shown = handler.take_ticks(outcome.state, missed, world, only=fresh)
-            outcome = Outcome(shown.state, [*outcome.outputs, *shown.outputs])
+        if not fresh or not missed:
+            return outcome
+        shown = handler.take_ticks(outcome.state, missed, world, only=fresh)
+        return Outcome(shown.state, [*outcome.outputs, *shown.outputs])
+
+    async def _blame(self, held: Held, opened: ScanOpened, world: World, error: Exception) -> None:
+        """Find which analyses crash the handler alone; where none does, or none is needed, the scan itself is bad."""
+
+        def crash_of(analyses: Mapping[str, Analysis]) -> Exception | None:
+            try:
+                self._outcome(held, opened, analyses, world)
+            except Exception as raised:
+                return raised
+            return None
+
+        bad: list[tuple[Delivery, Exception]] = []
+        if crash_of({}) is None:
+            found = [(delivery, crash_of({symbol: one})) for symbol, (delivery, one) in held.analyses.items()]
+            bad = [(delivery, raised) for delivery, raised in found if raised is not None]
+        for delivery, raised in bad or [(delivery, error) for delivery in held.openings()]:
+            if await self.suspects.failed(delivery, raised):
+                held.give_up(delivery)
+                self.inbox.forget([delivery.token])
+        if held.opened is None:
+            self.inbox.expire(held.scan_id)
+
+    async def _settle(self, held: Held, outcome: Outcome, world: World) -> None:
         recent = self.state.progress.recent
         trim = {Stream.SNAPSHOTS: recent[-1].entry_id, Stream.ANALYSES: recent[-1].entry_id} if recent else {}
         trim = {stream: entry_id for stream, entry_id in trim.items() if entry_id}
         await self._commit(outcome, held.tokens, trim_before=trim, scan_id=held.scan_id)
-        metrics.SCANS.labels("deadline" if at_deadline else "complete").inc()
+        metrics.SCANS.labels("complete" if held.complete else "deadline").inc()
         metrics.SCAN_SECONDS.observe(max(0, world.now - held.opened_wall) / 1_000)
-        log.info("settled", scan=held.scan_id, analyses=len(held.analyses), at_deadline=at_deadline)
+        log.info("settled", scan=held.scan_id, analyses=len(held.analyses), at_deadline=not held.complete)
 
     async def _rest(self) -> None:
         """Record what came late, tell digests and silence, acknowledge what says nothing new."""
         if self.inbox.late:
-            late = list(self.inbox.late)
-            outcome = handler.take_late(self.state, [analysis for _, analysis in late], self._world())
-            await self._commit(outcome, [delivery.token for delivery, _ in late])
+            await self._up_to_the_bad_one(list(self.inbox.late), self._take_late)
         elif self.inbox.done:
             await self._commit(Outcome(self.state), [])
         await self._commit_if_new(handler.tell_digest(self.state, self._world()))
@@ -211,6 +268,9 @@ class Keeper:
         await self._commit_if_new(
             handler.watch_silence(self.state, self._world(), heard_wall=self.heard, limit_ms=limit)
         )
+
+    def _take_late(self, held: Sequence[tuple[Delivery, Analysis]]) -> Outcome:
+        return handler.take_late(self.state, [analysis for _, analysis in held], self._world())
 
     async def _commit_if_new(self, outcome: Outcome) -> None:
         if outcome.outputs or outcome.state is not self.state:

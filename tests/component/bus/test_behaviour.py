@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -119,6 +120,18 @@ async def test_five_tries_then_dead(world: World) -> None:
     assert sorted(both) == [False, True]
     assert [d.message for d in await world.bus.read("g", "c", [IN], block_ms=0)] == [opened(1)]
     assert await world.bus.dead_letters() == []
+
+
+async def test_what_a_handler_gives_up_is_put_aside_with_its_error_and_tries(world: World) -> None:
+    """Only a message that is still pending goes; put aside, it is pending no more."""
+    await world.bus.publish(IN, [opened(1), opened(2)])
+    bad, good = await world.bus.read("g", "c", [IN], block_ms=0)
+    await world.bus.commit(Commit(tokens=[good.token]))
+    for delivery in (bad, good):
+        await world.bus.put_aside(replace(delivery, tries=5), "boom")
+    [letter] = await world.bus.dead_letters()
+    assert (letter.entry_id, letter.error, letter.tries) == (bad.token.entry_id, "boom", 5)
+    assert (await world.bus.backlog(IN, "g")).pending == 0
 
 
 async def test_a_killer_takes_nobody_with_it(world: World) -> None:

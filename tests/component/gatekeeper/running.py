@@ -1,0 +1,92 @@
+"""A whole gatekeeper at a real bus, and what a test asks of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from services.gatekeeper.keeper import NAME, Keeper
+from shared.bus import RedisBus
+from shared.contracts import (
+    Message,
+    MutesChanged,
+    PriceAlert,
+    PriceAlertsChanged,
+    ScanSettled,
+    SettingsChanged,
+    StateRestored,
+    Stream,
+)
+from shared.service import Service, lead
+from shared.settings import Environment, RuntimeSettings
+from tests.chaos.faults import Faults, FaultyBus
+
+
+async def begin(bus: RedisBus, settings: RuntimeSettings | None = None, *asked: PriceAlert, version: int = 1) -> None:
+    """Publish what the API publishes on an empty bus."""
+    await bus.publish_settings(StateRestored(version=version))
+    await bus.publish_settings(MutesChanged(version=version, mutes=()))
+    await bus.publish_settings(PriceAlertsChanged(version=version, price_alerts=asked))
+    value = (settings or RuntimeSettings()).dump()
+    await bus.publish_settings(SettingsChanged(version=version, value=value, at=0))
+
+
+@asynccontextmanager
+async def gatekeeper(url: str, name: str = "one", *, speed: float = 0) -> AsyncIterator[Service]:
+    """Run a whole gatekeeper under its lease; leaving the block kills it without a farewell."""
+    bus = RedisBus(url)
+    faulty = FaultyBus(name, bus, Faults(0, 0.0), 0.0)
+    service = Service(NAME, Environment(clock_speed=speed, instance=name), faulty)
+
+    async def work() -> None:
+        await service.settings_arrived()
+        await lead(service, lambda lease: Keeper(service, lease).work())
+
+    tasks = [asyncio.ensure_future(service.follow_settings()), asyncio.ensure_future(work())]
+    try:
+        yield service
+    finally:
+        faulty.dead = True
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await bus.close()
+
+
+def address(bus: RedisBus) -> str:
+    """Return the URL of the store behind *bus*."""
+    options = bus.redis.connection_pool.connection_kwargs
+    return f"redis://{options['host']}:{options['port']}/0"
+
+
+async def everything(bus: RedisBus, stream: Stream) -> list[Any]:
+    """Return all messages of *stream*."""
+    return [message for _, _, message in await bus.tail({stream: "0-0"}, count=10_000, block_ms=1)]
+
+
+async def until(found: Callable[[], Any], seconds: float = 8.0) -> Any:
+    """Wait until the coroutine function *found* answers something true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if result := await found():
+            return result
+        await asyncio.sleep(0.02)
+    raise AssertionError("it did not come in time")
+
+
+async def settled(bus: RedisBus, count: int) -> list[ScanSettled]:
+    """Return the settled scans once there are *count*."""
+
+    async def enough() -> list[ScanSettled]:
+        scans = [event for event in await everything(bus, Stream.SCANS) if isinstance(event, ScanSettled)]
+        return scans if len(scans) >= count else []
+
+    return await until(enough)  # type: ignore[no-any-return]
+
+
+async def publish(bus: RedisBus, stream: Stream, *messages: Message) -> None:
+    """Add *messages*."""
+    await bus.publish(stream, messages)
