@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from shared.settings import RuntimeSettings
+from shared.settings import RuntimeSettings, told
 
 Lines = dict[tuple[str, ...], int]
 
@@ -82,7 +82,7 @@ def _collect(node: Any, path: tuple[str, ...], lines: Lines, repeated: list[str]
 
 def explain(error: ValidationError, lines: Lines, name: str = "config.yaml") -> list[str]:
     """Return one line for each mistake, as they stand in the file: file, line, place and what is wrong."""
-    found = [(*_locate([str(part) for part in item["loc"]], lines), item["msg"]) for item in error.errors()]
+    found = [(*_locate([str(part) for part in item["loc"]], lines), told(item["msg"])) for item in error.errors()]
     return [": ".join(filter(None, (f"{name}:{line}", place, message))) for line, place, message in sorted(found)]
 
 
@@ -94,12 +94,7 @@ def _locate(path: list[str], lines: Lines) -> tuple[int, str]:
         for length in (len(candidate), len(candidate) - 1):
             if length > 0 and (line := lines.get(tuple(candidate[:length]))) is not None:
                 return line, ".".join(candidate)
-    return lines.get(tuple(path[:1]), _routes_line(path, lines)), ".".join(path)
-
-
-def _routes_line(path: Sequence[str], lines: Lines) -> int:
-    """Return where to look for a mistake of the whole: only the routes are checked against the rest."""
-    return 1 if path else lines.get(("routes",), 1)
+    return lines.get(tuple(path[:1]), 1), ".".join(path)
 
 
 def merge(values: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:

@@ -326,7 +326,7 @@ class RuntimeSettings(Section):
     @model_validator(mode="after")
     def _routes_lead_somewhere(self) -> RuntimeSettings:
         wrong = [
-            _mistake(("routes", number, "destinations", place), f"there is no destination {name!r}", name)
+            _nowhere(("routes", number, "destinations", place), name)
             for number, route in enumerate(self.routes)
             for place, name in enumerate(route.destinations)
             if name not in self.destinations
@@ -347,9 +347,10 @@ class RuntimeSettings(Section):
         return _reveal(self.model_dump(mode="python"))  # type: ignore[no-any-return]
 
 
-def _mistake(place: tuple[str | int, ...], message: str, value: Any) -> InitErrorDetails:
-    """Return a mistake that is found by its place in the settings."""
-    return InitErrorDetails(type=PydanticCustomError("settings", message), loc=place, input=value)  # type: ignore[arg-type]
+def _nowhere(place: tuple[str | int, ...], name: str) -> InitErrorDetails:
+    """Return the mistake of naming a destination that does not exist, found by its place in the settings."""
+    error = PydanticCustomError("nowhere", "there is no destination '{name}'", {"name": name})
+    return InitErrorDetails(type=error, loc=place, input=name)
 
 
 def _reveal(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
@@ -161,18 +161,3 @@ def _stop(
     if alert.held_by:
         return Stop(name, "held", now_ms)
     return Stop(name)
-
-
-def mistakes(settings: RuntimeSettings) -> Mapping[str, str]:
-    """Return what is valid but surely not meant: place -> what is wrong."""
-    found = {
-        f"destinations.{name}": "no route leads here"
-        for name in settings.destinations
-        if not any(name in route.destinations for route in settings.routes)
-    }
-    found |= {
-        f"routes.{number}": "names no destination"
-        for number, route in enumerate(settings.routes, 1)
-        if not route.destinations
-    }
-    return found

@@ -15,7 +15,19 @@ MISTAKES = [
     ("universe: {size: 1\nfeed: {}\n", ":2: "),
     ("- 1\n- 2\n", ":1: the top level"),
     ("universe:\n  size: 5\nuniverse:\n  size: 6\n", ":3: universe stands here a second time"),
-    ("routes:\n  - destinations: [phone]\n", ":1: Value error, route 1 names the destination 'phone'"),
+    ("routes:\n  - destinations: [phone]\n", ":2: routes.0.destinations.0: there is no destination 'phone'"),
+    (
+        "routes:\n  - destinations:\n      - a\n      - '{b}'\n",
+        ":4: routes.0.destinations.1: there is no destination '{b}'",
+    ),
+    (
+        "presentation:\n  theme: dark\n  timezone: Europe/Berlim\n",
+        ":3: presentation.timezone: 'Europe/Berlim' is not a time zone",
+    ),
+    (
+        "destinations:\n  a:\n    channel: webhook\n    url: http://10.0.0.1/\n",
+        ":2: destinations.a.webhook: url: 10.0.0.1 is not public",
+    ),
     (
         "destinations:\n  phone:\n    channel: telegram\n    chat_id: 12\n    color: red\n",
         ":5: destinations.phone.color: Extra inputs",

@@ -6,11 +6,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from pydantic import ValidationError
 
 from services.notifier import samples
 from services.notifier.routing import FOREVER, Stop, plan
 from shared.contracts import Alert, Mute
-from shared.settings import RuntimeSettings
+from shared.settings import RuntimeSettings, explain
 
 NOON = samples.SCAN  #: 12:00 UTC
 HOUSE = {"channel": "telegram", "chat_id": "1"}
@@ -114,7 +115,11 @@ def test_a_muted_destination_hears_nothing() -> None:
     assert plan(samples.signal(), chosen, (), NOON) == [Stop("a", "muted", FOREVER)]
 
 
-def test_a_mistake_names_its_line() -> None:
-    """A route to nowhere is told with its number."""
-    with pytest.raises(ValueError, match="route 2 names the destination 'phnoe'"):
-        settings({"destinations": ["a"]}, {"destinations": ["phnoe"]})
+def test_a_route_to_nowhere_is_refused_by_its_place() -> None:
+    """Every such name is told; config.yaml's lines are found by the place."""
+    with pytest.raises(ValidationError) as caught:
+        settings({"destinations": ["a"]}, {"destinations": ["phnoe", "b", "huose"]})
+    assert explain(caught.value) == [
+        "routes.1.destinations.0: there is no destination 'phnoe'",
+        "routes.1.destinations.2: there is no destination 'huose'",
+    ]
