@@ -14,7 +14,7 @@ import httpx
 from services.notifier.card import card_of
 from services.notifier.explained import alert_from
 from services.notifier.rest import Api, said
-from services.notifier.text import ARROWS, clock, number, price, segments
+from services.notifier.text import ARROWS, clock, many, number, price, segments
 
 HELP: Final = {
     "status": "how it is going",
@@ -145,7 +145,7 @@ class Commands:
 
     async def _signals(self, words: Sequence[str], place: Place) -> Reply:
         items = (await self._api.get("/api/signals", status="open", limit=20))["items"]
-        lines = [bold(f"{len(items)} open signals")]
+        lines = [bold(many(len(items), "open signal"))]
         lines += [
             f"{ARROWS.get(item['side'], '')} {bold(item['symbol'])} from {price(item.get('entry'))},"
             f" stop {price(item.get('stop'))}, target {price(item.get('target'))}"
@@ -193,7 +193,7 @@ class Commands:
             await self._api.send("DELETE", f"/api/price-alerts/{quote(words[1], safe='')}")
             return Reply("Removed.")
         items = [item for item in (await self._api.get("/api/price-alerts"))["items"] if item.get("stands", True)]
-        lines = [bold(f"{len(items)} price alerts")]
+        lines = [bold(many(len(items), "price alert"))]
         lines += [
             f"{bold(item['symbol'])} {item['condition']} {price(item['value'])} · <code>"
             f"{escape(item['price_alert_id'])}</code>"
@@ -216,7 +216,7 @@ class Commands:
     async def _unmute(self, words: Sequence[str], place: Place) -> Reply:
         symbol = symbol_of(words[0]) if words else None
         ended = await self._end_mutes(place, symbol)
-        return Reply(f"{ended} mute{'s' if ended != 1 else ''} ended.")
+        return Reply(f"{many(ended, 'mute')} ended.")
 
     async def _end_mutes(self, place: Place, symbol: str | None) -> int:
         """End this chat's mutes of *symbol*, all of them with None."""

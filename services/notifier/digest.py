@@ -9,6 +9,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from services.notifier.ledger import Ledger, now_ms
+from services.notifier.text import many
 from shared.bus import RedisBus
 from shared.contracts import Alert, Stream, SystemBody
 from shared.service import Service
@@ -30,7 +31,9 @@ def digest_of(destination: str, held: Mapping[str, Mapping[str, Any]], now: int)
     return Alert(
         alert_id=f"system:digest:{destination}:{entries[0]['at']}:{entries[-1]['at']}:{len(entries)}",
         kind="system",
-        body=SystemBody(code="digest", headline=f"While it was quiet: {len(entries)} alerts", lines=tuple(lines)),
+        body=SystemBody(
+            code="digest", headline=f"While it was quiet: {many(len(entries), 'alert')}", lines=tuple(lines)
+        ),
         occurred_at=now,
         created_at=now,
         destinations=(destination,),

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from services.notifier.ledger import now_ms
 from services.notifier.rest import HttpApi
+from services.notifier.text import many, signed
 from shared.bus import RedisBus
 from shared.contracts import Alert, Stream, SystemBody
 from shared.service import Service
@@ -30,7 +31,9 @@ def due(at: str, now: datetime) -> str:
         return ""
     hour, minute = (int(part) for part in at.split(":"))
     moment = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
-    return f"{moment:%Y-%m-%d}" if moment <= now < moment + WINDOW else ""
+    if moment > now:
+        moment -= timedelta(days=1)  # a minute before midnight is still told after it
+    return f"{moment:%Y-%m-%d}" if now < moment + WINDOW else ""
 
 
 def summary_of(day: str, signals: Sequence[dict[str, Any]], now: int) -> Alert:
@@ -38,13 +41,13 @@ def summary_of(day: str, signals: Sequence[dict[str, Any]], now: int) -> Alert:
     closed = [item for item in signals if item.get("status") != "open"]
     results = [float(item["result_r"]) for item in closed if item.get("result_r") is not None]
     lines = [
-        f"{len(signals)} signals: {_count(signals, 'side', 'long')} long, {_count(signals, 'side', 'short')} short",
+        f"{many(len(signals), 'signal')}: {_count(signals, 'side', 'long')} long, {_count(signals, 'side', 'short')} short",
         f"{len(closed)} ended: {_count(closed, 'status', 'target')} at target,"
         f" {_count(closed, 'status', 'stop')} at stop",
         f"{len(signals) - len(closed)} still open",
     ]
     if results:
-        lines.append(f"{sum(results):+.2f} R before costs".replace("-", "−"))
+        lines.append(f"{signed(sum(results))} before costs")
     return Alert(
         alert_id=f"system:daily summary:{day}",
         kind="system",

@@ -98,6 +98,11 @@ def signed(value: float) -> str:
     return f"{value:+.2f} R".replace("-", "−")
 
 
+def many(count: int, noun: str) -> str:
+    """Return a count with its noun."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def percent(fraction: float | None, decimals: int = 1) -> str:
     """Return a signed percentage."""
     return "–" if fraction is None else f"{fraction * 100:+.{decimals}f} %".replace("-", "−")

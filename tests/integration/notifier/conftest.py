@@ -8,13 +8,16 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 
 from services.notifier import samples
+from services.terminal.stores import free_port
 from shared.bus import RedisBus
 from shared.contracts import Alert, DeliveryReport, Mute, MutesChanged, SettingsChanged, StateRestored, Stream
 from shared.settings import RuntimeSettings
@@ -23,6 +26,7 @@ from tests.integration.notifier.sinks import BotApi, Sink
 ROOT = Path(__file__).resolve().parents[3]
 TOKEN = "123456:ABC-fake"
 LOCAL = ["127.0.0.1/32"]
+API_KEY = "k" * 43
 
 
 def now_ms() -> int:
@@ -108,6 +112,25 @@ class Stage:
     def webhook(self, path: str = "/hook", sink: Sink | None = None, **more: Any) -> dict[str, Any]:
         """Return the settings of a webhook destination at the sink."""
         return {"channel": "webhook", "url": (sink or self.sink).url + path, "allow": LOCAL, **more}
+
+
+@asynccontextmanager
+async def real_api(stage: Stage, database: str, folder: Path, config: str) -> AsyncIterator[httpx.AsyncClient]:
+    """Start the API with *config* as its config.yaml, point the stage's next processes at it, and give a client."""
+    port, path = free_port(), folder / "config.yaml"
+    path.write_text(config)
+    url = f"http://127.0.0.1:{port}"
+    stage.environment |= {
+        "SEVENGATE_DATABASE_URL": database,
+        "SEVENGATE_CONFIG": str(path),
+        "SEVENGATE_API_PORT": str(port),
+        "SEVENGATE_API_URL": url,
+        "SEVENGATE_API_KEY": API_KEY,
+    }
+    stage.start("services.api")
+    headers = {"Authorization": f"Bearer {API_KEY}"}
+    async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False) as client:
+        yield client
 
 
 @pytest_asyncio.fixture

@@ -14,15 +14,13 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
-from services.terminal.stores import free_port
 from shared.contracts import PriceTick, Stream
 from tests.integration.api import facts
-from tests.integration.notifier.conftest import TOKEN, Stage
+from tests.integration.notifier.conftest import TOKEN, Stage, real_api
 from tests.integration.notifier.sinks import Received, refuse
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
 HERE, GROUP, TOPIC, ELSEWHERE = 42, -100_777, 7, 666
-KEY = "k" * 43
 HOSTILE = "<B>&XUSDT"
 CONFIG = """
 destinations:
@@ -74,18 +72,8 @@ def words(answer: Received) -> str:
 @pytest_asyncio.fixture
 async def talk(idle_stage: Stage, fresh_database: str, tmp_path: Path) -> AsyncIterator[Talk]:
     """The API with a recorded scan, one notifier, and a chat that is a destination."""
-    stage, port, config = idle_stage, free_port(), tmp_path / "config.yaml"
-    config.write_text(CONFIG)
-    stage.environment |= {
-        "SEVENGATE_DATABASE_URL": fresh_database,
-        "SEVENGATE_CONFIG": str(config),
-        "SEVENGATE_API_PORT": str(port),
-        "SEVENGATE_API_URL": f"http://127.0.0.1:{port}",
-        "SEVENGATE_API_KEY": KEY,
-    }
-    stage.start("services.api")
-    headers = {"Authorization": f"Bearer {KEY}"}
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False) as api:
+    stage = idle_stage
+    async with real_api(stage, fresh_database, tmp_path, CONFIG) as api:
         await _record(stage)
         await _recorded(api)
         stage.start("services.notifier")

@@ -45,6 +45,7 @@ def test_a_long_digest_says_how_much_is_left_out() -> None:
         ("08:00", "08:00", "2026-03-01"),
         ("08:00", "08:09", "2026-03-01"),
         ("08:00", "08:10", ""),
+        ("23:59", "00:05", "2026-02-28"),
     ],
 )
 def test_a_summary_is_due_within_ten_minutes(at: str, now: str, day: str) -> None:
