@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from services.gatekeeper.domain import gates, inhibition, lifecycle, price_alerts, silence
-from services.gatekeeper.domain.settle import passed, settle
+from services.gatekeeper.domain.settle import decision, settle
 from services.gatekeeper.domain.state import State
 from shared.contracts import (
     SCAN_MS,
@@ -73,13 +73,13 @@ def settle_scan(
     after, prices = _uncovered_bars(settled.state, scan.scan_id, analyses, world)
     after, alerts = _hold_back(after, [*([told] if told else []), *settled.alerts, *prices], world)
     decisions: list[tuple[Stream, Message]] = [
-        (Stream.DECISIONS_PASSED if decision.passed else Stream.DECISIONS, decision) for decision in settled.decisions
+        (Stream.DECISIONS_PASSED if one.passed else Stream.DECISIONS, one) for one in settled.decisions
     ]
     summary = ScanSettled(
         scan_id=scan.scan_id,
         symbols=len({*scan.symbols, *scan.missing}),
         analysed=sum(not analysis.problem for analysis in analyses.values()),
-        passed=sum(decision.passed for decision in settled.decisions),
+        passed=sum(one.passed for one in settled.decisions),
         alerts=len(alerts),
         missing=settled.missing,
         at_deadline=at_deadline,
@@ -135,11 +135,13 @@ def take_ticks(
 def _label(state: State, tick: PriceTick, now: int, only: frozenset[str] | None) -> tuple[State, list[Alert]]:
     signals, alerts = dict(state.signals), []
     for name in sorted(signals if only is None else only & signals.keys()):
-        price = tick.prices.get(signals[name].signal.symbol)
+        symbol = signals[name].signal.symbol
+        price = tick.prices.get(symbol)
         if price is None:
             continue
         signals[name], bodies = lifecycle.on_tick(signals[name], price, tick.at)
         scan_id = tick.at // SCAN_MS * SCAN_MS + SCAN_MS
+        bodies = [lifecycle.with_chart(body, state.charts.get(symbol, b"")) for body in bodies]
         alerts += [lifecycle.alert(signals[name], body, at=tick.at, scan_id=scan_id, now=now) for body in bodies]
     if signals == state.signals:
         return state, alerts
@@ -172,15 +174,7 @@ def take_late(state: State, analyses: Iterable[Analysis], world: World) -> Outco
 
 def _late(analysis: Analysis, settings: RuntimeSettings) -> Decision:
     verdicts = gates.judge(analysis, settings.thresholds_for(analysis.symbol), None)
-    return Decision(
-        decision_id=f"{analysis.symbol}:{analysis.scan_id}",
-        analysis=analysis,
-        verdicts=verdicts,
-        appeared=gates.appeared(verdicts),
-        passed=passed(verdicts),
-        outcome="late",
-        settings_version=analysis.settings_version,
-    )
+    return decision(analysis, verdicts, "late", settings_version=analysis.settings_version)
 
 
 def tell_digest(state: State, world: World) -> Outcome:

@@ -109,9 +109,9 @@ def on_bar(tracked: Tracked, analysis: Analysis | None, scan_id: int) -> tuple[T
     )
     tracked = msgspec.structs.replace(tracked, signal=signal)
     if end == "stop":
-        return tracked, _body(signal, "stop", signal.stop, chart=analysis.chart)
+        return tracked, _body(signal, "stop", signal.stop)
     if end == "target":
-        return tracked, _body(signal, "target", signal.target, chart=analysis.chart)
+        return tracked, _body(signal, "target", signal.target)
     return tracked, None
 
 
@@ -140,15 +140,15 @@ def on_analysis(
     if analysis is not None and has_bar(analysis) and scan_id > signal.scan_id:
         close = analysis.bar[3]
         if qualified and analysis.side != signal.side:
-            return tracked, _body(signal, "invalidated", close, reason="other side qualifies", chart=analysis.chart)
+            return tracked, _body(signal, "invalidated", close, reason="other side qualifies")
         weak = _own_score(analysis, signal) < limits.score - rules.invalidation_margin
         signal = msgspec.structs.replace(signal, weak_scans=signal.weak_scans + 1 if weak else 0)
         tracked = msgspec.structs.replace(tracked, signal=signal)
         if signal.weak_scans >= rules.invalidation_scans:
-            return tracked, _body(signal, "invalidated", close, reason="score fell", chart=analysis.chart)
+            return tracked, _body(signal, "invalidated", close, reason="score fell")
     if scan_id - signal.scan_id >= rules.expiry_hours * HOUR_MS:
         close = analysis.bar[3] if analysis is not None and has_bar(analysis) else signal.entry
-        return tracked, _body(signal, "expired", close, chart=analysis.chart if analysis else b"")
+        return tracked, _body(signal, "expired", close)
     return tracked, None
 
 
@@ -165,7 +165,6 @@ def _body(
     *,
     reason: str = "",
     early: bool = False,
-    chart: bytes = b"",
 ) -> LifecycleBody:
     result = in_r(signal, price)
     return LifecycleBody(
@@ -182,8 +181,12 @@ def _body(
         opened_scan=signal.scan_id,
         reason=reason,
         early=early,
-        chart=chart,
     )
+
+
+def with_chart(body: LifecycleBody, chart: bytes) -> LifecycleBody:
+    """Return *body* with *chart*: the bars as the last analysis had them."""
+    return msgspec.structs.replace(body, chart=chart)
 
 
 def alert(tracked: Tracked, body: LifecycleBody, *, at: int, scan_id: int, now: int) -> Alert:

@@ -9,17 +9,15 @@ import msgspec
 
 from services.gatekeeper.domain import anomalies, gates, grouping, lifecycle
 from services.gatekeeper.domain.gates.verdict import Appearance
+from services.gatekeeper.domain.opening import Opening
 from services.gatekeeper.domain.state import REMEMBERED_SCANS, Progress, SettledScan, State, Tracked, key
 from shared.contracts import (
     SCAN_MS,
     Alert,
     Analysis,
     Decision,
-    OpenSignal,
     ScanOpened,
     Side,
-    SignalBody,
-    TradeLevels,
     Verdict,
     signal_id,
 )
@@ -38,6 +36,7 @@ class Settling:
     inhibited: str  #: why no signal may come of it
     analyses: Mapping[str, Analysis]
     signals: dict[str, Tracked]
+    charts: dict[str, bytes]  #: what is known of the open signals' bars
     cooldowns: dict[str, int]
     verdicts: dict[str, tuple[Verdict, ...]] = field(default_factory=dict)
     outcomes: dict[str, str] = field(default_factory=dict)
@@ -72,7 +71,8 @@ def settle(
     """Return what comes of *scan*, whose analyses are *analyses* by symbol, in whatever order."""
     ordered = {symbol: analyses[symbol] for symbol in sorted(analyses)}
     progress = state.progress
-    work = Settling(scan, settings, now, inhibited, ordered, dict(state.signals), dict(progress.cooldowns))
+    charts = {**state.charts, **{symbol: one.chart for symbol, one in ordered.items() if one.chart}}
+    work = Settling(scan, settings, now, inhibited, ordered, dict(state.signals), charts, dict(progress.cooldowns))
     for symbol, analysis in ordered.items():
         limits = settings.thresholds_for(symbol)
         work.verdicts[symbol] = gates.judge(analysis, limits, progress.appearances.get(symbol))
@@ -82,9 +82,10 @@ def settle(
     missing = tuple(sorted({*scan.symbols, *scan.missing} - set(ordered)))
     after = _progress(work, progress, told, SettledScan(scan_id=scan.scan_id, entry_id=entry_id, missing=missing))
     decisions = [_decision(work, analysis) for analysis in ordered.values()]
-    return Settled(
-        msgspec.structs.replace(state, progress=after, signals=work.signals), decisions, work.alerts, missing
-    )
+    followed = {tracked.signal.symbol for tracked in work.signals.values()}
+    charts = {symbol: chart for symbol, chart in charts.items() if symbol in followed}
+    state = msgspec.structs.replace(state, progress=after, signals=work.signals, charts=charts)
+    return Settled(state, decisions, work.alerts, missing)
 
 
 def passed(verdicts: tuple[Verdict, ...]) -> bool:
@@ -108,6 +109,7 @@ def _move_on(work: Settling) -> None:
             )
         work.signals[name] = tracked
         if end is not None:
+            end = lifecycle.with_chart(end, work.charts.get(symbol, b""))
             work.alerts.append(lifecycle.alert(tracked, end, at=work.scan_id, scan_id=work.scan_id, now=work.now))
             del work.signals[name]
             work.cooldowns[name] = work.scan_id + int(rules.cooldown_hours * HOUR_MS)
@@ -115,18 +117,18 @@ def _move_on(work: Settling) -> None:
 
 def _open(work: Settling, is_muted: Callable[[Alert], bool]) -> None:
     """Open a signal for every analysis that may have one, grouped where the whole market moves."""
-    opening: dict[Side, list[Analysis]] = {"long": [], "short": []}
+    opening: dict[Side, list[Opening]] = {"long": [], "short": []}
     for symbol, analysis in work.analyses.items():
-        outcome = _outcome(work, analysis)
-        if outcome:
-            work.outcomes[symbol] = outcome
+        outcome = _refusal(work, analysis)
+        if not outcome and analysis.levels is not None:
+            opening[analysis.side].append(Opening(analysis, analysis.levels, work.verdicts[symbol]))
         else:
-            opening[analysis.side].append(analysis)
-    for side, analyses in opening.items():
-        _alert_side(work, side, grouping.rank(analyses), is_muted)
+            work.outcomes[symbol] = outcome or "no levels"
+    for side, openings in opening.items():
+        _alert_side(work, side, grouping.rank(openings), is_muted)
 
 
-def _outcome(work: Settling, analysis: Analysis) -> str:
+def _refusal(work: Settling, analysis: Analysis) -> str:
     """Return why *analysis* opens no signal, empty when it does."""
     name = key(analysis.symbol, analysis.side)
     if analysis.problem:
@@ -144,56 +146,22 @@ def _outcome(work: Settling, analysis: Analysis) -> str:
     return "" if sound else "no levels"
 
 
-def _alert_side(work: Settling, side: Side, analyses: list[Analysis], is_muted: Callable[[Alert], bool]) -> None:
+def _alert_side(work: Settling, side: Side, ranked: list[Opening], is_muted: Callable[[Alert], bool]) -> None:
     """Tell the new signals of one side, one by one or as a group; a muted one stays out of the group."""
-    single = {analysis.symbol: _signal_alert(work, analysis) for analysis in analyses}
+    single = {opening.symbol: opening.alert(now=work.now) for opening in ranked}
     muted = {symbol for symbol, alert in single.items() if is_muted(alert)}
-    audible = [analysis for analysis in analyses if analysis.symbol not in muted]
-    grouped = len(audible) >= work.settings.lifecycle.group_size
-    if grouped:
-        work.alerts.append(grouping.alert(side, work.scan_id, audible, now=work.now))
-    for analysis in analyses:
-        in_group = grouped and analysis.symbol not in muted
-        alert = single[analysis.symbol]
-        if not in_group:
-            work.alerts.append(alert)
-        alert_id = grouping.group_id(side, work.scan_id) if in_group else alert.alert_id
-        if analysis.levels is not None:
-            _track(work, analysis, analysis.levels, alert_id)
-        work.outcomes[analysis.symbol] = "grouped" if in_group else "muted" if analysis.symbol in muted else "alerted"
-
-
-def _signal_alert(work: Settling, analysis: Analysis) -> Alert:
-    opened = signal_id(analysis.symbol, analysis.side, analysis.scan_id)
-    return Alert(
-        alert_id=f"signal:{opened}",
-        kind="signal",
-        body=SignalBody(
-            signal_id=opened, side=analysis.side, analysis=analysis, verdicts=work.verdicts[analysis.symbol]
-        ),
-        occurred_at=work.scan_id,
-        created_at=work.now,
-        scan_id=work.scan_id,
-        symbol=analysis.symbol,
-        side=analysis.side,
-        estimated=analysis.estimated,
-    )
-
-
-def _track(work: Settling, analysis: Analysis, levels: TradeLevels, alert_id: str) -> None:
-    signal = OpenSignal(
-        signal_id=signal_id(analysis.symbol, analysis.side, analysis.scan_id),
-        alert_id=alert_id,
-        symbol=analysis.symbol,
-        side=analysis.side,
-        scan_id=work.scan_id,
-        entry=levels.entry,
-        stop=levels.stop,
-        target=levels.target,
-        atr=levels.atr,
-        score=analysis.score,
-    )
-    work.signals[key(analysis.symbol, analysis.side)] = Tracked(signal=signal, estimated=analysis.estimated)
+    audible = [opening for opening in ranked if opening.symbol not in muted]
+    group = None
+    if len(audible) >= work.settings.lifecycle.group_size:
+        group = grouping.alert(side, work.scan_id, audible, now=work.now)
+        work.alerts.append(group)
+    for opening in ranked:
+        symbol = opening.symbol
+        told = single[symbol] if group is None or symbol in muted else group
+        if told is not group:
+            work.alerts.append(told)
+        work.signals[key(symbol, side)] = opening.tracked(told.alert_id)
+        work.outcomes[symbol] = "grouped" if told is group else "muted" if symbol in muted else "alerted"
 
 
 def _tell_anomalies(work: Settling, progress: Progress) -> tuple[int, ...]:
@@ -236,16 +204,28 @@ def _appearances(work: Settling, before: Progress) -> dict[str, Appearance]:
 
 
 def _decision(work: Settling, analysis: Analysis) -> Decision:
-    verdicts = work.verdicts[analysis.symbol]
-    outcome = work.outcomes[analysis.symbol]
+    verdicts, outcome = work.verdicts[analysis.symbol], work.outcomes[analysis.symbol]
     opened = outcome in ("alerted", "grouped", "muted")
+    return decision(
+        analysis,
+        verdicts,
+        outcome,
+        settings_version=work.scan.settings_version,
+        signal=signal_id(analysis.symbol, analysis.side, work.scan_id) if opened else "",
+    )
+
+
+def decision(
+    analysis: Analysis, verdicts: tuple[Verdict, ...], outcome: str, *, settings_version: int, signal: str = ""
+) -> Decision:
+    """Return the record of what was judged of *analysis*."""
     return Decision(
-        decision_id=f"{analysis.symbol}:{work.scan_id}",
+        decision_id=f"{analysis.symbol}:{analysis.scan_id}",
         analysis=analysis,
         verdicts=verdicts,
         appeared=gates.appeared(verdicts),
         passed=passed(verdicts),
         outcome=outcome,
-        settings_version=work.scan.settings_version,
-        signal_id=signal_id(analysis.symbol, analysis.side, work.scan_id) if opened else "",
+        settings_version=settings_version,
+        signal_id=signal,
     )

@@ -97,6 +97,7 @@ class State(Fact, frozen=True):
 
     progress: Progress = Progress()
     signals: dict[str, Tracked] = msgspec.field(default_factory=dict)  #: by "SYMBOL:side"
+    charts: dict[str, bytes] = msgspec.field(default_factory=dict)  #: bars of the open signals, by symbol
     prices: Prices = Prices()
     held: Held = Held()
     watch: Watch = Watch()
@@ -105,6 +106,7 @@ class State(Fact, frozen=True):
 _PARTS: Final[dict[str, Any]] = {
     "progress": Progress,
     "signals": dict[str, Tracked],
+    "charts": dict[str, bytes],
     "prices": Prices,
     "held": Held,
     "watch": Watch,

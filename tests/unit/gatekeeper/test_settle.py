@@ -206,6 +206,21 @@ def test_ticks_after_the_close_reach_a_signal_that_opens_late() -> None:
     assert handler.take_ticks(shown.state, [(tick, False)], WORLD).outputs == []
 
 
+def test_what_a_tick_tells_carries_the_bars_of_the_last_scan() -> None:
+    """So its card has a chart; a scan without the symbol leaves the older bars, and a closed signal none."""
+    state = settle(State(), analysis(chart=b"old")).state
+    state = settle(state, analysis(scan_id=SCAN + STEP, chart=b"bars")).state
+    tick = PriceTick(at=SCAN + STEP + 2_000, prices={"AAAUSDT": 99.2})
+    shown = handler.take_ticks(state, [(tick, False)], WORLD)
+    assert [alert.body.chart for alert in alerts(shown)] == [b"bars"]  # type: ignore[union-attr]
+    later = settle(shown.state, scan=opened("AAAUSDT", scan_id=SCAN + 2 * STEP))
+    assert states.load(states.dump(later.state)).charts == {"AAAUSDT": b"bars"}
+    below = (99.5, 99.6, 98.0, 98.5, 1.0)
+    ended = settle(later.state, analysis(scan_id=SCAN + 3 * STEP, bar=below))
+    assert [alert.body.chart for alert in alerts(ended, "lifecycle")] == [b"bars"]  # type: ignore[union-attr]
+    assert ended.state.charts == {}
+
+
 def test_the_state_survives_its_encoding() -> None:
     """What was written is what is read; unchanged parts are not written again."""
     state, _ = row(80, 80)

@@ -1,0 +1,83 @@
+"""A new signal: the alert that tells it, its line in a group, and what is followed from then on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.gatekeeper.domain.state import Tracked
+from shared.contracts import (
+    Alert,
+    Analysis,
+    GroupMember,
+    OpenSignal,
+    SignalBody,
+    TradeLevels,
+    Verdict,
+    signal_id,
+)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """An analysis that passed all gates, and the levels that make a trade of it."""
+
+    analysis: Analysis
+    levels: TradeLevels
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def symbol(self) -> str:
+        return self.analysis.symbol
+
+    @property
+    def signal_id(self) -> str:
+        return signal_id(self.symbol, self.analysis.side, self.analysis.scan_id)
+
+    def alert(self, *, now: int) -> Alert:
+        """Return the alert that tells this signal alone."""
+        analysis = self.analysis
+        return Alert(
+            alert_id=f"signal:{self.signal_id}",
+            kind="signal",
+            body=SignalBody(signal_id=self.signal_id, side=analysis.side, analysis=analysis, verdicts=self.verdicts),
+            occurred_at=analysis.scan_id,
+            created_at=now,
+            scan_id=analysis.scan_id,
+            symbol=self.symbol,
+            side=analysis.side,
+            estimated=analysis.estimated,
+        )
+
+    def member(self) -> GroupMember:
+        """Return its line in a grouped alert."""
+        analysis, levels = self.analysis, self.levels
+        return GroupMember(
+            symbol=self.symbol,
+            signal_id=self.signal_id,
+            score=analysis.score,
+            btc_excess=analysis.btc_excess,
+            reward_to_risk=levels.reward_to_risk,
+            strength=analysis.strength,
+            regime=analysis.regime,
+            weak=levels.weak,
+            entry=levels.entry,
+            stop=levels.stop,
+            target=levels.target,
+        )
+
+    def tracked(self, alert_id: str) -> Tracked:
+        """Return what is followed of it; *alert_id* is what its lifecycle answers to."""
+        analysis, levels = self.analysis, self.levels
+        signal = OpenSignal(
+            signal_id=self.signal_id,
+            alert_id=alert_id,
+            symbol=self.symbol,
+            side=analysis.side,
+            scan_id=analysis.scan_id,
+            entry=levels.entry,
+            stop=levels.stop,
+            target=levels.target,
+            atr=levels.atr,
+            score=analysis.score,
+        )
+        return Tracked(signal=signal, estimated=analysis.estimated)
