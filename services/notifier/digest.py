@@ -28,6 +28,7 @@ def digest_of(destination: str, held: Mapping[str, Mapping[str, Any]], now: int)
     lines = [str(entry["line"]) for entry in entries[:LONGEST]]
     if len(entries) > LONGEST:
         lines.append(f"… and {len(entries) - LONGEST} more")
+    headline = f"While it was quiet: {many(len(entries), 'alert')}"
     return Alert(
         alert_id=f"system:digest:{destination}:{entries[0]['at']}:{entries[-1]['at']}:{len(entries)}",
         kind="system",

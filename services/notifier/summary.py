@@ -41,7 +41,8 @@ def summary_of(day: str, signals: Sequence[dict[str, Any]], now: int) -> Alert:
     closed = [item for item in signals if item.get("status") != "open"]
     results = [float(item["result_r"]) for item in closed if item.get("result_r") is not None]
     lines = [
-        f"{many(len(signals), 'signal')}: {_count(signals, 'side', 'long')} long, {_count(signals, 'side', 'short')} short",
+        f"{many(len(signals), 'signal')}: {_count(signals, 'side', 'long')} long,"
+        f" {_count(signals, 'side', 'short')} short",
         f"{len(closed)} ended: {_count(closed, 'status', 'target')} at target,"
         f" {_count(closed, 'status', 'stop')} at stop",
         f"{len(signals) - len(closed)} still open",
