@@ -109,7 +109,10 @@ async def ours(feed: Feed, jobs: Sequence[tuple[str, Interval]], now: int) -> No
 
 
 async def warm() -> None:
-    """Count what twelve warm scans cost on average: an hour of the exchange's clock."""
+    """Count what five minutes cost when all is loaded: the mean over an hour of the exchange's clock.
+
+    Requests and weight are the simulator's own count, everything included: prices, checks, universe.
+    """
     for rest_only in (False, True):
         async with feed_of(150, 60.0, rest_only=rest_only, grace_seconds=3.0) as feed:
             feed.start_fetcher(SEVENGATE_LOG_LEVEL="error")
@@ -118,23 +121,20 @@ async def warm() -> None:
             before, scans_before = await feed.status(), len(await scans_of(feed))
             await asyncio.sleep(60)
             after, opened = await feed.status(), len(await scans_of(feed)) - scans_before
-            scans = (after["now"] - before["now"]) / SCAN_MS  # intervals gone by: sweeps are made once in each
+            fives = (after["now"] - before["now"]) / SCAN_MS
             used = {path: after["requests"][path] - before["requests"].get(path, 0) for path in after["requests"]}
-            print(f"warm, {'REST alone' if rest_only else 'with streams'}: {opened} scans; per five minutes:", end=" ")
-            weights = {path: weight_of(path) * count / scans for path, count in used.items() if count}
-            prices = weights.get("/fapi/v1/ticker/price", 0.0)
-            print(f"{sum(used.values()) / scans:.0f} requests, weight {sum(weights.values()) - prices:.0f}", end=" ")
-            print(f"+ {prices:.0f} for prices every 5 s; peak weight a minute {after['weight_peak_1m']}")
-            print("   ", {path: round(count / scans, 1) for path, count in sorted(used.items()) if count})
-
-
-def weight_of(path: str) -> int:
-    """Return the weight of one request as the fetcher makes it when warm."""
-    known = {"/fapi/v1/ticker/24hr": 40, "/fapi/v1/depth": 2, "/fapi/v1/ticker/price": 2, "/fapi/v1/premiumIndex": 10}
-    return known.get(path, 1) if path.startswith("/fapi") and "funding" not in path else 0
+            weight = (after["weight"] - before["weight"]) / fives
+            print(
+                f"warm, {'REST alone' if rest_only else 'with streams'}, {opened} scans in {fives:.1f} × 5 min;",
+                end=" ",
+            )
+            print(f"per five minutes: {sum(used.values()) / fives:.0f} requests, weight {weight:.1f};", end=" ")
+            print(f"peak weight a minute, loading included: {after['weight_peak_1m']}")
+            print("   ", {path: round(count / fives, 1) for path, count in sorted(used.items()) if count})
 
 
 async def scans_of(feed: Feed) -> list[ScanOpened]:
+    """Return the scans that were opened."""
     return [message for message in await feed.all(Stream.SCANS) if isinstance(message, ScanOpened)]
 
 

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import structlog
 from redis.exceptions import RedisError
@@ -85,6 +85,7 @@ class Ledger:
         self._silent_until = 0.0  #: monotonic
         self._reason = ""
         self._blocked = False
+        self.refused_for = ""  #: why the exchange refused this address; empty again with its first answer
         self.spent: dict[Pool, int] = dict.fromkeys(DEFAULT_LIMITS, 0)  #: by this process, ever
 
     def _now(self) -> int:
@@ -194,11 +195,17 @@ class Ledger:
         if until > self._silent_until:
             self._silent_until, self._reason, self._blocked = until, reason, blocked or self._blocked
         if blocked:
+            self.refused_for = reason
             metrics.FEED_BLOCKED.labels(reason).set(1)
 
-    async def remembered_ban(self) -> Any:
+    def answered(self) -> None:
+        """Note that the exchange serves this address."""
+        self.refused_for = ""
+
+    async def remembered_ban(self) -> float:
         """Take up a ban that an earlier process was told; return the seconds left, 0 without one."""
-        left = int(await self._bus.redis.pttl(self._bus.key("ban"))) / 1_000
+        key = self._bus.key("ban")
+        left = int(await self._bus.redis.pttl(key)) / 1_000
         if left > 0:
-            self._silence("banned", left, blocked=True)
+            self._silence((await self._bus.redis.get(key) or b"banned").decode(), left, blocked=True)
         return max(0.0, left)

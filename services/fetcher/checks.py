@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from services.fetcher.binance.rest import BinanceRest, FeedError
+from services.fetcher.binance.rest import CHEAPEST, BinanceRest, FeedError
 from services.fetcher.budget import BlockedError
 from services.fetcher.handler import Coin
 from services.fetcher.market import Market
@@ -14,7 +14,6 @@ from services.fetcher.windows import HELD
 from shared import metrics
 from shared.contracts import SCAN_MS, Interval
 
-CHECK_LIMIT: Final = 99  #: bars of a check, for a weight of 1
 SCANS_AN_HOUR: Final = 12
 
 log = structlog.get_logger()
@@ -28,9 +27,11 @@ class Checks:
         self._rest = rest
 
     async def after(self, close: int) -> None:
-        """Compare higher bars with the exchange's own: 15m hourly, 1h and 4h in turn every six hours.
+        """Check a twelfth of the symbols, so that each has its turn hourly.
 
-        15m bars of a day show every five-minute bar that was revised, and those make up the longer ones.
+        The exchange's own 15m bars of a day are compared with all that they make up: 15m, 1h and 4h.
+        Its own 1h and 4h bars follow in turn every six hours; asking for all three hourly would cost
+        25 weight per five minutes more than the budget has (docs/adr/0008).
         """
         turn, part = divmod(close // SCAN_MS, SCANS_AN_HOUR)
         for number, symbol in enumerate(self._market.selection.held):
@@ -44,8 +45,8 @@ class Checks:
     async def _check(self, coin: Coin, interval: Interval, close: int) -> None:
         symbol = coin.instrument.symbol
         try:
-            bars = await self._rest.klines(symbol, interval, limit=CHECK_LIMIT, end_time=close)
-            if differing := coin.windows.adopt(interval, bars):
+            own = await self._rest.klines(symbol, interval, limit=CHEAPEST, end_time=close)
+            if differing := coin.windows.compare(interval, own):
                 log.warning("higher bars differed", symbol=symbol, interval=interval, count=differing)
                 metrics.FEED_FAULTS.labels("higher bar differed").inc(differing)
                 five = await self._rest.klines(symbol, "5m", limit=HELD, end_time=close)

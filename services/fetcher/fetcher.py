@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from redis.exceptions import RedisError
 
+from services.fetcher.alarms import Alarms
 from services.fetcher.binance.rest import BinanceRest, FeedError
 from services.fetcher.binance.streams import Streams
 from services.fetcher.budget import BlockedError, Ledger
@@ -45,6 +46,7 @@ class Fetcher:
         self.streams = Streams(environment.binance_ws_url, self.hearing, self._socket_seconds)
         self.sentiment = FearAndGreed(environment.fear_greed_url)
         self.journal = Journal(bus, lease)
+        self.alarms = Alarms(service, self.clock, self.journal, self.ledger, self.streams)
         self.listing = Listing(service, self.market, self.rest)
         self.mending = Mending(service, self.market, self.rest)
         self.polling = Polling(service, self.market, self.rest, self.streams, self.hearing)
@@ -83,7 +85,7 @@ class Fetcher:
         """Work until the lease is lost or the service stops."""
         await self.rest.open()
         try:
-            await self._begin()
+            await self.journal.load()
             jobs = (
                 self.scans.follow,
                 self.sweep.follow,
@@ -93,6 +95,8 @@ class Fetcher:
                 self._keep_house,
             )
             async with asyncio.TaskGroup() as group:
+                group.create_task(self._kept_up(self.alarms.watch))
+                await self._begin()
                 for job in jobs:
                     group.create_task(self._kept_up(job))
         except* LeaseLost:
@@ -113,7 +117,6 @@ class Fetcher:
 
     async def _begin(self) -> None:
         """Learn time, contracts and universe; fill the windows; listen."""
-        await self.journal.load()
         await self.ledger.remembered_ban()
         await self._until_given("the exchange's clock", self._learn_time)
         await self._until_given("the contracts", self.listing.refresh_universe)

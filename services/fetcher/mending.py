@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from services.fetcher.binance.rest import BinanceRest, FeedError, RefusedError, UnknownSymbolError
+from services.fetcher.binance.rest import CHEAPEST, BinanceRest, FeedError, RefusedError, UnknownSymbolError
 from services.fetcher.budget import BlockedError
 from services.fetcher.handler import Coin
 from services.fetcher.market import Market
@@ -18,6 +18,7 @@ from shared.service import Service
 
 FILL_S: Final = 5.0  #: wall time for REST to bring late bars
 TOLD_EVERY: Final = 25  #: windows between two words about the progress
+AGAIN: Final = 2  #: held bars that are asked for again: one that was told a moment too early is mended
 
 log = structlog.get_logger()
 
@@ -68,7 +69,7 @@ class Mending:
         lacking = coin.windows.wanted(close)
         fetched = await asyncio.gather(
             *(
-                self._rest.klines(symbol, interval, limit=max(1, min(HELD, count)), end_time=close)
+                self._rest.klines(symbol, interval, limit=_limit(count), end_time=close)
                 for interval, count in lacking.items()
             )
         )
@@ -109,3 +110,8 @@ class Mending:
             coin.absent = "no answer"
             log.warning("a late bar cannot be had", symbol=symbol, error=str(error))
         self._market.urgent.discard(symbol)
+
+
+def _limit(lacking: int) -> int:
+    """Return how many bars to ask for: some more than are *lacking*, where they cost nothing more."""
+    return min(CHEAPEST, lacking + AGAIN) if lacking <= CHEAPEST else min(HELD, lacking)

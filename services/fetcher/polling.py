@@ -14,7 +14,8 @@ from shared import metrics
 from shared.contracts import SCAN_MS
 from shared.service import Service
 
-POLL_MS: Final = 5_000  #: between two polls of the prices
+OUTAGE_POLL_MS: Final = 5_000  #: between two polls of the prices while a stream should bring them
+MARKS_BEFORE_MS: Final = 20_000  #: the close: a scan tells the marks of five minutes before it
 SILENT_S: Final = 10.0  #: wall time without a frame after which a socket counts as silent
 
 
@@ -27,14 +28,14 @@ class Polling:
         self._rest = rest
         self._streams = streams
         self._hearing = hearing
-        self._polled = self._marks_polled = 0
+        self._polled = self._marks_polled = -1  #: numbers of the periods
 
     async def watch(self) -> None:
         """Poll what the streams do not bring; replace streams that went silent."""
         metrics.FEED_AGE.set(self._clock.silent_seconds)
         if self._service.settings.settings.feed.rest_only or self._tickers_are_silent():
             await self._poll()
-        await asyncio.sleep(max(0.2, min(1.0, self._clock.wall_seconds(POLL_MS))))
+        await asyncio.sleep(min(1.0, max(0.05, self._clock.wall_seconds(OUTAGE_POLL_MS))))
 
     def _tickers_are_silent(self) -> bool:
         # in lockstep nothing is sent between the steps: silence says nothing
@@ -50,11 +51,25 @@ class Polling:
         return silent[0] is batches[0]
 
     async def _poll(self) -> None:
-        """Ask for prices and, where they are old, for mark prices; both tell the time as well."""
+        """Ask for prices and, once an interval, for mark prices; both tell the time as well."""
         now = self._clock.now()
-        if now - self._polled < POLL_MS and self._clock.speed:
-            return
-        self._polled = now
+        period = now // self._price_ms()
+        if period != self._polled or not self._clock.speed:
+            self._polled = period
+            await self._poll_prices()
+        interval = (now + MARKS_BEFORE_MS) // SCAN_MS
+        if interval != self._marks_polled:
+            self._marks_polled = interval
+            await self._poll_marks()
+
+    def _price_ms(self) -> int:
+        """Return how far polls are apart: every 5 s they would cost a REST-only scan 120 of its 500 weight."""
+        feed = self._service.settings.settings.feed
+        if not feed.rest_only:
+            return OUTAGE_POLL_MS
+        return int(min(feed.rest_price_seconds, feed.stale_seconds / 2) * 1_000)
+
+    async def _poll_prices(self) -> None:
         if not self._clock.speed:
             self._clock.synchronise(await self._rest.server_time(), silence_s=0.5)
         stamp, prices = await self._rest.prices()
@@ -62,9 +77,6 @@ class Polling:
             self._hearing.prices(stamp, prices)
         else:
             self._clock.synchronise(await self._rest.server_time())
-        if now - self._marks_polled >= SCAN_MS - POLL_MS:
-            self._marks_polled = now
-            await self._poll_marks()
 
     async def _poll_marks(self) -> None:
         rows = await self._rest.premiums()

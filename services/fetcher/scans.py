@@ -121,15 +121,17 @@ class Scans:
                 await asyncio.wait_for(moved.wait(), max(0.01, nap))
 
     async def _gather_bars(self, close: int) -> None:
-        """Wait for the bars of *close* and its sweep; have REST bring what is late."""
+        """Wait for the bars of *close*, the first time for its sweep as well; have REST bring what is late."""
         market, feed = self._market, self._service.settings.settings.feed
         grace: float = feed.grace_seconds
         deadline = time.monotonic() + grace
+        # only a scan without any futures data is worth waiting for them; in lockstep each has to have its own
+        swept = self._clock.speed > 0 and self._sweep.done_for > 0
         if feed.rest_only:
             await self._mending.fill(market.waiting, close, patience=grace)
 
         def complete() -> bool:
-            return not market.waiting and self._sweep.done_for >= close and not market.suspect
+            return not market.waiting and not market.suspect and (swept or self._sweep.done_for >= close)
 
         while not complete() and time.monotonic() < deadline:
             await self._until(lambda: complete() or bool(market.urgent or market.suspect), deadline)

@@ -70,7 +70,7 @@ def sound(matrix: Floats, interval: Interval) -> Floats:
 
 
 def aggregate(bars: Floats, bucket: int) -> Floats:
-    """Return the bar opening at *bucket* that the five-minute *bars*, shape (8, n ≥ 1), make up."""
+    """Return the bar opening at *bucket* that the shorter *bars*, shape (8, n ≥ 1), make up."""
     return np.array(
         [
             bucket,
@@ -83,6 +83,16 @@ def aggregate(bars: Floats, bucket: int) -> Floats:
             bars[TAKER].sum(),
         ]
     )
+
+
+def resample(bars: Floats, source: Interval, target: Interval) -> Floats:
+    """Return the bars of *target* that the bars of *source*, shape (8, n), make up whole."""
+    length = INTERVALS[target]
+    buckets = bars[OPEN_TIME] - bars[OPEN_TIME] % length
+    starts, counts = np.unique(buckets, return_counts=True)
+    whole = starts[counts == length // INTERVALS[source]]
+    made = [aggregate(bars[:, buckets == start], start) for start in whole]
+    return np.array(made).T if made else np.empty((len(COLUMNS), 0))
 
 
 class Window:
@@ -243,6 +253,11 @@ class SymbolWindows:
                 window.replace(column, bar)
                 differing += 1
         return differing
+
+    def compare(self, interval: Interval, own: Floats) -> int:
+        """Take the exchange's *own* bars of *interval* and the longer ones they make up; return how many differed."""
+        longer = HIGHER[HIGHER.index(interval) :]
+        return sum(self.adopt(target, resample(own, interval, target)) for target in longer)
 
     def wanted(self, close: int) -> dict[Interval, int]:
         """Return, for each interval that lacks closed bars at *close* or has a gap, how many to fetch."""

@@ -78,6 +78,7 @@ class Limits:
         self.enforced = enforced
         self.requests: Counter[str] = Counter()
         self.refusals: Counter[int] = Counter()
+        self.weight = 0  #: of all requests that were not refused outright by a ban
         self.weight_peak = 0
         self.pool_peak: dict[str, int] = {"data": 0, "funding": 0}
         self._visitors: dict[str, _Visitor] = {}
@@ -90,7 +91,9 @@ class Limits:
             return self._refuse(self._banned(visitor, now))
         if visitor.minute != now // MINUTE_MS:
             visitor.minute, visitor.used, visitor.refused = now // MINUTE_MS, 0, 0
-        visitor.used += weight_of(path, query)
+        weight = weight_of(path, query)
+        self.weight += weight
+        visitor.used += weight
         self.weight_peak = max(self.weight_peak, visitor.used)
         wait = max(self._over_weight(visitor, now), self._over_pool(visitor, pool_of(path), now))
         if not self.enforced or wait == 0:

@@ -171,6 +171,7 @@ class Simulator:
             "symbols": [contract.symbol for contract in self.exchange.listed],
             "requests": dict(self.limits.requests),
             "refused": {str(status): count for status, count in self.limits.refusals.items()},
+            "weight": self.limits.weight,
             "weight_peak_1m": self.limits.weight_peak,
             "pool_peak_5m": self.limits.pool_peak,
             "depth_served": self.rest.depth_served,

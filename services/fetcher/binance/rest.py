@@ -25,6 +25,7 @@ REGION_S: Final = 900.0  #: silence after 451
 DEFAULT_BAN_S: Final = 120.0
 CONCURRENCY: Final = 20
 KLINE_FIELDS: Final = 12
+CHEAPEST: Final = 99  #: bars that cost a weight of 1
 #: columns of `COLUMNS` within an exchange row of twelve
 KLINE_COLUMNS: Final = (0, 1, 2, 3, 4, 5, 7, 9)
 
@@ -254,6 +255,7 @@ class BinanceRest:
         if used.isdecimal():
             await self.ledger.learn(int(used))
         if response.status == 200 and body[:1] in {b"[", b"{"}:
+            self.ledger.answered()
             return await self._unless_error(body)
         return await self._failed(response.status, response.headers.get("Retry-After", ""), body)
 
@@ -306,7 +308,7 @@ class BinanceRest:
         moment = end_time if end_time is not None else self._clock.now()
         length = INTERVALS[interval]
         query["endTime"] = moment - moment % length - 1  # by open time: the open candle is not asked for
-        weight = 1 if limit < 100 else 2 if limit < 500 else 5
+        weight = 1 if limit <= CHEAPEST else 2 if limit < 500 else 5
         bars = parse_klines(await self.get("/fapi/v1/klines", query, weight=weight))
         return bars[:, bars[0] + length <= moment]
 

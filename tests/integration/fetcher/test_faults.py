@@ -257,7 +257,7 @@ async def test_refused_requests_are_tried_again_and_the_scans_go_on(feed: Feed, 
 
 @pytest.mark.parametrize("name", ["418", "403", "451"])
 async def test_a_refused_address_is_silent_also_after_a_restart(feed: Feed, name: str) -> None:
-    """After a ban, a firewall or a region's refusal no request is sent, by this process or the next."""
+    """After a ban, a firewall or a region's refusal nobody asks any more, and people are told once."""
     fetcher = feed.start_fetcher()
     await feed.scan()
     await feed.fault(name, None, 36_000)
@@ -273,6 +273,7 @@ async def test_a_refused_address_is_silent_also_after_a_restart(feed: Feed, name
     feed.start_fetcher()
     await asyncio.sleep(4)
     assert sum((await feed.status())["requests"].values()) == before
+    assert [alert.body.code for alert in await feed.all(Stream.ALERTS)] == ["exchange refuses"]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("simulator_arguments", [FAST])

@@ -17,6 +17,7 @@ from services.fetcher.windows import (
     SymbolWindows,
     Taken,
     aggregate,
+    resample,
     sound,
 )
 from shared.contracts import INTERVALS, SCAN_MS, Floats, Interval
@@ -158,3 +159,28 @@ def test_the_exchange_s_own_higher_bars_win() -> None:
     own[HIGH, 1] *= 1.5
     assert windows.adopt("1h", own) == 1
     assert windows.windows["1h"].bars[HIGH, -2] == own[HIGH, 1]
+
+
+@pytest.mark.parametrize("target", ["15m", "1h", "4h"])
+def test_only_whole_bars_are_made_of_shorter_ones(target: Interval) -> None:
+    """From the 99 bars of a check: what they fill, as resampling gives it, and nothing of the edges."""
+    fifteen = resampled(bars(400, START + 7 * SCAN_MS), "15m")[:, 1:-1]
+    made = resample(fifteen, "15m", target)
+    expected = resampled(bars(400, START + 7 * SCAN_MS), target)
+    first, end = fifteen[OPEN_TIME, 0], fifteen[OPEN_TIME, -1] + INTERVALS["15m"]
+    expected = expected[:, (expected[OPEN_TIME] >= first) & (expected[OPEN_TIME] + INTERVALS[target] <= end)]
+    np.testing.assert_allclose(made, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("interval", ["15m", "1h", "4h"])
+def test_one_check_of_a_day_of_15m_bars_finds_a_difference_in_every_interval(interval: Interval) -> None:
+    """A held bar that is not what the exchange's own 15m bars make up is counted and replaced."""
+    windows = loaded(400)
+    own = windows.windows["15m"].bars[:, -99:].copy()
+    assert windows.compare("15m", own) == 0
+    true = windows.windows[interval].bars.copy()
+    spoiled = true[:, -1].copy()
+    spoiled[HIGH] *= 2
+    windows.windows[interval].replace(len(windows.windows[interval]) - 1, spoiled)
+    assert windows.compare("15m", own) == 1
+    np.testing.assert_allclose(windows.windows[interval].bars, true)
