@@ -32,9 +32,7 @@ def digest_of(destination: str, held: Mapping[str, Mapping[str, Any]], now: int)
     return Alert(
         alert_id=f"system:digest:{destination}:{entries[0]['at']}:{entries[-1]['at']}:{len(entries)}",
         kind="system",
-        body=SystemBody(
-            code="digest", headline=f"While it was quiet: {many(len(entries), 'alert')}", lines=tuple(lines)
-        ),
+        body=SystemBody(code="digest", headline=headline, lines=tuple(lines)),
         occurred_at=now,
         created_at=now,
         destinations=(destination,),
