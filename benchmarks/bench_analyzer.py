@@ -25,17 +25,19 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from services.analyzer.domain.indicator import compute_all  # noqa: E402
+from services.analyzer.domain.indicator import catalogue, compute_all  # noqa: E402
 from services.analyzer.domain.numeric import talib  # noqa: E402
 from services.analyzer.domain.window import Window  # noqa: E402
 from services.analyzer.handler import analyse  # noqa: E402
 from shared.bus import RedisBus  # noqa: E402
-from shared.contracts import INTERVALS, Bars, MarketSnapshot, SettingsChanged, Stream, encode, pack  # noqa: E402
+from shared.contracts import INTERVALS, Bars, Interval, MarketSnapshot, SettingsChanged, Stream, encode, pack  # noqa: E402
 from shared.settings import RuntimeSettings  # noqa: E402
 
 BARS = 499
 MIDNIGHT = 1_757_376_000_000
-ROUNDS = 5
+ROUNDS = 7
+WINDOWS_AT_ONCE = 4  #: a symbol's
+Floats = np.ndarray[Any, np.dtype[np.float64]]
 TA_SYMBOLS = 2  #: `ta` is slow: its cost is measured on a few symbols and stated per symbol
 
 
@@ -67,33 +69,51 @@ def snapshot(number: int) -> MarketSnapshot:
     )
 
 
-def bare(window: Window) -> None:
-    """Call TA-Lib as often as the catalogue's definitions need it, and do nothing else."""
-    high, low, close, volume, typical = window.high, window.low, window.close, window.volume, window.close
-    for period in (20, 50, 100, 200, 12, 26, 9):  # the ribbon, MACD and its signal
-        talib.EMA(close, period)
-    talib.ATR(high, low, close, 10)
-    talib.ATR(high, low, close, 14)
-    talib.SAR(high, low, 0.02, 0.2)
-    for period in (9, 26, 52, 14, 20):  # Ichimoku, Williams, squeeze
-        talib.MAX(high, period)
-        talib.MIN(low, period)
-    talib.ADX(high, low, close, 14)
-    talib.PLUS_DI(high, low, close, 14)
-    talib.MINUS_DI(high, low, close, 14)
-    talib.RSI(close, 14)
-    talib.MAX(close, 14)  # of the RSI
-    talib.MIN(close, 14)
-    for _ in range(6):  # K, D, the middle, the channel, the ATR's mean, the usual volume
-        talib.SMA(close, 20)
-    talib.CCI(high, low, close, 20)
-    talib.STDDEV(close, 20, 1.0)
-    talib.LINEARREG(close, 20)
-    talib.TRANGE(high, low, close)
-    talib.TYPPRICE(high, low, close)
-    talib.OBV(close, volume)
-    talib.SUM(typical, 14)  # money flow, up and down
-    talib.SUM(typical, 14)
+class Recorder:
+    """TA-Lib that notes each call: the bare calls are exactly those that the indicator part makes."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
+
+    def __getattr__(self, name: str) -> Callable[..., object]:
+        function = getattr(talib, name)
+
+        def noted(*arguments: Any) -> object:
+            self.calls.append((function, arguments))
+            return function(*arguments)
+
+        return noted
+
+
+def calls_of(windows: list[Window]) -> list[tuple[Callable[..., object], tuple[Any, ...]]]:
+    """Return every TA-Lib call of the indicator part over *windows*, with its arguments."""
+    catalogue()  # its modules are imported before they are looked for
+    recorder = Recorder()
+    modules = [module for name, module in sys.modules.items() if name.startswith("services.analyzer.domain")]
+    users = [module for module in modules if getattr(module, "talib", None) is talib]
+    for module in users:
+        setattr(module, "talib", recorder)  # noqa: B010
+    for window in windows:
+        compute_all(window)
+    for module in users:
+        setattr(module, "talib", talib)  # noqa: B010
+    return recorder.calls
+
+
+def repeat(calls: list[tuple[Callable[..., object], tuple[Any, ...]]]) -> None:
+    """Make *calls* again, and do nothing else."""
+    for function, arguments in calls:
+        function(*arguments)
+
+
+def listed(calls: list[tuple[Callable[..., object], tuple[Any, ...]]]) -> str:
+    """Return the calls' names with their parameters, and how often each is made."""
+    counts: dict[str, int] = {}
+    for function, arguments in calls:
+        parameters = ", ".join(f"{part:g}" for part in arguments if isinstance(part, int | float))
+        name = f"{function.__name__}({parameters})" if parameters else function.__name__
+        counts[name] = counts.get(name, 0) + 1
+    return ", ".join(name if count == 1 else f"{count} {name}" for name, count in sorted(counts.items()))
 
 
 def with_ta(window: Window) -> None:
@@ -133,6 +153,27 @@ def each(work: Callable[[Window], None], windows: list[Window]) -> None:
         work(window)
 
 
+def indicators(matrices: list[tuple[Interval, Floats]]) -> float:
+    """Return the CPU seconds of computing every indicator, a few windows at a time.
+
+    The results are not kept, as in the service: touching fresh memory would cost more than the work.
+    """
+    total = 0.0
+    for start in range(0, len(matrices), WINDOWS_AT_ONCE):
+        windows = [Window(name, rows) for name, rows in matrices[start : start + WINDOWS_AT_ONCE]]
+        began = time.process_time()
+        for window in windows:
+            compute_all(window)
+        total += time.process_time() - began
+    return total
+
+
+def analyses(snapshots: list[MarketSnapshot], settings: RuntimeSettings) -> None:
+    """Analyse every snapshot, and keep nothing."""
+    for one in snapshots:
+        analyse(one, settings)
+
+
 def seconds(work: Callable[[], object], rounds: int = ROUNDS) -> float:
     """Return the CPU time of the quickest of *rounds*: other processes' load does not count."""
     times = []
@@ -147,14 +188,18 @@ def measure(symbols: int) -> None:
     """Print the ratios and the split."""
     print(f"resident memory after import: {psutil.Process().memory_info().rss / 2**20:.0f} MB")
     snapshots = [snapshot(number) for number in range(symbols)]
-    matrices = [(name, bars.matrix) for one in snapshots for name, bars in one.bars.items()]
-    fresh: Callable[[], list[Window]] = lambda: [Window(name, rows) for name, rows in matrices]  # type: ignore[arg-type] # noqa: E731
+    matrices: list[tuple[Interval, Floats]] = [
+        (bars.interval, bars.matrix) for one in snapshots for bars in one.bars.values()
+    ]
     settings = RuntimeSettings()
     analyse(snapshots[0], settings)
-    windows = fresh()
-    talib_alone = seconds(lambda: each(bare, windows))
-    ours = seconds(lambda: [compute_all(window) for window in fresh()])
-    whole = seconds(lambda: [analyse(one, settings) for one in snapshots])
+    windows = [Window(name, rows) for name, rows in matrices]
+    calls = calls_of(windows)
+    print(f"TA-Lib calls of one window: {listed(calls[: len(calls) // len(windows)])}")
+    talib_alone = seconds(lambda: repeat(calls))
+    calls.clear()
+    ours = min(indicators(matrices) for _ in range(ROUNDS))
+    whole = seconds(lambda: analyses(snapshots, settings))
     print(f"resident memory with {symbols} snapshots held: {psutil.Process().memory_info().rss / 2**20:.0f} MB")
     theirs = seconds(lambda: each(with_ta, windows[: 4 * TA_SYMBOLS]), 1) / TA_SYMBOLS * symbols
     print(f"{symbols} symbols x 4 x {BARS} bars, CPU seconds, quickest of {ROUNDS}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from services.analyzer.domain.numeric import Series, empty
+from services.analyzer.domain.numeric import Series
 from services.analyzer.domain.window import Window
 from shared.catalogue import discover
 from shared.contracts import Regime
@@ -66,12 +66,6 @@ class Indicator:
     source: str
     tradingview: str  #: how it matches what TradingView shows
 
-    def over(self, window: Window) -> tuple[Series, ...]:
-        """Return the series over *window*, however short it is."""
-        if len(window) <= min(self.warm_up):
-            return tuple(empty(len(window)) for _ in self.series)
-        return self.compute(window)
-
 
 @lru_cache(maxsize=1)
 def catalogue() -> Mapping[str, Indicator]:
@@ -81,7 +75,12 @@ def catalogue() -> Mapping[str, Indicator]:
 
 def compute_all(window: Window) -> dict[str, Series]:
     """Return every series of the catalogue over *window*."""
-    computed: dict[str, Series] = {}
+    values: list[Series] = []
     for indicator in catalogue().values():
-        computed.update(zip(indicator.series, indicator.over(window), strict=True))
-    return computed
+        values += indicator.compute(window)
+    return dict(zip(_names(), values, strict=True))
+
+
+@lru_cache(maxsize=1)
+def _names() -> tuple[str, ...]:
+    return tuple(name for indicator in catalogue().values() for name in indicator.series)

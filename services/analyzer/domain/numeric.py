@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Series = npt.NDArray[np.float64]
+Owner = TypeVar("Owner")
+Value = TypeVar("Value")
 
 
 def _import_talib() -> Any:
@@ -29,6 +32,17 @@ def _import_talib() -> Any:
 talib: Final = _import_talib()
 
 
+class once(Generic[Owner, Value]):  # noqa: N801
+    """A property that is computed when first asked for, without the lock of `functools.cached_property`."""
+
+    def __init__(self, compute: Callable[[Owner], Value]) -> None:
+        self.compute = compute
+
+    def __get__(self, owner: Owner, _: type[Owner]) -> Value:
+        value = owner.__dict__[self.compute.__name__] = self.compute(owner)
+        return value
+
+
 def empty(length: int) -> Series:
     """Return NaN, *length* times."""
     return np.full(length, np.nan)
@@ -36,12 +50,18 @@ def empty(length: int) -> Series:
 
 def lead(values: Series, missing: int) -> Series:
     """Return *values* behind *missing* NaN."""
-    return np.concatenate((empty(missing), values)) if missing else values
+    result = np.empty(len(values) + missing)
+    result[:missing] = np.nan
+    result[missing:] = values
+    return result
 
 
-def divide(above: Series, below: Series, otherwise: float) -> Series:
+def divide(above: Series, below: Series, otherwise: float | Series) -> Series:
     """Return above / below, *otherwise* where below is zero; NaN stays NaN."""
-    result = np.full(above.shape, otherwise)
+    if np.count_nonzero(below) == len(below):
+        return above / below
+    result = np.empty_like(above)
+    result[:] = otherwise
     np.divide(above, below, out=result, where=below != 0)
     return result
 

@@ -2,130 +2,105 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from services.analyzer.domain.numeric import Series, empty, talib
+from services.analyzer.domain.numeric import Series, once, talib
 from shared.contracts import INTERVALS, Interval, Problem
 
 LEAST_BARS: Final = 300
 DAY_MS: Final = 86_400_000
 MATRIX_ROWS: Final = 8
+RSI_PERIOD: Final = 14
 
 
 class Window:
     """Bars of one interval, oldest first, and what several indicators have in common, computed once."""
 
-    __slots__ = (
-        "_midnights",
-        "_shared",
-        "close",
-        "high",
-        "interval",
-        "low",
-        "open",
-        "open_time",
-        "quote_volume",
-        "taker",
-        "volume",
-    )
-
     def __init__(self, interval: Interval, matrix: npt.NDArray[np.float64]) -> None:
         self.interval = interval
-        rows = np.ascontiguousarray(matrix, dtype=np.float64)
-        self.open_time, self.open, self.high, self.low, self.close = rows[:5]
-        self.volume, self.quote_volume, self.taker = rows[5:]
-        self._shared: dict[str, Series] = {}
-        self._midnights: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]] | None = None
+        rows = np.empty((MATRIX_ROWS, matrix.shape[1] + 1))
+        rows[:, 1:] = matrix
+        # a bar before the first whose close is its low makes the first true range high − low
+        rows[:, 0] = matrix[:, 0]
+        rows[4, 0] = matrix[3, 0]
+        self._rows = rows
+        self._ranges = rows[2], rows[3], rows[4]
+        self.open_time, self.open, self.high, self.low, self.close = rows[:5, 1:]
+        self.volume, self.quote_volume, self.taker = rows[5:, 1:]
 
     def __len__(self) -> int:
         return len(self.close)
 
-    def shared(self, name: str, compute: Callable[[], Series]) -> Series:
-        """Return *compute*'s answer, asked once for each *name*."""
-        if name not in self._shared:
-            self._shared[name] = compute()
-        return self._shared[name]
-
-    @property
+    @once
     def typical(self) -> Series:
         """(high + low + close) / 3."""
-        return self.shared("typical", lambda: talib.TYPPRICE(self.high, self.low, self.close))
+        return np.asarray(talib.TYPPRICE(self.high, self.low, self.close))
 
-    @property
+    @once
+    def turnover(self) -> Series:
+        """Typical price × volume."""
+        return np.asarray(self.typical * self.volume)
+
+    @once
     def true_range(self) -> Series:
         """True range; of the first bar high − low."""
-        return self.shared("true range", self._true_range)
-
-    def _true_range(self) -> Series:
-        ranges: Series = talib.TRANGE(self.high, self.low, self.close)
-        ranges[0] = self.high[0] - self.low[0]
-        return ranges
+        return np.asarray(talib.TRANGE(*self._ranges)[1:])
 
     def mean_range(self, period: int) -> Series:
         """Wilder's average of the true range (ATR), its first value the mean of the first *period*."""
-        return self.shared(f"atr {period}", lambda: self._mean_range(period))
+        return np.asarray(talib.ATR(*self._ranges, period)[1:])
 
-    def _mean_range(self, period: int) -> Series:
-        if len(self) < period:
-            return empty(len(self))
-        # a bar before the first whose close lies in its range makes the first true range high − low
-        high, low, close = (np.concatenate((values[:1], values)) for values in (self.high, self.low, self.close))
-        close[0] = low[0]
-        return np.asarray(talib.ATR(high, low, close, period)[1:])
-
-    def since_midnight(self, values: Series) -> Series:
-        """Return the running sum of *values* per UTC day; NaN before the window's first midnight."""
-        starts, lengths = self._days()
-        if not len(starts):
-            return empty(len(self))
-        first = int(starts[0])
-        total = np.empty(len(self))
-        total[:first] = np.nan
-        sums = values[first:].cumsum(out=total[first:])
-        before = sums[starts - first - 1]
-        before[0] = 0.0
-        sums -= before.repeat(lengths)
-        return total
-
-    def _days(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-        """Return where each UTC day begins, and how many bars it has."""
-        if self._midnights is None:
-            days = self.open_time / DAY_MS
-            starts = (days == np.floor(days)).nonzero()[0]
-            self._midnights = starts, np.diff(starts, append=len(self))
-        return self._midnights
-
-    @property
+    @once
     def mean_20(self) -> Series:
         """SMA 20 of the close."""
-        return self.shared("sma 20", lambda: talib.SMA(self.close, 20))
+        return np.asarray(talib.SMA(self.close, 20))
 
-    @property
-    def deviation_20(self) -> Series:
-        """Population standard deviation of the last 20 closes."""
-        return self.shared("deviation 20", lambda: talib.STDDEV(self.close, 20, 1.0))
+    @once
+    def reach_20(self) -> Series:
+        """Two population standard deviations of the last 20 closes."""
+        return np.asarray(talib.STDDEV(self.close, 20, 2.0))
 
-    @property
+    @once
     def keltner_half(self) -> Series:
         """1.5 × SMA 20 of the true range."""
-        return self.shared("keltner", lambda: 1.5 * talib.SMA(self.true_range, 20))
+        return np.asarray(1.5 * talib.SMA(self.true_range, 20))
 
-    @property
+    @once
     def rsi(self) -> Series:
         """Wilder's RSI 14."""
-        return self.shared("rsi", self._rsi)
-
-    def _rsi(self) -> Series:
-        values: Series = talib.RSI(self.close, 14)
-        # TA-Lib says 0 of a window without any change; without losses it is 100
-        if (values == 0.0).any():
-            quiet = talib.MAX(self.close, 15) == talib.MIN(self.close, 15)
+        values: Series = talib.RSI(self.close, RSI_PERIOD)
+        # TA-Lib says 0 as long as nothing has changed since the first bar; without losses it is 100
+        if len(values) > RSI_PERIOD and values[RSI_PERIOD] == 0.0:
+            quiet = talib.MAX(self.close, RSI_PERIOD + 1) == talib.MIN(self.close, RSI_PERIOD + 1)
             values[quiet & (values == 0.0)] = 100.0
         return values
+
+    @once
+    def day_sums(self) -> npt.NDArray[np.float64]:
+        """Running sums per UTC day of volume, volume × typical price and takers' balance, shape (3, n).
+
+        NaN before the window's first midnight, and where there is no taker data.
+        """
+        sums = np.empty((3, len(self) + 1))  # a zero before the first bar
+        sums[:, 0] = 0.0
+        sums[0, 1:] = self.volume
+        sums[1, 1:] = self.turnover
+        np.subtract(2.0 * self.taker, self.volume, out=sums[2, 1:])
+        np.add.accumulate(sums, axis=1, out=sums)
+        starts = self._midnights()
+        edges = np.concatenate((starts, (len(self),)))
+        before, sums = sums.take(starts, axis=1), sums[:, 1:]
+        sums[:, : edges[0]] = np.nan
+        sums[:, edges[0] :] -= before.repeat(edges[1:] - starts, axis=1)
+        return sums
+
+    def _midnights(self) -> npt.NDArray[np.intp]:
+        """Return where each UTC day begins."""
+        days = self.open_time / DAY_MS
+        return np.flatnonzero(days == np.floor(days))
 
     def closed(self, until: int) -> Window:
         """Return the window without a last bar that closes after *until*."""
@@ -137,8 +112,7 @@ class Window:
 
     def part(self, start: int, end: int) -> Window:
         """Return bars *start* to *end* (excluded) as a window of their own."""
-        rows = (self.open_time, self.open, self.high, self.low, self.close, self.volume, self.quote_volume, self.taker)
-        return Window(self.interval, np.stack([row[start:end] for row in rows]))
+        return Window(self.interval, self._rows[:, start + 1 : end + 1])
 
 
 def check(interval: Interval, matrix: npt.NDArray[np.float64], *, gaps: bool = False) -> Problem | None:

@@ -49,6 +49,16 @@ def test_future_bars_change_nothing(entry: Indicator) -> None:
 
 
 @every_entry
+@pytest.mark.parametrize("count", [1, 5, 30, 150])
+def test_few_bars_warm_what_they_can(entry: Indicator, count: int) -> None:
+    """However short a window is, its series are as long, and hold what the longer window's beginning holds."""
+    whole = bars.matrix()
+    few, many = entry.compute(Window("5m", whole[:, :count])), entry.compute(Window("5m", whole))
+    for name, short, long in zip(entry.series, few, many, strict=True):
+        np.testing.assert_array_equal(short, long[:count], err_msg=name)
+
+
+@every_entry
 def test_300_bars_say_what_1000_say(entry: Indicator) -> None:
     """The newest value hardly depends on how much history was loaded, by the entry's stated tolerance."""
     long = bars.matrix(1000, scale=0.003)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.analyzer.domain.indicator import Indicator
-from services.analyzer.domain.numeric import Series, divide, empty, lead, talib
+from services.analyzer.domain.numeric import Series, divide, talib
 from services.analyzer.domain.window import Window
 
 PERIOD, LONG = 14, 100
@@ -15,10 +15,7 @@ def ranges(window: Window) -> tuple[Series, Series]:
     Source: Wilder, New Concepts in Technical Trading Systems (1978), ch. 3.
     """
     atr = window.mean_range(PERIOD)
-    valid = atr[PERIOD - 1 :]
-    if len(valid) < LONG:
-        return atr, empty(len(window))
-    return atr, lead(divide(valid, talib.SMA(valid, LONG), 1.0), PERIOD - 1)
+    return atr, divide(atr, talib.SMA(atr, LONG), 1.0)
 
 
 ENTRY = Indicator(

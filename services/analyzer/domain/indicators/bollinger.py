@@ -12,7 +12,7 @@ def bands(window: Window) -> tuple[Series, Series, Series]:
 
     Source: John Bollinger, Bollinger on Bollinger Bands (2001): SMA 20 ± 2 population standard deviations.
     """
-    middle, reach = window.mean_20, 2.0 * window.deviation_20
+    middle, reach = window.mean_20, window.reach_20
     return middle + reach, middle, middle - reach
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
 from services.analyzer.domain.indicator import Indicator, Reading
 from services.analyzer.domain.numeric import Series, clip, empty
@@ -16,9 +16,8 @@ def delta(window: Window) -> tuple[Series]:
 
     Source: Binance's klines carry the taker's buy volume, so no lower timeframe has to stand in.
     """
-    if np.isnan(window.taker).any():
-        return (empty(len(window)),)
-    return (window.since_midnight(2.0 * window.taker - window.volume),)
+    balance = window.day_sums[2]
+    return (empty(len(window)) if math.isnan(balance[-1]) else balance,)
 
 
 def vote(reading: Reading) -> float:

@@ -7,15 +7,11 @@ import math
 import numpy as np
 
 from services.analyzer.domain.indicator import Indicator, Reading
-from services.analyzer.domain.numeric import Series, empty, lead, talib
+from services.analyzer.domain.numeric import Series, talib
 from services.analyzer.domain.window import Window
 
+PERIODS = (9, 26, 52)
 SHIFT = 25  #: a displacement of 26 counts the bar itself
-
-
-def middle(window: Window, period: int) -> Series:
-    """Return (highest high + lowest low) / 2 over *period* bars."""
-    return np.asarray((talib.MAX(window.high, period) + talib.MIN(window.low, period)) * 0.5)
 
 
 def ichimoku(window: Window) -> tuple[Series, ...]:
@@ -23,12 +19,12 @@ def ichimoku(window: Window) -> tuple[Series, ...]:
 
     Source: TradingView, Ichimoku Cloud (9, 26, 52, displacement 26: the plot's offset is displacement − 1).
     """
-    tenkan, kijun, slow = middle(window, 9), middle(window, 26), middle(window, 52)
-    return tenkan, kijun, _shown((tenkan + kijun) * 0.5), _shown(slow)
-
-
-def _shown(span: Series) -> Series:
-    return lead(span[:-SHIFT], SHIFT)[: len(span)] if len(span) > SHIFT else empty(len(span))
+    tenkan, kijun, slow = (talib.MIDPRICE(window.high, window.low, period) for period in PERIODS)
+    shown = np.empty((2, len(window)))
+    shown[:, :SHIFT] = np.nan
+    np.multiply(0.5, (tenkan + kijun)[:-SHIFT], out=shown[0, SHIFT:])
+    shown[1, SHIFT:] = slow[:-SHIFT]
+    return tenkan, kijun, shown[0], shown[1]
 
 
 def vote(reading: Reading) -> float:

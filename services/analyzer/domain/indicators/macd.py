@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from services.analyzer.domain.indicator import Indicator, Reading
-from services.analyzer.domain.numeric import Series, lead, talib
+from services.analyzer.domain.numeric import Series, talib
 from services.analyzer.domain.window import Window
 
 FAST, SLOW, SIGNAL = 12, 26, 9
@@ -17,7 +17,7 @@ def macd(window: Window) -> tuple[Series, Series, Series]:
     Source: TradingView, MACD: both averages start from their own SMA, the signal from the line's first nine values.
     """
     line = talib.EMA(window.close, FAST) - talib.EMA(window.close, SLOW)
-    signal = lead(talib.EMA(line[SLOW - 1 :], SIGNAL), SLOW - 1)
+    signal = talib.EMA(line, SIGNAL)
     return line, signal, line - signal
 
 

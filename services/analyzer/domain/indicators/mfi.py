@@ -16,15 +16,13 @@ def money_flow(window: Window) -> tuple[Series]:
 
     Source: Quong and Soudack, Technical Analysis of Stocks & Commodities (1989).
     """
-    typical = window.typical
-    flow = typical * window.volume
-    change = np.diff(typical, prepend=typical[:1])
-
-    rising = _sums(np.where(change > 0, flow, 0.0))
-    falling = _sums(np.where(change < 0, flow, 0.0))
+    typical, flow = window.typical, np.zeros(len(window))
+    np.multiply(window.turnover[1:], np.sign(typical[1:] - typical[:-1]), out=flow[1:])
+    into = np.maximum(flow, 0.0)
+    rising, falling = _sums(into), _sums(into - flow)
     values = 100.0 * divide(rising, rising + falling, 0.5)
     values[:PERIOD] = np.nan
-    return (np.clip(values, 0.0, 100.0),)
+    return (values,)
 
 
 def _sums(flow: Series) -> Series:

@@ -14,7 +14,7 @@ def balance(window: Window) -> tuple[Series]:
 
     Source: Joseph Granville, New Key to Stock Market Profits (1963).
     """
-    return (talib.OBV(window.close, window.volume) - window.volume[0],)
+    return (talib.OBV(window.close, window.volume) - float(window.volume[0]),)
 
 
 def vote(reading: Reading) -> float:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from services.analyzer.domain.indicator import Indicator, Reading
-from services.analyzer.domain.numeric import Series, empty, lead, talib
+from services.analyzer.domain.numeric import Series, talib
 from services.analyzer.domain.window import Window
 
 PERIOD = 20
@@ -19,13 +19,10 @@ def squeeze(window: Window) -> tuple[Series, Series]:
     Momentum is the end of a linear regression over 20 bars of close − mean(mean(highest high, lowest low), SMA).
     Source: John Carter's squeeze in LazyBear's form; LazyBear's script uses 1.5 σ for the bands, this one 2.0.
     """
-    inside = np.where(2.0 * window.deviation_20 < window.keltner_half, 1.0, 0.0)
+    inside = (window.reach_20 < window.keltner_half).astype(np.float64)
     inside[: PERIOD - 1] = np.nan
-    channel = (talib.MAX(window.high, PERIOD) + talib.MIN(window.low, PERIOD)) * 0.5
-    distance = (window.close - (channel + window.mean_20) * 0.5)[PERIOD - 1 :]
-    if len(distance) < PERIOD:
-        return inside, empty(len(window))
-    return inside, lead(talib.LINEARREG(distance, PERIOD), PERIOD - 1)
+    channel = talib.MIDPRICE(window.high, window.low, PERIOD)
+    return inside, talib.LINEARREG(window.close - (channel + window.mean_20) * 0.5, PERIOD)
 
 
 def vote(reading: Reading) -> float:

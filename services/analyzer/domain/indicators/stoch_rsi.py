@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.analyzer.domain.indicator import Indicator, Reading
-from services.analyzer.domain.numeric import Series, clip, divide, empty, lead, talib
+from services.analyzer.domain.numeric import Series, clip, divide, talib
 from services.analyzer.domain.window import Window
 
 PERIOD, SMOOTH = 14, 3
@@ -15,15 +15,10 @@ def stochastic(window: Window) -> tuple[Series, Series]:
     Where the RSI has not moved for 14 bars the raw value is 50: there is no range to place it in.
     Source: TradingView, Stochastic RSI (RSI 14, stochastic 14, K 3, D 3).
     """
-    rsi = window.rsi[PERIOD:]
-    if len(rsi) < PERIOD:
-        return empty(len(window)), empty(len(window))
-    low = talib.MIN(rsi, PERIOD)
-    raw = 100.0 * divide(rsi - low, talib.MAX(rsi, PERIOD) - low, 0.5)[PERIOD - 1 :]
+    low = talib.MIN(window.rsi, PERIOD)
+    raw = 100.0 * divide(window.rsi - low, talib.MAX(window.rsi, PERIOD) - low, 0.5)
     fast = talib.SMA(raw, SMOOTH)
-    slow = talib.SMA(fast[SMOOTH - 1 :], SMOOTH)
-    start = 2 * PERIOD - 1
-    return lead(fast, start), lead(slow, start + SMOOTH - 1)
+    return fast, talib.SMA(fast, SMOOTH)
 
 
 def vote(reading: Reading) -> float:

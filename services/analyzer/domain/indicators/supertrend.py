@@ -5,32 +5,30 @@ from __future__ import annotations
 import numpy as np
 
 from services.analyzer.domain.indicator import Indicator, Reading
-from services.analyzer.domain.numeric import Series, clip, lead
+from services.analyzer.domain.numeric import Series, clip
 from services.analyzer.domain.window import Window
 
 PERIOD, FACTOR = 10, 3.0
-PIECE = 100  #: bars that are walked at once
+PIECE = 96  #: bars that are walked at once
 
 
-def trailing(bands: Series, close: Series) -> Series:
-    """Return the band that only rises, until a close below it lets it start anew.
+def trailing(bands: Series, close: Series, tighter: np.ufunc, beyond: np.ufunc) -> Series:
+    """Return the band that only gets *tighter*, until a close *beyond* it lets it start anew.
 
-    It walks from one restart to the next, not from bar to bar: between two restarts the band is a running maximum.
+    It walks from one restart to the next, not from bar to bar: between two restarts the band is a running extreme.
+    *tighter* is `fmax` or `fmin`, which leave a band NaN until it is warm.
     """
-    held = bands.copy()
-    start, count = 0, len(bands)
-    while start < count:
-        run = held[start : start + PIECE]
-        np.maximum.accumulate(run, out=run)
-        broken = close[start : start + PIECE] < run
-        first = int(broken.argmax())
-        if broken[first]:
-            run[first + 1 :] = bands[start + first + 1 : start + PIECE]
-            start += first + 1
+    held, count, trail = np.empty_like(bands), len(bands), tighter.accumulate
+    start = end = 0
+    while end < count:
+        end = start + PIECE
+        run = trail(bands[start:end], 0, None, held[start:end])
+        first = beyond(close[start:end], run).tobytes().find(1)
+        if first >= 0:
+            start = end = start + first + 1
         else:
-            start += PIECE
-            if start < count:  # the run goes on into the next piece
-                held[start] = max(held[start], run[-1])
+            start = end - 1  # the run goes on from its last value
+            bands[start:end] = run[-1]
     return held
 
 
@@ -41,26 +39,24 @@ def supertrend(window: Window) -> tuple[Series, Series]:
     the close stays on its side.  The direction turns when a close crosses the band of the bar before.
     Source: TradingView, `ta.supertrend`.
     """
-    first = PERIOD - 1
-    middle = (window.high[first:] + window.low[first:]) * 0.5
-    reach = FACTOR * window.mean_range(PERIOD)[first:]
-    close = window.close[first:]
-    lower = trailing(middle - reach, close)
-    upper = -trailing(-(middle + reach), -close)
-    direction = _direction(close, lower, upper)
-    line = np.where(direction > 0, lower, upper)
-    return lead(line, first), lead(direction, first)
+    middle = (window.high + window.low) * 0.5
+    reach = FACTOR * window.mean_range(PERIOD)
+    lower = trailing(middle - reach, window.close, np.fmax, np.less)
+    upper = trailing(middle + reach, window.close, np.fmin, np.greater)
+    direction = _direction(window.close, lower, upper)
+    direction[: PERIOD - 1] = np.nan
+    return np.where(direction > 0, lower, upper), direction
 
 
 def _direction(close: Series, lower: Series, upper: Series) -> Series:
-    """Return +1 from the close that rises above the upper band on, −1 from the one below the lower band."""
-    turns = np.zeros(len(close))
+    """Return +1 from the close that rises above the upper band on, −1 from the one below the lower band and before."""
     # the band of a bar restarts only after a close beyond it, so that bar's own band is the one to cross
-    turns[close > upper] = 1.0
-    turns[close < lower] = -1.0
-    turns[0] = turns[0] or -1.0
-    last = np.maximum.accumulate(np.where(turns != 0, np.arange(len(turns)), 0))
-    return np.asarray(turns[last])
+    below = close < lower
+    above = (close > upper) > below
+    turns = (above | below).nonzero()[0]
+    edges = np.concatenate(((0,), turns, (len(close),)))
+    sides = np.where(above[edges[:-1]], 1.0, -1.0)
+    return np.repeat(sides, edges[1:] - edges[:-1])
 
 
 def vote(reading: Reading) -> float:

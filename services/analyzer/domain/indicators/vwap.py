@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from services.analyzer.domain.indicator import Indicator, Reading
 from services.analyzer.domain.numeric import Series, divide
 from services.analyzer.domain.window import Window
@@ -17,10 +15,8 @@ def vwap(window: Window) -> tuple[Series]:
     NaN before the window's first midnight: the day it begins in is not whole.
     Source: TradingView, VWAP anchored to the session.
     """
-    traded = window.since_midnight(window.volume)
-    value = window.since_midnight(window.volume * window.typical)
-    average = divide(value, traded, np.nan)
-    return (np.where(traded == 0, window.typical, average),)
+    traded, value, _ = window.day_sums
+    return (divide(value, traded, window.typical),)
 
 
 def vote(reading: Reading) -> float:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from services.analyzer.domain.indicator import Indicator, Reading
-from services.analyzer.domain.numeric import Series, clip, divide, talib
+from services.analyzer.domain.numeric import Series, clip, talib
 from services.analyzer.domain.window import Window
 
 PERIOD = 14
@@ -14,8 +16,10 @@ def percent_range(window: Window) -> tuple[Series]:
 
     Source: Larry Williams, How I Made One Million Dollars (1973).
     """
-    top = talib.MAX(window.high, PERIOD)
-    return (-100.0 * divide(top - window.close, top - talib.MIN(window.low, PERIOD), 0.5),)
+    values: Series = talib.WILLR(window.high, window.low, window.close, PERIOD)
+    if np.count_nonzero(values) < len(values):  # TA-Lib says 0 at the top, and where there is no range
+        values[talib.MAX(window.high, PERIOD) == talib.MIN(window.low, PERIOD)] = -50.0
+    return (values,)
 
 
 def vote(reading: Reading) -> float:
