@@ -25,6 +25,7 @@ from services.api.routes import (
     status,
 )
 from services.api.security import Guard
+from shared.version import version
 
 log = structlog.get_logger()
 
@@ -33,7 +34,7 @@ def create_app(context: Context, *, key: str = "", hosts: tuple[str, ...] = ()) 
     """Return the application over *context*; *key* empty: only this machine and its network are trusted."""
     app = FastAPI(
         title="Sevengate",
-        version=status.version(),
+        version=version(),
         docs_url=None,  # they load scripts from elsewhere
         redoc_url=None,
         openapi_url="/api/openapi.json",

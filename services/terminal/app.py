@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 app = typer.Typer(
-    help="Sevengate: a crypto-futures scanner; seven gates between a chart and your phone.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -37,6 +36,24 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Show warnings and alerts o
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the dashboard where there is a browser.")]
 Analyzers = Annotated[int, typer.Option(min=1, max=64, help="How many analyzers.")]
 Port = Annotated[int, typer.Option(help="The dashboard's port; 0: SEVENGATE_API_PORT, default 8710.")]
+
+
+def print_version(wanted: bool) -> None:
+    """Print the version and leave, when it is wanted."""
+    from shared.version import version
+
+    if wanted:
+        typer.echo(f"sevengate {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def launcher(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Sevengate: a crypto-futures scanner; seven gates between a chart and your phone."""
 
 
 def finish(work: Coroutine[Any, Any, int]) -> None:

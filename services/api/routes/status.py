@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import platform
 import time
-import tomllib
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, Final
 
 from fastapi import APIRouter, Response
@@ -18,6 +15,7 @@ from services.api.context import Context, Uses, answer
 from services.api.database import DatabaseAwayError
 from shared.bus import Backlog
 from shared.contracts import Stream
+from shared.version import version
 
 router = APIRouter(tags=["status"])
 STARTED: Final = time.time()
@@ -32,13 +30,6 @@ MAKERS: Final = {  #: by what a service sends it is known to work
     "gatekeeper": (Stream.DECISIONS, Stream.DECISIONS_PASSED),
     "notifier": (Stream.DELIVERIES,),
 }
-
-
-@lru_cache
-def version() -> str:
-    """Return the project's version."""
-    with (Path(__file__).parents[3] / "pyproject.toml").open("rb") as file:
-        return str(tomllib.load(file)["project"]["version"])
 
 
 @router.get("/health")
