@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
+from redis.exceptions import RedisError
 from rich.console import Console
 from rich.table import Table
 
@@ -20,6 +22,12 @@ Folder = Annotated[Path | None, typer.Option()]
 
 def _history(folder: Path | None) -> History:
     return History(folder or Environment().data_dir / "history")
+
+
+def bus_name(url: str) -> str:
+    """Return *url* without its password."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port}"
 
 
 @app.command("record")
@@ -38,6 +46,9 @@ def record_scans(folder: Folder = None, scans: int = 0) -> None:
         typer.echo(f"{asyncio.run(follow())} new bars")
     except KeyboardInterrupt:
         typer.echo("stopped")
+    except (RedisError, OSError) as error:
+        typer.echo(f"not recorded: the bus at {bus_name(environment.redis_url)}: {error}", err=True)
+        raise typer.Exit(1) from None
 
 
 @app.command("import")
@@ -46,8 +57,9 @@ def import_dumps(files: list[Path], folder: Folder = None, symbol: str = "") -> 
     failed = False
     for path in files:
         try:
+            rows = read_dump(path)
             name = symbol or symbol_of(path)
-            typer.echo(f"{path.name}: {_history(folder).merge(name, read_dump(path))} new bars of {name}")
+            typer.echo(f"{path.name}: {_history(folder).merge(name, rows)} new bars of {name}")
         except (BadDumpError, OSError) as error:
             typer.echo(f"not imported: {error}", err=True)
             failed = True

@@ -280,16 +280,14 @@ def config_set(
 
 def local_bus() -> RedisBus:
     """Return the bus that was named, or the one of the house that runs here."""
-    from services.terminal.house import running_redis
+    from services.terminal.house import NO_BUS, known_redis
     from shared.bus import RedisBus
     from shared.settings import Environment
 
-    environment = Environment()
-    named = os.environ.get("SEVENGATE_REDIS_URL") or os.environ.get("SEVENGATE_REDIS_URL_FILE")
-    url = environment.redis_url if named else running_redis(environment.data_dir)
+    url = known_redis()
     if not url:
-        refuse("nothing runs here (./sevengate demo or up), and SEVENGATE_REDIS_URL names no bus")
-    return RedisBus(url, environment.market)
+        refuse(NO_BUS)
+    return RedisBus(url, Environment().market)
 
 
 def on_bus(bus: RedisBus, work: Coroutine[Any, Any, Answer]) -> Answer:

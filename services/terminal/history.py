@@ -5,9 +5,12 @@ The store belongs to the fetcher; as with every service, it is started as a proc
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Final
 
 import typer
@@ -18,9 +21,10 @@ app = typer.Typer(help="Five-minute history in monthly parquet files.", no_args_
 Folder = Annotated[Path | None, typer.Option(help="Folder of the history; default: history in the data folder.")]
 
 
-def _run(arguments: list[str], folder: Path | None) -> None:
+def _run(arguments: list[str], folder: Path | None, more: Mapping[str, str] = MappingProxyType({})) -> None:
     where = ["--folder", str(folder)] if folder else []
-    raise typer.Exit(subprocess.run([sys.executable, "-m", PROGRAM, *arguments, *where], check=False).returncode)
+    command = [sys.executable, "-m", PROGRAM, *arguments, *where]
+    raise typer.Exit(subprocess.run(command, env={**os.environ, **more}, check=False).returncode)
 
 
 @app.command()
@@ -29,7 +33,13 @@ def record(
     scans: Annotated[int, typer.Option(help="Stop after so many scans; 0: go on.")] = 0,
 ) -> None:
     """Keep the bars, open interest, ratios and funding of every scan that is on the bus."""
-    _run(["record", "--scans", str(scans)], folder)
+    from services.terminal.house import NO_BUS, known_redis  # noqa: PLC0415 so that --help is quick
+
+    url = known_redis()
+    if not url:
+        typer.echo(f"sevengate: {NO_BUS}", err=True)
+        raise typer.Exit(1)
+    _run(["record", "--scans", str(scans)], folder, {"SEVENGATE_REDIS_URL": url})
 
 
 @app.command("import")

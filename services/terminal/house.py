@@ -22,9 +22,11 @@ import httpx
 
 from services.terminal import stores
 from services.terminal.supervisor import Supervisor
+from shared.settings import Environment
 
 WORKERS: Final = ("fetcher", "gatekeeper", "notifier", "notifier.deliverer")
 READY_SECONDS: Final = 60.0
+NO_BUS: Final = "nothing runs here (./sevengate demo or up), and SEVENGATE_REDIS_URL names no bus"
 BUS_ADDRESS: Final = "redis-url"
 API_ADDRESS: Final = "api-url"
 
@@ -252,6 +254,14 @@ def write_address(path: Path, address: str) -> None:
     """Write *address*, which may carry a password, where only its owner reads it."""
     path.touch(mode=0o600)
     path.write_text(address, encoding="utf-8")
+
+
+def known_redis() -> str:
+    """Return the bus that the environment names, or that of the house that runs here; empty without one."""
+    environment = Environment()
+    if any(os.environ.get(name) for name in ("SEVENGATE_REDIS_URL", "SEVENGATE_REDIS_URL_FILE")):
+        return environment.redis_url
+    return running_redis(environment.data_dir)
 
 
 def running_redis(data_dir: Path) -> str:
