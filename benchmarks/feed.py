@@ -16,10 +16,9 @@ import os
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from subprocess import DEVNULL, Popen
 from typing import Any
@@ -34,7 +33,7 @@ from services.fetcher.budget import Ledger
 from services.fetcher.clock import ExchangeClock
 from services.terminal import stores
 from shared.bus import RedisBus
-from shared.contracts import INTERVALS, SCAN_MS, Interval, ScanOpened, SettingsChanged, Stream
+from shared.contracts import INTERVALS, SCAN_MS, Interval, MarketSnapshot, ScanOpened, SettingsChanged, Stream
 from tests.integration.fetcher.conftest import Feed, start_simulator
 
 
@@ -139,29 +138,58 @@ async def scans_of(feed: Feed) -> list[ScanOpened]:
 
 
 async def close_and_memory() -> None:
-    """Let four closes go by at 10×; read the fetcher's own histogram and its resident set."""
-    for symbols in (150, 600):
+    """Let closes go by at 10×; compare when the frames came in here with when the bus got the snapshots."""
+    for symbols, closes in ((150, 8), (600, 4)):
         async with feed_of(symbols, 10.0, grace_seconds=10.0) as feed:
-            port = stores.free_port()
-            process = feed.start_fetcher(SEVENGATE_LOG_LEVEL="error", SEVENGATE_METRICS_PORT=str(port))
-            await feed.scan(patience=240)
-            await asyncio.sleep(35)
-            before = await asyncio.to_thread(opening, port)
-            await asyncio.sleep(100)
-            after = await asyncio.to_thread(opening, port)
-            mean = (after[0] - before[0]) / (after[1] - before[1])
-            memory = psutil.Process(process.pid).memory_info().rss / 2**20
-            print(f"{symbols} symbols: last closed frame to last snapshot {mean * 1000:.0f} ms,", end=" ")
-            print(f"mean of {after[1] - before[1]:.0f} closes; resident {memory:.0f} MiB")
+            process = feed.start_fetcher(SEVENGATE_LOG_LEVEL="error")
+            first = await feed.scan(patience=240)
+            listening = asyncio.ensure_future(last_frames(feed, first.symbols))
+            await asyncio.sleep(30 * (closes + 1.5))
+            memory, used = psutil.Process(process.pid).memory_info().rss / 2**20, process_seconds(process.pid)
+            listening.cancel()
+            frames = (await asyncio.gather(listening, return_exceptions=True))[0]
+            assert isinstance(frames, dict), frames
+            published = await last_snapshots(feed)
+            took = sorted(
+                published[scan_id] - frames[scan_id] for scan_id in sorted(frames)[1:] if scan_id in published
+            )
+            print(f"{symbols} symbols: last closed frame to last snapshot, {len(took)} closes:", end=" ")
+            print(f"median {took[len(took) // 2]:.0f} ms, longest {took[-1]:.0f} ms;", end=" ")
+            print(f"resident {memory:.0f} MiB; {used:.0f} s of processor time in all")
 
 
-def opening(port: int) -> tuple[float, float]:
-    """Return sum and count of the fetcher's histogram."""
-    text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").read().decode()
-    found = {
-        line.split()[0]: float(line.split()[1]) for line in text.splitlines() if line.startswith("sevengate_scan_op")
-    }
-    return found["sevengate_scan_opening_seconds_sum"], found["sevengate_scan_opening_seconds_count"]
+async def last_frames(feed: Feed, symbols: Sequence[str]) -> dict[int, float]:
+    """Listen as the fetcher does until cancelled; return when the last closed bar of each close came, ms."""
+    came: dict[int, float] = {}
+    with suppress(asyncio.CancelledError):
+        async with feed.http.ws_connect(f"{feed.ws_url}/market/stream", max_msg_size=0) as socket:
+            for number, start in enumerate(range(0, len(symbols), 100)):
+                names = [f"{symbol.lower()}@kline_5m" for symbol in symbols[start : start + 100]]
+                await socket.send_json({"method": "SUBSCRIBE", "params": names, "id": number})
+                await asyncio.sleep(0.2)
+            async for message in socket:
+                text = str(message.data)
+                if '"x":true' in text:
+                    opened = int(text.partition('"t":')[2].partition(",")[0])
+                    came[opened + SCAN_MS] = time.time() * 1_000
+    return came
+
+
+async def last_snapshots(feed: Feed) -> dict[int, float]:
+    """Return when the bus got the last snapshot of each scan that it still holds, ms."""
+    got: dict[int, float] = {}
+    after = "0-0"
+    while page := await feed.bus.tail({Stream.SNAPSHOTS: after}, count=64, block_ms=0):
+        for _, after, message in page:
+            if isinstance(message, MarketSnapshot):
+                got[message.scan_id] = float(after.partition("-")[0])
+    return got
+
+
+def process_seconds(process_id: int) -> float:
+    """Return the processor time of a process, s."""
+    times = psutil.Process(process_id).cpu_times()
+    return float(times.user + times.system)
 
 
 async def main() -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
 import threading
 from typing import Any, Final
 
 import msgspec
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 STYLES: Final = {"debug": "dim", "info": "", "warning": "yellow", "error": "bold red", "critical": "bold red"}
 LEVELS: Final = tuple(STYLES)
 PALETTE: Final = ("cyan", "green", "magenta", "blue", "bright_cyan", "bright_green", "bright_magenta", "bright_blue")
+STEP: Final = ("done", "of")
 HIDDEN: Final = {"event", "level", "timestamp", "service", "logger", "instance"}
 WIDTH: Final = 11
+BAR: Final = 30  #: cells of a progress bar in a log line
 
 
 def style_of(name: str) -> str:
@@ -34,6 +38,18 @@ def read_line(line: str) -> dict[str, Any]:
     return {"event": line}
 
 
+def step_of(fields: dict[str, Any]) -> tuple[int, int] | None:
+    """Return how many steps of how many a log line says are done; None where it tells of no progress."""
+    done, of = (fields.get(key) for key in STEP)
+    return (done, of) if isinstance(done, int) and isinstance(of, int) and 0 <= done <= of and of else None
+
+
+def bar(done: int, of: int) -> str:
+    """Return a progress bar of characters."""
+    filled = BAR * done // of
+    return "━" * filled + "┄" * (BAR - filled)
+
+
 def render(name: str, line: str) -> tuple[str, Text]:
     """Return the level of *line*, which the process *name* said, and how to show it."""
     fields = read_line(line)
@@ -42,8 +58,11 @@ def render(name: str, line: str) -> tuple[str, Text]:
     text = Text(f"{clock:8} ", style="dim")
     text.append(f"{name:<{WIDTH}} ", style=style_of(name))
     text.append(str(fields.get("event", "")), style=STYLES.get(level, ""))
+    steps = step_of(fields)
+    if steps is not None:
+        text.append(f" {bar(*steps)} {steps[0]}/{steps[1]}")
     for key, value in fields.items():
-        if key not in HIDDEN and key != "exception":
+        if key not in HIDDEN and key != "exception" and not (steps and key in STEP):
             text.append(f"  {key}=", style="dim").append(str(value), style="dim")
     if "exception" in fields:
         text.append(f"\n{fields['exception']}", style="red")
@@ -57,15 +76,37 @@ class Screen:
         self.console = Console(stderr=to_stderr, highlight=False, soft_wrap=True)
         self._least = LEVELS.index("warning" if quiet else "info")
         self._lock = threading.Lock()
+        self._progress: Progress | None = None
+        self._task = TaskID(0)
 
     def log(self, name: str, line: str) -> None:
-        """Show what the process *name* said."""
+        """Show what the process *name* said; steps move a bar where somebody looks on."""
         if not line.strip():
             return
         level, text = render(name, line)
-        if level not in LEVELS or LEVELS.index(level) >= self._least:
-            with self._lock:
+        if level in LEVELS and LEVELS.index(level) < self._least:
+            return
+        fields = read_line(line)
+        steps = step_of(fields)
+        with self._lock:
+            if steps is not None and self.console.is_terminal:
+                self._move(f"{name}: {fields.get('event', '')}", *steps)
+            else:
                 self.console.print(text)
+
+    def _move(self, what: str, done: int, of: int) -> None:
+        """Show the bar, which stays on the last line until all is done."""
+        if self._progress is None:
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            self._progress = Progress(*columns, console=self.console)
+            self._task = self._progress.add_task(what)
+            self._progress.start()
+            atexit.register(self._progress.stop)  # the cursor comes back whatever happens
+        self._progress.update(self._task, description=what, completed=done, total=of)
+        if done == of:
+            self._progress.stop()
+            atexit.unregister(self._progress.stop)
+            self._progress = None
 
     def say(self, message: str, style: str = "bold") -> None:
         """Tell the person something."""

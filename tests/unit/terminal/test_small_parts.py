@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import re
 from pathlib import Path
 
 import pytest
 import yaml
+from rich.console import Console
 
 from services.terminal import console, initial, settings_paths
 from services.terminal.house import HouseError, SimulatorPlan, claim, empty
@@ -19,6 +22,28 @@ def test_a_log_line_is_told_with_its_fields() -> None:
     )
     assert level == "warning"
     assert text.plain.split() == ["fetcher", "scan", "opened", "symbols=50"]
+
+
+STEP = '{"event": "loading windows", "level": "info", "done": %d, "of": 150, "seconds": 1.5}'
+
+
+def test_a_step_is_a_bar_in_a_log_line() -> None:
+    """Where nobody looks on, each step is a line: how much of how much, drawn and told."""
+    _, text = console.render("fetcher", STEP % 75)
+    assert text.plain.split() == ["fetcher", "loading", "windows", "━" * 15 + "┄" * 15, "75/150", "seconds=1.5"]
+
+
+def test_steps_move_one_bar_on_a_terminal() -> None:
+    """On a terminal the bar moves on its line; other lines stand above it; it ends with the last step."""
+    screen = console.Screen()
+    screen.console = Console(force_terminal=True, width=100, file=io.StringIO())
+    screen.log("fetcher", STEP % 75)
+    screen.log("api", "a line of its own")
+    screen.log("fetcher", STEP % 150)
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.console.file.getvalue())  # type: ignore[attr-defined]
+    assert "a line of its own" in shown
+    assert "150/150" in shown
+    assert shown.count("\n") == 2
 
 
 def test_what_is_not_json_is_told_as_it_is() -> None:
