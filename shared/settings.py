@@ -108,7 +108,7 @@ class Thresholds(Section):
     fmqs: Percentage = 50
     squeeze_intervals: tuple[Literal["15m", "1h", "4h"], ...] = ("15m", "1h")
     volume_ratio: float = Field(default=1.2, ge=0)
-    groups: int = Field(default=3, ge=0, le=6)
+    groups: int = Field(default=5, ge=0, le=6)
     timeframes: int = Field(default=2, ge=0, le=3)
     persistence: int = Field(default=1, ge=0, le=12)  #: earlier scans in a row
 

@@ -19,7 +19,7 @@ thresholds:                     # what the seven gates ask
   fmqs: 50
   squeeze_intervals: [15m, 1h]  # no squeeze here
   volume_ratio: 1.2
-  groups: 3
+  groups: 5                     # of the six that vote
   timeframes: 2
   persistence: 1                # earlier scans in a row
 

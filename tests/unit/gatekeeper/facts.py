@@ -44,7 +44,7 @@ def analysis(symbol: str = "AAAUSDT", scan_id: int = SCAN, side: Side = "long", 
         timeframes=tuple(timeframe(interval, side) for interval in INTERVALS),
         groups=tuple(
             GroupVote(name=name, votes={}, vote=0.5 * sign, agrees=True)
-            for name in ("trend", "momentum", "volume", "structure")
+            for name in ("trend", "momentum", "volume", "price action", "structure")
         ),
         fmqs=Fmqs(value=60.0, components={}),
         levels=levels(side, close),

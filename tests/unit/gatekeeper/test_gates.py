@@ -66,8 +66,8 @@ CASES: list[tuple[str, Analysis, bool, str]] = [
     ("volume", with_flow(taker_delta=None), False, "no taker data"),
     ("volume", with_flow(obv_slope=0.0), False, "obv against"),
     ("volume", analysis(volume=None), False, "no volume data"),
-    ("groups", with_groups(3), True, "passed"),
-    ("groups", with_groups(2), False, "too few groups"),
+    ("groups", with_groups(5), True, "passed"),
+    ("groups", with_groups(4), False, "too few groups"),
     ("timeframes", analysis(), True, "passed"),
     (
         "timeframes",
