@@ -110,6 +110,10 @@ class Feed:
             after = page[-1][1]
         return found
 
+    async def scans(self) -> list[ScanOpened]:
+        """Return the openings on the bus."""
+        return [message for message in await self.all(Stream.SCANS) if isinstance(message, ScanOpened)]
+
     async def snapshots(self, scan_id: int) -> dict[str, MarketSnapshot]:
         """Return the snapshots of *scan_id* by symbol."""
         return {

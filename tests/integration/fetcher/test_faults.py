@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import signal
 import time
 
 import numpy as np
@@ -217,7 +218,7 @@ async def scans_until(feed: Feed, scan_id: int, patience: float = 30.0) -> list[
     """Return all scans once *scan_id* is among them."""
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
-        scans = [message for message in await feed.all(Stream.SCANS) if isinstance(message, ScanOpened)]
+        scans = await feed.scans()
         if scans and scans[-1].scan_id >= scan_id:
             return scans
         await asyncio.sleep(0.1)
@@ -316,4 +317,56 @@ async def test_rest_alone_is_enough(feed: Feed) -> None:
     snapshot = (await feed.snapshots(opened.scan_id))[VICTIM]
     assert snapshot.depth is not None
     assert snapshot.derivatives.mark_price is not None
+    await assert_true_windows(feed, opened.scan_id)
+
+
+async def test_a_funding_interval_that_changes_is_taken_over(feed: Feed) -> None:
+    """From eight hours to four: told within an hour of the exchange's clock, and of this symbol alone."""
+    feed.start_fetcher()
+    await feed.scan()
+    first = await feed.next_scan()
+    assert (await feed.snapshots(first.scan_id))[VICTIM].derivatives.funding_interval_hours == 8
+    await feed.fault("funding-interval-change", VICTIM)
+    hours: dict[str, int | None] = {}
+    async with asyncio.timeout(60):
+        while hours.get(VICTIM) != 4:
+            opened = await feed.next_scan()
+            snapshots = await feed.snapshots(opened.scan_id)
+            hours = {symbol: snapshot.derivatives.funding_interval_hours for symbol, snapshot in snapshots.items()}
+    assert hours["BTCUSDT"] == 8
+
+
+@pytest.mark.parametrize("simulator_arguments", [("--symbols", "8", "--seed", "3", "--speed", "60")])
+async def test_answers_that_take_seconds_hold_nobody_up(feed: Feed) -> None:
+    """Each answer takes 3 s of wall time, more than half an interval: no close waits, no bar is missing."""
+    await feed.settings(grace_seconds=0.5)
+    feed.start_fetcher()
+    first = await feed.scan()
+    await feed.fault("slow")
+    scans = await scans_until(feed, first.scan_id + 5 * SCAN_MS, patience=60)
+    during = [scan for scan in scans if scan.scan_id > first.scan_id + SCAN_MS]
+    assert [b.scan_id - a.scan_id for a, b in itertools.pairwise(during)] == [SCAN_MS] * (len(during) - 1)
+    assert not any(scan.missing or scan.degraded for scan in during)
+    assert all(scan.opened_at - scan.scan_id < SCAN_MS / 2 for scan in during)
+    await feed.clear()
+    await assert_true_windows(feed, (await feed.scan(scans[-1].scan_id)).scan_id)
+
+
+@pytest.mark.parametrize("simulator_arguments", [("--symbols", "8", "--seed", "3", "--speed", "600")])
+async def test_a_backlog_after_an_outage_is_not_told_scan_by_scan(feed: Feed) -> None:
+    """A process that stood still for an hour of the market goes on with the newest close, its windows whole."""
+    fetcher = feed.start_fetcher()
+    await feed.scan()
+    fetcher.send_signal(signal.SIGSTOP)
+    before = await feed.scans()
+    stopped_at = (await feed.status())["now"]
+    await asyncio.sleep(6)  # twelve closes, and less than the lease lasts
+    fetcher.send_signal(signal.SIGCONT)
+    resumed_at = (await feed.status())["now"]
+    scans = await scans_until(feed, resumed_at)
+    told = [scan for scan in scans if before[-1].scan_id < scan.scan_id <= resumed_at]
+    assert (resumed_at - stopped_at) // SCAN_MS >= 10
+    assert len(told) <= 2, "the backlog was opened scan by scan"
+    opened = await feed.scan(scans[-1].scan_id)
+    assert not opened.missing
     await assert_true_windows(feed, opened.scan_id)
