@@ -322,6 +322,7 @@ class RuntimeSettings(Section):
     recording: Recording = Recording()
     heartbeat_url: SecretStr = SecretStr("")
     heartbeat_seconds: float = Field(default=60, ge=10)
+    heartbeat_allow: tuple[str, ...] = ()  #: networks of the LAN that `heartbeat_url` may lead to
 
     @model_validator(mode="after")
     def _routes_lead_somewhere(self) -> RuntimeSettings:
@@ -333,6 +334,17 @@ class RuntimeSettings(Section):
         ]
         if wrong:
             raise ValidationError.from_exception_data("routes", wrong)
+        return self
+
+    @model_validator(mode="after")
+    def _heart_may_be_heard(self) -> RuntimeSettings:
+        for network in self.heartbeat_allow:
+            ip_network(network, strict=False)
+        if url := self.heartbeat_url.get_secret_value():
+            try:
+                addresses.check(url, self.heartbeat_allow)
+            except addresses.Forbidden as error:
+                raise ValueError(f"heartbeat_url: {error}") from error
         return self
 
     def thresholds_for(self, symbol: str) -> Thresholds:
