@@ -20,42 +20,20 @@ from PIL import Image, ImageDraw
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from rescore import REGIMES, SETTINGS, Walked, load, rescored
+
 from services.analyzer.domain.score import CEILING, GROUP_WEIGHTS, GROUPS, LOUDNESS, VOLATILE_VOLUME
-from shared.settings import RuntimeSettings
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 HERE: Final = Path(__file__).parent
-REGIMES: Final = ("RANGING", "TRENDING", "VOLATILE")
 GATES: Final = ("score", "fmqs", "squeeze", "volume", "groups", "timeframes", "persistence")
 JUDGED: Final = ("15m", "1h", "4h")
 SCANS_A_DAY: Final = 288
 FIVE: Final = 300_000
-SETTINGS: Final = RuntimeSettings()
 
 
-@dataclass
-class Walked:
-    """One symbol's rows, by name."""
-
-    symbol: str
-    rows: Floats
-    at: dict[str, int]
-
-    def __getitem__(self, name: str) -> Floats:
-        return self.rows[:, self.at[name]]
-
-
-def load(folder: Path) -> list[Walked]:
-    """Return every symbol that was walked."""
-    walked = []
-    for path in sorted(folder.glob("*.npz")):
-        stored = np.load(path)
-        walked.append(Walked(path.stem, stored["rows"], {str(name): at for at, name in enumerate(stored["columns"])}))
-    return [one for one in walked if len(one.rows)]
-
-
-def gates(one: Walked, *, without: Sequence[str] = ()) -> Flags:
+def gates(one: Walked, *, without: Sequence[str] = (), groups: int = SETTINGS.thresholds.groups) -> Flags:
     """Return which of the seven gates each scan passes, shape (7, scans); those in *without* always pass."""
     limits, side = SETTINGS.thresholds, one["side"]
     side_scores = [np.where(side > 0, one[f"{name} long"], one[f"{name} short"]) for name in JUDGED]
@@ -66,7 +44,7 @@ def gates(one: Walked, *, without: Sequence[str] = ()) -> Flags:
         "volume": (one["ratio_3"] >= limits.volume_ratio)
         & (side * one["taker_delta"] > 0)
         & (side * one["obv_slope"] > 0),
-        "groups": one["groups"] >= limits.groups,
+        "groups": one["groups"] >= groups,
         "timeframes": sum((score >= limits.score).astype(int) for score in side_scores) >= limits.timeframes,
     }
     for name in without:
@@ -110,12 +88,11 @@ class Half:
 
     walked: list[Walked]
     without: tuple[str, ...] = ()
+    groups: int = SETTINGS.thresholds.groups
 
     def __post_init__(self) -> None:
-        self.flags = [gates(one, without=self.without) for one in self.walked]
-        self.opened = [
-            signals(one, np.asarray(flags.all(axis=0))) for one, flags in zip(self.walked, self.flags, strict=True)
-        ]
+        self.flags = [gates(one, without=self.without, groups=self.groups) for one in self.walked]
+        self.opened = self.opened_by(len(GATES))
         self.coin_days = sum(len(one.rows) for one in self.walked) / SCANS_A_DAY
 
     @property
@@ -125,6 +102,17 @@ class Half:
     @property
     def regime(self) -> Floats:
         return np.concatenate([one["regime"] for one in self.walked])
+
+    def opened_by(self, first: int) -> list[list[int]]:
+        """Return each symbol's scans at which a signal would open were there only the first so many gates."""
+        return [signals(one, flags[:first].all(axis=0)) for one, flags in zip(self.walked, self.flags, strict=True)]
+
+    def of_signals(self, name: str) -> Floats:
+        """Return a column's values at the scans that open a signal."""
+        return np.concatenate([one[name][opened] for one, opened in zip(self.walked, self.opened, strict=True)])
+
+    def count(self) -> int:
+        return sum(len(opened) for opened in self.opened)
 
     def a_day(self, count: float) -> float:
         """Return *count* as a figure a day for 40 coins."""
@@ -143,9 +131,7 @@ class Half:
 
     def weak(self) -> float:
         """Return the share of signals whose ratio is below the threshold."""
-        ratios = np.concatenate(
-            [one["reward_to_risk"][opened] for one, opened in zip(self.walked, self.opened, strict=True)]
-        )
+        ratios = self.of_signals("reward_to_risk")
         return float((ratios < SETTINGS.analysis.weak_ratio).mean()) if len(ratios) else float("nan")
 
     def span(self) -> str:
@@ -171,32 +157,73 @@ def distribution(half: Half) -> list[str]:
 
 def gate_table(half: Half) -> list[str]:
     """Return the table of the gates."""
-    head = "| gate | passes on its own | scans a day that pass it and all before (40 coins) | refused by it alone |"
-    lines = [head, "|---|---|---|---|"]
+    lines = [
+        "| gate | passes on its own | scans a day that pass it and all before | signals a day with it and all before "
+        "| scans refused by it alone |",
+        "|---|---|---|---|---|",
+    ]
     for number, name in enumerate(GATES):
         alone = "left out" if name in half.without else f"{half.marginal(number)}"
-        lines.append(f"| {number + 1} {name} | {half.own(number):.1%} | {half.passing(number + 1):.1f} | {alone} |")
+        opened = half.a_day(sum(len(one) for one in half.opened_by(number + 1)))
+        passing = half.passing(number + 1)
+        lines.append(f"| {number + 1} {name} | {half.own(number):.1%} | {passing:.1f} | {opened:.1f} | {alone} |")
     return lines
 
 
-def group_thresholds(half: Half) -> str:
-    """Return how many scans gate 5 alone would refuse at other thresholds."""
-    refused = dict.fromkeys((3, 4, 5, 6), 0)
-    for one, flags in zip(half.walked, half.flags, strict=True):
-        others = np.delete(flags, 4, axis=0).all(axis=0)
-        for least in refused:
-            refused[least] += int((others & (one["groups"] < least)).sum())
-    told = ", ".join(f"{count} at {least}" for least, count in refused.items())
-    return f"Gate 5 alone would refuse, by its threshold: {told} groups."
+def group_thresholds(half: Half) -> list[str]:
+    """Return what gate 5 would do at other thresholds."""
+    lines = ["| groups asked for | refused by gate 5 alone | by gate 6 alone | signals a day |", "|---|---|---|---|"]
+    for least in (3, 4, 5, 6):
+        other = Half(half.walked, half.without, least)
+        lines.append(f"| {least} | {other.marginal(4)} | {other.marginal(5)} | {other.a_day(other.count()):.1f} |")
+    return lines
 
 
 def summary(half: Half) -> str:
-    count = sum(len(opened) for opened in half.opened)
+    regimes, sides = half.of_signals("regime"), half.of_signals("side")
+    told = ", ".join(f"{int((regimes == number).sum())} {name}" for number, name in enumerate(REGIMES))
     return (
-        f"{count} signals: **{half.a_day(count):.1f} a day for 40 coins** "
+        f"{half.count()} signals: **{half.a_day(half.count()):.1f} a day for 40 coins** "
         f"(one open signal a coin and side, cooldown {SETTINGS.lifecycle.cooldown_hours:g} h); "
-        f"{half.weak():.0%} of them WEAK."
+        f"{half.weak():.0%} of them WEAK; {told}; {int((sides > 0).sum())} long, {int((sides < 0).sum())} short."
     )
+
+
+def ranging(half: Half) -> list[str]:
+    """Return how far scores reach where the market ranges, as shipped and with RANGING turned up."""
+    lines = [
+        "| RANGING: loudness, ceiling | median of all | where all three intervals range: 99 %, highest "
+        "| 1h ranges and scores ≥ 65 by itself | of those ≥ 3, ≥ 5 groups agree | of those the score is ≥ 65 |",
+        "|---|---|---|---|---|---|",
+    ]
+    shipped = LOUDNESS["RANGING"], CEILING["RANGING"]
+    for loudness, ceiling in (shipped, (2.0, 1.0)):
+        LOUDNESS["RANGING"], CEILING["RANGING"] = loudness, ceiling
+        lines.append(f"| {loudness:g}, {ceiling:g} | " + " | ".join(reach(half)) + " |")
+    LOUDNESS["RANGING"], CEILING["RANGING"] = shipped
+    return lines
+
+
+def reach(half: Half) -> list[str]:
+    """Return a row of `ranging` with the constants that hold now."""
+    limit, median, quiet, setups = SETTINGS.thresholds.score, [], [], []
+    for one in half.walked:
+        made = rescored(one)
+        ranges = {name: one[f"{name} regime"] == REGIMES.index("RANGING") for name in JUDGED}
+        own = np.where(made["side"] > 0, made["1h long"], made["1h short"])
+        setup = ranges["1h"] & (own >= limit)
+        median.append(made["score"])
+        quiet.append(made["score"][np.all(list(ranges.values()), axis=0)])
+        setups.append(np.stack((made["groups"][setup], made["score"][setup])))
+    groups, scores = np.concatenate(setups, axis=1)
+    still = np.concatenate(quiet)
+    return [
+        f"{np.median(np.concatenate(median)):.1f}",
+        f"{np.percentile(still, 99):.1f}, {still.max():.1f}",
+        f"{len(groups)}",
+        f"{int((groups >= 3).sum())}, {int((groups >= 5).sum())}",
+        f"{int((scores >= limit).sum())}",
+    ]
 
 
 def plot(halves: dict[str, Half], target: Path) -> None:
@@ -254,11 +281,13 @@ def section(title: str, half: Half) -> list[str]:
         "",
         *gate_table(half),
         "",
-        group_thresholds(half),
-        "",
         summary(half),
         "",
         "With gate 2 left out: " + summary(left_out),
+        "",
+        *group_thresholds(half),
+        "",
+        *ranging(half),
         "",
     ]
 

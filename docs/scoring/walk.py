@@ -1,10 +1,12 @@
-"""Walks the analysis over recorded bars and stores what the report needs: run it before report.py.
+"""Walks the analysis over recorded bars and stores every vote: run it before report.py.
 
     python docs/scoring/walk.py BARS_FOLDER FUNDING.parquet OUT_FOLDER [--from-day 50] [--to-day 93]
 
 Each symbol is analysed at every close with the very `analyse` that the service runs, over windows of up to
-499 bars that end there, higher bars so far included.  Taker share, quote volume, open interest and ratios are
-estimated by the replay's rule (services/simulator); funding is real where the settlements cover it.
+499 bars that end there, higher bars so far included.  Votes are stored as they were cast, before regimes make them
+louder or quieter, so that rescore.py can compute the scores for any constants without walking anew.  Taker share,
+quote volume, open interest and ratios are estimated by the replay's rule (services/simulator); funding is real where
+the settlements cover it.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from services.analyzer.domain.score import GROUPS, JUDGED, voters
+from services.analyzer.domain import score
+from services.analyzer.domain.score import JUDGED, voters
 from services.analyzer.handler import analyse
 from services.simulator.replay import RecordedMarket
 from services.simulator.tape import CLOSE, QUOTE, TAKER, VOLUME, aggregate
@@ -32,6 +35,7 @@ from shared.contracts import (
     Derivatives,
     MarketSnapshot,
     Points,
+    Regime,
     pack,
 )
 from shared.settings import RuntimeSettings
@@ -39,7 +43,7 @@ from shared.settings import RuntimeSettings
 Floats = npt.NDArray[np.float64]
 DAY, FIVE, WINDOW = 288, 300_000, 499
 ROWS = (0, 1, 2, 3, VOLUME, QUOTE, TAKER)
-REGIMES = ("RANGING", "TRENDING", "VOLATILE")
+REGIMES: tuple[Regime, ...] = ("RANGING", "TRENDING", "VOLATILE")
 
 
 def load(folder: Path) -> tuple[RecordedMarket, Floats, Floats]:
@@ -119,29 +123,33 @@ class Symbol:
         )
 
 
+def as_cast() -> None:
+    """Make votes count as they were cast, in this process: neither louder nor with a ceiling."""
+    score.LOUDNESS.update(dict.fromkeys(REGIMES, 1.0))
+    score.CEILING.update(dict.fromkeys(REGIMES, 1.0))
+    score.VOLATILE_VOLUME = 1.0  # type: ignore[misc]
+
+
 def record(analysis: Analysis) -> list[float]:
     """Return one row of the numbers that the report needs."""
     frames = {frame.interval: frame for frame in analysis.timeframes}
-    volume, levels = analysis.volume, analysis.levels
-    if volume is None or analysis.fmqs is None:
+    volume, levels, quality = analysis.volume, analysis.levels, analysis.fmqs
+    if volume is None or quality is None:
         raise ValueError("a record without figures")
-    names = list(voters())
+    long = analysis.side == "long"
     row = [
         analysis.scan_id,
-        1.0 if analysis.side == "long" else -1.0,
-        analysis.score,
-        analysis.long_score,
-        analysis.short_score,
-        nan(analysis.fmqs.value),
-        float(bool(analysis.fmqs.capped_by)),
+        1.0 if long else -1.0,
         REGIMES.index(analysis.regime),
-        analysis.confidence,
-        sum(group.agrees for group in analysis.groups),
+        nan(quality.value if long else analysis.fmqs_other),
+        nan(analysis.fmqs_other if long else quality.value),
         float(frames["15m"].squeeze),
         float(frames["1h"].squeeze),
         nan(volume.ratio_3),
         nan(volume.taker_delta),
         nan(volume.obv_slope),
+        sum(part.points for part in analysis.bonus if part.points > 0),
+        -sum(part.points for part in analysis.bonus if part.points < 0),
         nan(levels.reward_to_risk) if levels else np.nan,
         nan(levels.stop) if levels else np.nan,
         nan(levels.target) if levels else np.nan,
@@ -149,20 +157,17 @@ def record(analysis: Analysis) -> list[float]:
     ]
     for interval in JUDGED:
         frame = frames[interval]
-        row += [REGIMES.index(frame.regime), frame.long_score, frame.short_score]
-        row += [nan(frame.votes.get(name)) for name in names]
-    return row + [group.vote for group in analysis.groups]
+        row += [REGIMES.index(frame.regime), *(nan(frame.votes.get(name)) for name in voters())]
+    return row
 
 
 def columns() -> list[str]:
-    """Return the names of a row's numbers."""
+    """Return the names of a row's numbers; stop, target and ratio are those of the side before any loudness."""
     names = [
-        "scan_id", "side", "score", "long", "short", "fmqs", "capped", "regime", "confidence", "groups", "squeeze_15m",
-        "squeeze_1h", "ratio_3", "taker_delta", "obv_slope", "reward_to_risk", "stop", "target", "high", "low", "close",
+        "scan_id", "side", "regime", "fmqs_long", "fmqs_short", "squeeze_15m", "squeeze_1h", "ratio_3", "taker_delta",
+        "obv_slope", "bonus_long", "bonus_short", "reward_to_risk", "stop", "target", "high", "low", "close",
     ]  # fmt: skip
-    for interval in JUDGED:
-        names += [f"{interval} {name}" for name in ("regime", "long", "short", *voters())]
-    return names + [f"group {group}" for group in GROUPS]
+    return names + [f"{interval} {name}" for interval in JUDGED for name in ("regime", *voters())]
 
 
 def nan(value: float | None) -> float:
@@ -175,36 +180,52 @@ def funding_of(path: Path, name: str) -> tuple[Floats, Floats]:
     return table["funding_time"].to_numpy().astype(np.float64), table["funding_rate"].to_numpy()
 
 
+class Market:
+    """The recording: every symbol's snapshots."""
+
+    def __init__(self, folder: Path, funding: Path) -> None:
+        self.market, self.bars, self.derivatives = load(folder)
+        self.funding = funding
+        self.contracts = {contract.symbol: contract for contract in self.market.contracts}
+        self.symbols: dict[str, Symbol] = {}
+
+    def symbol(self, name: str) -> Symbol:
+        """Return one symbol's history."""
+        if name not in self.symbols:
+            contract = self.contracts[name]
+            bars, derivatives = self.bars[:, contract.row], self.derivatives[:, contract.row]
+            funding = funding_of(self.funding, name)
+            self.symbols = {name: Symbol(name, contract.tick, self.market.genesis, bars, derivatives, funding)}
+        return self.symbols[name]
+
+    def snapshot(self, name: str, scan_id: int) -> MarketSnapshot:
+        """Return what the fetcher would have sent of symbol *name* at *scan_id*."""
+        close = (scan_id - self.market.genesis) // FIVE
+        btc = pack(self.bars[CLOSE, 0, max(0, close - WINDOW) : close])
+        return self.symbol(name).snapshot(close, btc, self.market.estimated)
+
+
 def walk(options: argparse.Namespace) -> None:
     """Analyse every symbol at every close of the span and write one array a symbol."""
-    market, bars, derivatives = load(options.bars)
+    market = Market(options.bars, options.funding)
     options.out.mkdir(parents=True, exist_ok=True)
     settings = RuntimeSettings()
+    as_cast()
     part, parts = (int(number) for number in options.part.split("/"))
-    begin, end = options.from_day * DAY, min(options.to_day * DAY, bars.shape[2])
+    begin, end = options.from_day * DAY, min(options.to_day * DAY, market.bars.shape[2])
     ends = [
         close
         for close in range(begin + 1, end + 1)
         if (close - 1) // DAY % options.each_day == begin // DAY % options.each_day
     ]
-    btc = bars[CLOSE, 0]
     began = time.monotonic()
-    for contract in market.contracts[part - 1 :: parts][:: -1 if options.reverse else 1]:
-        target = options.out / f"{contract.symbol}.npz"
+    for name in list(market.contracts)[part - 1 :: parts]:
+        target = options.out / f"{name}.npz"
         if target.exists():
             continue
-        symbol = Symbol(
-            contract.symbol,
-            contract.tick,
-            market.genesis,
-            bars[:, contract.row],
-            derivatives[:, contract.row],
-            funding_of(options.funding, contract.symbol),
-        )
         rows, problems = [], 0
         for close in ends:
-            closes = pack(btc[max(0, close - WINDOW) : close])
-            answer = analyse(symbol.snapshot(close, closes, market.estimated), settings)
+            answer = analyse(market.snapshot(name, market.market.genesis + close * FIVE), settings)
             if answer.problem:
                 problems += 1
             else:
@@ -212,11 +233,11 @@ def walk(options: argparse.Namespace) -> None:
         np.savez_compressed(
             target, rows=np.array(rows, dtype=np.float64).reshape(-1, len(columns())), columns=columns()
         )
-        print(f"{contract.symbol} {len(rows)} analysed {problems} refused {time.monotonic() - began:.0f} s", flush=True)
+        print(f"{name} {len(rows)} analysed {problems} refused {time.monotonic() - began:.0f} s", flush=True)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bars", type=Path)
     parser.add_argument("funding", type=Path)
     parser.add_argument("out", type=Path)
@@ -224,7 +245,4 @@ if __name__ == "__main__":
     parser.add_argument("--to-day", type=int, default=93)
     parser.add_argument("--each-day", type=int, default=1, help="2: every second day, 3: every third")
     parser.add_argument("--part", default="1/1", help="2/3: the second third of the symbols")
-    parser.add_argument(
-        "--reverse", action="store_true", help="from the last symbol to the first; done ones are skipped"
-    )
     walk(parser.parse_args())

@@ -63,10 +63,11 @@ def voters() -> Mapping[str, tuple[Group, float]]:
 
 def loud(votes: Mapping[str, float], regime: Regime) -> dict[str, float]:
     """Return *votes* as they count in *regime*."""
-    return {name: CEILING[regime] * clip(vote * _loudness(name, regime)) for name, vote in votes.items()}
+    return {name: CEILING[regime] * clip(vote * loudness(name, regime)) for name, vote in votes.items()}
 
 
-def _loudness(name: str, regime: Regime) -> float:
+def loudness(name: str, regime: Regime) -> float:
+    """Return how loudly the vote *name* counts in *regime*."""
     volume = regime == "VOLATILE" and voters()[name][0] == "volume"
     return VOLATILE_VOLUME if volume else LOUDNESS[regime]
 
