@@ -22,6 +22,7 @@ from services.fetcher.binance.frames import MARKS, TICKERS, Listener, hear, klin
 from shared import metrics
 
 BATCH: Final = 200  #: streams a socket, of the 1024 that the exchange allows
+FEW: Final = 4
 NAMES_A_MESSAGE: Final = 100
 MESSAGE_GAP_S: Final = 0.15  #: ten messages a second are allowed
 OVERLAP_S: Final = 30.0  #: longest wait for a replacement's first frame
@@ -239,8 +240,12 @@ class Streams:
 
     @property
     def unheard_seconds(self) -> float:
-        """Wall time since the last frame of those streams that were silent the longest."""
-        return max((batch.unheard_seconds for batch in self.batches), default=0.0)
+        """Wall time since the last frame of the batch that was silent the longest.
+
+        A batch of a few coins that hardly trade may be silent for a minute and well.
+        """
+        telling = [batch for batch in self.batches if TICKERS in batch.names or len(batch.names) > FEW]
+        return max((batch.unheard_seconds for batch in telling), default=0.0)
 
     async def close(self) -> None:
         for _, task in self._batches.values():
