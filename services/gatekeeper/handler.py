@@ -188,19 +188,19 @@ def tell_digest(state: State, world: World) -> Outcome:
 
 
 def watch_silence(state: State, world: World, *, heard_wall: int, limit_ms: int | None) -> Outcome:
-    """Return the one alert for data that stopped coming, and the one for its return."""
+    """Return the one alert for data that stopped coming; the next sound scan tells that signals may come again."""
     silent = limit_ms is not None and world.now - heard_wall > limit_ms
-    since = state.watch.stale_since
-    if silent == bool(since):
+    if silent == bool(state.watch.stale_since):
         return Outcome(state)
-    at = max(state.prices.last_tick, state.progress.settled_scan)
-    alert = (
-        inhibition.silence(heard_wall, occurred_at=at, now=world.now)
-        if silent
-        else inhibition.heard_again(since, occurred_at=at, now=world.now)
-    )
     watch = msgspec.structs.replace(state.watch, stale_since=heard_wall if silent else 0)
-    after, alerts = _hold_back(msgspec.structs.replace(state, watch=watch), [alert], world)
+    progress, alerts = state.progress, list[Alert]()
+    if silent and not progress.inhibited_by:
+        at = max(state.prices.last_tick, progress.settled_scan)
+        alerts = [inhibition.silence(heard_wall, occurred_at=at, now=world.now)]
+        progress = msgspec.structs.replace(
+            progress, inhibited_by=inhibition.SILENCE, inhibited_since=progress.settled_scan
+        )
+    after, alerts = _hold_back(msgspec.structs.replace(state, watch=watch, progress=progress), alerts, world)
     return Outcome(after, [(Stream.ALERTS, one) for one in alerts])
 
 

@@ -6,6 +6,7 @@ from shared.contracts import Alert, ScanOpened, SystemBody
 from shared.settings import Scanning
 
 BACKLOG = "backlog"
+SILENCE = "no market data"
 STALE_LEAST_S = 20.0  #: wall clock, whatever the clock's speed
 
 
@@ -48,15 +49,10 @@ def silence(heard_wall: int, *, occurred_at: int, now: int) -> Alert:
     return _alert(
         f"system:silent:{occurred_at}",
         "stale data",
-        f"No market data for {seconds} s: no signals until it is back",
+        f"No market data for {seconds} s: no signals until it is back and sound",
         occurred_at=occurred_at,
         now=now,
     )
-
-
-def heard_again(since: int, *, occurred_at: int, now: int) -> Alert:
-    """Return the alert that data comes again after silence from *since*."""
-    return _alert(f"system:heard:{since}", "recovered", "Market data is back", occurred_at=occurred_at, now=now)
 
 
 def _alert(alert_id: str, code: str, headline: str, *, occurred_at: int, now: int) -> Alert:

@@ -10,9 +10,10 @@ import pytest
 from services.gatekeeper import handler
 from services.gatekeeper.domain import inhibition, silence
 from services.gatekeeper.domain.state import Held, State
-from services.gatekeeper.handler import World
+from services.gatekeeper.handler import Outcome, World
 from shared.contracts import Alert, Mute, SystemBody
 from shared.settings import QuietHours, RuntimeSettings
+from tests.unit.gatekeeper.facts import SCAN, STEP, opened
 
 
 def wall(clock: str) -> int:
@@ -88,13 +89,25 @@ def test_the_digest_is_bounded_and_counts_the_rest() -> None:
     assert digest.body.lines[-1] == "and 260 more"
 
 
-def test_silence_of_the_market_is_told_once_and_its_end_once() -> None:
-    """However often one looks, one alert when the data stops and one when it is back."""
+def codes(outcome: Outcome) -> list[str]:
+    """Return the codes of the system alerts of *outcome*."""
+    bodies = [message.body for _, message in outcome.outputs if isinstance(message, Alert)]
+    return [body.code for body in bodies if isinstance(body, SystemBody)]
+
+
+@pytest.mark.parametrize("degraded", ["", "exchange gap"])
+def test_one_incident_is_told_once_and_its_end_once(degraded: str) -> None:
+    """However often one looks, and whether or not a degraded scan follows the silence: two alerts in all."""
     limit = inhibition.silent_limit_ms(1.0, 60.0)
     state, told = State(), []
     for now, heard in ((10_000, 1), (70_000, 1), (90_000, 1), (95_000, 94_000), (99_000, 94_000)):
         outcome = handler.watch_silence(state, World(RuntimeSettings(), now), heard_wall=heard, limit_ms=limit)
-        state = outcome.state
-        told += [message.body.code for _, message in outcome.outputs if isinstance(message, Alert)]  # type: ignore[union-attr]
+        state, told = outcome.state, told + codes(outcome)
+    assert told == ["stale data"]
+    for number, reason in enumerate((degraded, "", "")):
+        scan = opened("AAAUSDT", scan_id=SCAN + number * STEP, degraded=reason)
+        world = World(RuntimeSettings(), 100_000)
+        outcome = handler.settle_scan(state, scan, {}, world, opened_wall=100_000)
+        state, told = outcome.state, told + codes(outcome)
     assert told == ["stale data", "recovered"]
     assert inhibition.silent_limit_ms(0.0, 60.0) is None
