@@ -17,7 +17,7 @@ from services.fetcher.windows import HELD
 from shared.service import Service
 
 FILL_S: Final = 5.0  #: wall time for REST to bring late bars
-WORDS: Final = 20  #: about the progress of a load
+TOLD_EVERY_S: Final = 0.5  #: how far a load is
 AGAIN: Final = 2  #: held bars that are asked for again: one that was told a moment too early is mended
 
 log = structlog.get_logger()
@@ -35,15 +35,17 @@ class Mending:
         """Fill the windows of the chosen symbols: only what is not held."""
         wanted = self._market.to_load()
         done, began = 0, time.monotonic()
-        every = max(1, len(wanted) // WORDS)
+        told = began
 
         async def load(symbol: str) -> None:
-            nonlocal done
+            nonlocal done, told
             await self._load_one(self._market.coins[symbol])
             done += 1
             self._service.beat(f"loading windows {done}/{len(wanted)}")
-            if done % every == 0 or done == len(wanted):
-                log.info("loading windows", done=done, of=len(wanted), seconds=round(time.monotonic() - began, 2))
+            now = time.monotonic()
+            if now - told >= TOLD_EVERY_S or done == len(wanted):
+                told = now
+                log.info("loading windows", done=done, of=len(wanted), seconds=round(now - began, 2))
 
         await asyncio.gather(*(load(symbol) for symbol in wanted))
         self._service.beat()
