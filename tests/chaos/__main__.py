@@ -1,6 +1,7 @@
 """`make chaos`: many seeded runs in one process, then runs with real processes; the figures at the end.
 
-`--seed N` replays one seed of the runs in one process, `--processes 0` leaves out the real processes.
+`--seed N` replays one seed of the runs in one process, `--run N` one run with real processes;
+`--runs 0` or `--processes 0` leaves out the others.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from pathlib import Path
 
 from services.terminal import stores
 from shared.service import configure_logging
-from tests.chaos import inprocess, processes
+from tests.chaos import accidents, inprocess, processes
 from tests.conftest import running
 
-PER_MARKET = 5  #: process runs that are compared with one undisturbed run; the last of them loses the bus
+PER_MARKET = len(accidents.KINDS)  #: process runs that are compared with one undisturbed run: one of each kind
+SYMBOLS = 12
 
 
 @dataclass
@@ -63,39 +65,36 @@ async def many(seeds: Iterable[int], *, rate: float, together: int, totals: Tota
             await asyncio.gather(*(one(seed) for seed in seeds))
 
 
-async def real(runs: int, *, closes: int, symbols: int, totals: Totals) -> None:
-    """Run the services as processes: for every `PER_MARKET` runs one undisturbed reference."""
-    reference: processes.ProcessRun | None = None
-    for number in range(runs):
-        market = 1 + number // PER_MARKET
-        if reference is None or number % PER_MARKET == 0:
-            reference = await processes.run(
-                f"market {market}", market, closes=closes, symbols=symbols, analyzers=1, accidents=None
-            )
-            totals.violations += [f"{reference.name}, undisturbed: {text}" for text in reference.violations]
-            print(f"  {reference.name}: {len(reference.alert_ids)} alerts, {reference.seconds:.0f} s undisturbed")
-        accidents = processes.Accidents(seed=number + 1, valkey=number % PER_MARKET == PER_MARKET - 1)
-        run = await processes.run(
-            f"process run {number + 1}", market, closes=closes, symbols=symbols, analyzers=3, accidents=accidents
-        )
-        violations = [*run.violations, *processes.compare(reference, run)]
-        if run.unknown:
-            run.struck["alerts reported unknown"] += len(run.unknown)
-        totals.add(run.name, run.kills, run.struck, len(run.alert_ids), violations)
+async def real(numbers: Iterable[int], *, closes: int, totals: Totals) -> None:
+    """Run the services as processes, each run compared with its market's undisturbed one."""
+    references: dict[int, processes.ProcessRun] = {}
+    for number in numbers:
+        market = 1 + (number - 1) // PER_MARKET
+        if market not in references:
+            made = await processes.run(f"market {market}", market, closes=closes, symbols=SYMBOLS, analyzers=1)
+            references = {market: made}
+            totals.violations += [f"{made.name}, undisturbed: {text}" for text in made.violations]
+            print(f"  {made.name}: {len(made.alerts)} alerts, {made.seconds:.0f} s undisturbed")
+        name = f"process run {number}"
+        run = await processes.run(name, market, closes=closes, symbols=SYMBOLS, number=number)
+        violations = [*run.violations, *processes.compare(references[market], run)]
+        totals.add(name, run.kills, run.struck, len(run.alerts), violations)
         slowest = max((scan.seconds for scan in run.scans), default=0.0)
         print(
-            f"  {run.name}: {run.kills.total()} in flight, {run.seconds:.0f} s, slowest scan {slowest:.1f} s, "
-            f"{len(violations)} violations"
+            f"  {name} ({run.kind}): {run.kills.total()} kills in flight, {len(violations)} violations, "
+            f"{run.seconds:.0f} s, slowest scan {slowest:.1f} s, queues empty after {run.drained_seconds:.1f} s, "
+            f"MB: {', '.join(f'{name} {size >> 20}' for name, size in sorted(run.memory.items()))}"
         )
+        print("    " + ", ".join(f"{what} {count}" for what, count in sorted(run.struck.items()) if count))
 
 
 def report(title: str, totals: Totals, seconds: float) -> None:
     """Print what was hit."""
     print(f"\n{title}: {totals.runs} runs, {totals.alerts} alerts compared, {seconds:.0f} s")
     for name, count in sorted(totals.kills.items()):
-        print(f"  killed {name:<12} {count:>6}")
+        print(f"  killed in flight: {name:<22} {count:>6}")
     for name, count in sorted(totals.struck.items()):
-        print(f"  {name:<30} {count:>6}")
+        print(f"  {name:<40} {count:>6}")
     for text in totals.violations[:50]:
         print(f"  VIOLATION {text}")
 
@@ -104,25 +103,28 @@ def main() -> int:
     """Run everything; return 0 when no invariant was violated and every run really killed something."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--runs", type=int, default=200, help="seeded runs in one process")
-    parser.add_argument("--seed", type=int, help="replay this one seed")
+    parser.add_argument("--seed", type=int, help="replay this one seed of the runs in one process, and nothing else")
+    parser.add_argument("--run", type=int, help="replay this one run with real processes, and nothing else")
     parser.add_argument("--rate", type=float, default=0.03, help="share of operations that a fault strikes")
     parser.add_argument("--together", type=int, default=6, help="runs at the same time")
     parser.add_argument("--processes", type=int, default=20, help="runs with real processes")
-    parser.add_argument("--closes", type=int, default=30, help="scans of a run with real processes")
+    parser.add_argument("--closes", type=int, default=18, help="scans of a run with real processes")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that every store and process ends with this one
-    configure_logging("error" if options.seed is None else "info", "console")
+    alone = options.seed is not None or options.run is not None
+    configure_logging("info" if alone else "error", "console")
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    seeds = [options.seed] if options.seed is not None else list(range(1, options.runs + 1))
+    seeds = range(1, options.runs + 1) if not alone else [options.seed] * (options.seed is not None)
+    numbers = range(1, options.processes + 1) if not alone else [options.run] * (options.run is not None)
     parts: list[Totals] = []
     if seeds:
         totals, started = Totals(), time.monotonic()
         asyncio.run(many(seeds, rate=options.rate, together=options.together, totals=totals))
         report("stages in one process", totals, time.monotonic() - started)
         parts.append(totals)
-    if options.processes and options.seed is None:
+    if numbers:
         totals, started = Totals(), time.monotonic()
-        asyncio.run(real(options.processes, closes=options.closes, symbols=12, totals=totals))
+        asyncio.run(real(numbers, closes=options.closes, totals=totals))
         report("real processes", totals, time.monotonic() - started)
         parts.append(totals)
     violations = sum(len(part.violations) for part in parts)

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from unittest import mock
 
-from services.gatekeeper import handler
-from services.gatekeeper.domain.state import State
 from services.gatekeeper.handler import World
 from shared.bus import RETENTION, RedisBus
 from shared.contracts import (
@@ -25,7 +23,9 @@ from shared.contracts import (
     StateRestored,
     Stream,
 )
+from tests.chaos import invariants
 from tests.chaos.faults import Faults
+from tests.chaos.invariants import Step
 from tests.chaos.market import SETTINGS, START, ChaosMarket
 from tests.chaos.stages import Sink, Stage, analyzer, gatekeeper, recorder, statuses, teller
 
@@ -68,17 +68,13 @@ class Run:
 
 
 def expected_alerts(market: ChaosMarket) -> list[Alert]:
-    """Return the alerts of the undisturbed run, by the handler alone: no bus, no tasks, no time."""
-    world = World(SETTINGS, 0, (), market.price_alerts())
-    state, alerts = State(), []
-    for index in range(market.scans):
-        steps = handler.take_ticks(state, [(tick, False) for tick in market.ticks(index)], world)
-        analyses = {one.symbol: market.analyse(one) for one in market.snapshots(index)}
-        settled = handler.settle_scan(steps.state, market.opened(index), analyses, world, opened_wall=0)
-        state = settled.state
-        for outcome in (steps, settled):
-            alerts += [message for _, message in outcome.outputs if isinstance(message, Alert)]
-    return alerts
+    """Return the alerts of the undisturbed run."""
+    steps = [
+        Step(market.ticks(index), market.opened(index), {one.symbol: market.analyse(one) for one in snapshots})
+        for index in range(market.scans)
+        for snapshots in [market.snapshots(index)]
+    ]
+    return invariants.alerts_of(steps, World(SETTINGS, 0, (), market.price_alerts()))
 
 
 async def run(seed: int, url: str, *, analyzers: int = 3, rate: float = 0.03, scans: int = 12) -> Run:
@@ -189,92 +185,25 @@ async def _clean(bus: RedisBus) -> None:
 
 def check(result: Run, market: ChaosMarket) -> list[str]:
     """Return what contradicts the invariants 1 to 8."""
-    return [
-        *_same_alerts(result, market),
-        *_all_told(result),
-        *_persistence(result, market),
-        *_order(result),
-        *_nothing_newer(result, market),
-        *_nothing_stale(result, market),
-    ]
-
-
-def _same_alerts(result: Run, market: ChaosMarket) -> list[str]:
-    wanted = Counter((alert.alert_id, _early(alert)) for alert in expected_alerts(market))
-    got = Counter((alert.alert_id, _early(alert)) for alert in result.alerts)
-    return [
-        *(f"1: missing {alert}" for alert in sorted((wanted - got).keys())),
-        *(f"2: too many {alert}" for alert in sorted((got - wanted).keys())),
-    ]
-
-
-def _early(alert: Alert) -> bool:
-    return bool(getattr(alert.body, "early", False))
-
-
-def _all_told(result: Run) -> list[str]:
+    degraded = {market.scan_id(index) for index in range(market.scans) if market.opened(index).degraded}
     reports: list[DeliveryReport] = result.kept[Stream.DELIVERIES]
-    ends, found = statuses(reports), []
-    for alert_id in {alert.alert_id for alert in result.alerts}:
-        times, end = result.sink.received[alert_id], ends.get(alert_id, set())
-        if not end & {"sent", "unknown", "expired"}:
-            found.append(f"3: {alert_id} has no end")
-        if times > 1:
-            found.append(f"4: {alert_id} was told {times} times")
-        if times == 0 and "sent" in end:
-            found.append(f"3: {alert_id} is reported sent and was not")
-    return found
-
-
-def _persistence(result: Run, market: ChaosMarket) -> list[str]:
-    """Recompute gate 7's value of every decision from the decisions of the scans before."""
-    degraded = {market.scan_id(index) for index in range(market.scans) if market.opened(index).degraded}
-    appeared = {
-        (d.analysis.symbol, d.analysis.scan_id, d.analysis.side)
-        for d in result.decisions
-        if d.appeared and d.outcome not in ("late", "inhibited") and d.analysis.scan_id not in degraded
-    }
-    found = []
-    for decision in result.decisions:
-        analysis, row = decision.analysis, 0
-        while (analysis.symbol, analysis.scan_id - (row + 1) * SCAN_MS, analysis.side) in appeared:
-            row += 1
-        if decision.outcome != "late" and decision.verdicts[6].value != row:
-            found.append(f"5: {decision.decision_id} counts {decision.verdicts[6].value} scans, {row} are recorded")
-    ids = Counter(decision.decision_id for decision in result.decisions)
-    return found + [f"5: {count} decisions {name}" for name, count in ids.items() if count > 1]
-
-
-def _order(result: Run) -> list[str]:
-    newest: dict[str, int] = {}
-    found = []
-    seen: set[str] = set()
-    for alert in result.alerts:
-        if alert.symbol and alert.occurred_at < newest.get(alert.symbol, 0):
-            found.append(f"6: {alert.alert_id} is out of order")
-        if alert.parent_id and alert.parent_id not in seen:
-            found.append(f"6: {alert.alert_id} comes before what it answers")
-        newest[alert.symbol] = alert.occurred_at
-        seen.add(alert.alert_id)
-    return found
-
-
-def _nothing_newer(result: Run, market: ChaosMarket) -> list[str]:
-    found = []
-    for decision in result.decisions:
-        analysis = decision.analysis
-        bar = market.bars[analysis.symbol][(analysis.scan_id - START) // SCAN_MS]
-        if analysis.bar != bar:
-            found.append(f"7: {decision.decision_id} used another bar")
-    scans: list[ScanSettled] = [event for event in result.kept[Stream.SCANS] if isinstance(event, ScanSettled)]
-    order = [event.scan_id for event in scans]
-    return found + ([] if order == sorted(set(order)) else [f"7: scans settled in the order {order}"])
-
-
-def _nothing_stale(result: Run, market: ChaosMarket) -> list[str]:
-    degraded = {market.scan_id(index) for index in range(market.scans) if market.opened(index).degraded}
+    settled = [event.scan_id for event in result.kept[Stream.SCANS] if isinstance(event, ScanSettled)]
     return [
-        f"8: {alert.alert_id} comes of a degraded scan"
-        for alert in result.alerts
-        if alert.kind in ("signal", "group", "anomaly") and alert.scan_id in degraded
+        *invariants.same_alerts(expected_alerts(market), result.alerts),
+        *invariants.all_told([one.alert_id for one in result.alerts], statuses(reports), result.sink.received),
+        *invariants.persistence(result.decisions, degraded),
+        *invariants.order(result.alerts),
+        *_own_bars(result, market),
+        *invariants.scans_in_order(settled),
+        *invariants.nothing_stale(result.alerts, degraded),
+    ]
+
+
+def _own_bars(result: Run, market: ChaosMarket) -> list[str]:
+    """7: each analysis carries its scan's own bar."""
+    return [
+        f"7: {decision.decision_id} used another bar"
+        for decision in result.decisions
+        if decision.analysis.bar
+        != market.bars[decision.analysis.symbol][(decision.analysis.scan_id - START) // SCAN_MS]
     ]

@@ -1,14 +1,13 @@
-"""One run with real processes: the simulator in lockstep, the services, a webhook sink, and accidents.
+"""One run with real processes: the simulator in lockstep, the services behind a proxy, a webhook sink, and accidents.
 
-The reference run of a seed is undisturbed with one analyzer; the others have three, a standby
-gatekeeper, and somebody who kills, stops and resumes processes while they hold messages.
+The reference run of a market is undisturbed with one analyzer; the others have three, a standby
+gatekeeper, and the accidents that follow from their number.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-import signal
 import tempfile
 import time
 from collections import Counter
@@ -16,16 +15,21 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
+import psutil
 from redis.exceptions import RedisError
 
+from services.gatekeeper.handler import World
 from services.terminal import lockstep, stores
 from services.terminal.house import House, Plan, SimulatorPlan, module
-from services.terminal.sink import Sink
 from services.terminal.supervisor import Supervisor
-from shared.bus import RedisBus
+from shared.bus import RETENTION, RedisBus
 from shared.contracts import (
+    SCAN_MS,
+    Alert,
     MutesChanged,
+    PriceAlert,
     PriceAlertsChanged,
     ScanSettled,
     SettingsChanged,
@@ -33,18 +37,29 @@ from shared.contracts import (
     Stream,
 )
 from shared.settings import RuntimeSettings
-from tests.chaos.stages import recorder, statuses
+from tests.chaos import accidents, invariants
+from tests.chaos.accidents import Scene, SlowSink, Strike
+from tests.chaos.proxy import Proxy
+from tests.chaos.records import Records, digest
+from tests.chaos.stages import statuses
 
-SERVICES: Final = ("fetcher", "gatekeeper", "notifier", "notifier.deliverer")
-GROUP_OF: Final = {
-    "analyzer": ("analyzer", (Stream.SNAPSHOTS,)),
-    "gatekeeper": ("gatekeeper", (Stream.ANALYSES, Stream.SCANS, Stream.TICKS)),
-    "notifier": ("notifier", (Stream.ALERTS,)),
+GROUPS: Final = {
+    "analyzer": (Stream.SNAPSHOTS,),
+    "gatekeeper": (Stream.TICKS, Stream.SCANS, Stream.ANALYSES),
+    "notifier": (Stream.ALERTS,),
 }
-LEASE_SECONDS: Final = 9.0
-DRAIN_SECONDS: Final = 150.0  #: rq gives a dead worker's job up after its heartbeat, 90 s, and one maintenance
-QUIET_TURNS: Final = 10
-ENDS: Final = frozenset({"sent", "unknown", "expired", "rejected"})
+SERVICES: Final = {
+    "fetcher": "fetcher",
+    "gatekeeper": "gatekeeper",
+    "notifier": "notifier",
+    "deliverer": "notifier.deliverer",
+}
+DRAIN_SECONDS: Final = 60.0  #: a job whose worker died in it is found after 12 s of silence and one maintenance, 15 s
+QUIET_SECONDS: Final = 1.0
+BUS_MORE: Final = 16 << 20  #: bytes that the bus may use above the undisturbed run's
+SERVICE_MORE: Final = 64 << 20  #: bytes that a service may use above the undisturbed run's
+#: told of every symbol whose price moves half a percent within 15 minutes, again after ten
+MOVED: Final = {"condition": "moves", "value": 0.005, "window_seconds": 900, "repeat": True, "cooldown_seconds": 600}
 
 
 @dataclass
@@ -52,18 +67,22 @@ class ProcessRun:
     """What one run left behind."""
 
     name: str
-    alert_ids: set[str] = field(default_factory=set)
-    signals: int = 0
+    kind: str = "undisturbed"
+    records: Records = field(default_factory=Records)
     scans: list[ScanSettled] = field(default_factory=list)
-    received: Counter[str] = field(default_factory=Counter)
-    unknown: set[str] = field(default_factory=set)
     kills: Counter[str] = field(default_factory=Counter)
     struck: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    drained_seconds: float = 0.0  #: from the last scan until every queue was empty
+    memory: dict[str, int] = field(default_factory=dict)  #: bytes at the end, by service; "bus" as it counts itself
+
+    @property
+    def alerts(self) -> list[Alert]:
+        return self.records.alerts
 
 
-def settings(sink: Sink, symbols: int) -> RuntimeSettings:
+def settings(sink: SlowSink, symbols: int) -> RuntimeSettings:
     """Return thresholds low enough for many signals in few scans; everything else as shipped."""
     value: dict[str, Any] = {
         "universe": {"size": symbols, "min_quote_volume": 0},
@@ -81,194 +100,236 @@ def settings(sink: Sink, symbols: int) -> RuntimeSettings:
     return RuntimeSettings.model_validate(value)
 
 
-@dataclass(frozen=True)
-class Accidents:
-    """What is to happen in a run."""
-
-    seed: int
-    targets: tuple[str, ...] = ("analyzer1", "analyzer2", "analyzer3", "gatekeeper", "notifier", "deliverer")
-    every: float = 1.5  #: mean seconds between two
-    at_most: int = 8  #: a process that is killed again and again is restarted ever later
-    stops: bool = True  #: SIGSTOP beyond the lease now and then, instead of SIGKILL
-    valkey: bool = False  #: kill the bus itself once
+def price_alerts() -> tuple[PriceAlert, ...]:
+    """Return some of the symbols' price alerts."""
+    names = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+    return tuple(PriceAlert(price_alert_id=f"moved-{name}", symbol=name, **MOVED) for name in names)  # type: ignore[arg-type]
 
 
 async def run(
-    name: str, market_seed: int, *, closes: int, symbols: int, analyzers: int, accidents: Accidents | None
+    name: str, market: int, *, closes: int, symbols: int, analyzers: int = 3, number: int | None = None
 ) -> ProcessRun:
-    """Drive *closes* scans through real processes, with *accidents*; return what came of it."""
-    result, started = ProcessRun(name), time.monotonic()
-    kept: dict[Stream, list[Any]] = {stream: [] for stream in (Stream.ALERTS, Stream.DELIVERIES, Stream.SCANS)}
+    """Drive *closes* scans through real processes, with the accidents of run *number*; return what came of it."""
+    kind, strikes = accidents.plan(number) if number is not None else ("undisturbed", [])
+    return await run_with(name, market, kind, strikes, closes=closes, symbols=symbols, analyzers=analyzers)
+
+
+async def run_with(
+    name: str, market: int, kind: str, strikes: list[Strike], *, closes: int, symbols: int, analyzers: int
+) -> ProcessRun:
+    """Drive *closes* scans through real processes, with *strikes*; return what came of it."""
+    result, started = ProcessRun(name, kind), time.monotonic()
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sevengate-chaos-")))
-        sink = await stack.enter_async_context(Sink())
+        sink = await stack.enter_async_context(SlowSink())
         supervisor = await stack.enter_async_context(Supervisor(lambda process, line: _note(result, process, line)))
-        plan = Plan(folder, folder / "config.yaml", stores.free_port(), analyzers, services=SERVICES)
+        plan = Plan(folder, folder / "config.yaml", stores.free_port(), services=())
         house = await stack.enter_async_context(House(plan, supervisor, say=print))
         await house.open_stores()
         bus = RedisBus(house.redis_url)
         stack.push_async_callback(bus.close)
-        await _publish_settings(bus, settings(sink, symbols))
-        await house.open_simulator(SimulatorPlan(symbols=symbols, seed=market_seed, lockstep=True))
-        await house.open_services()
-        if accidents is not None:
-            await supervisor.start("gatekeeper2", module("gatekeeper"), house.environment)
+        value = settings(sink, symbols)
+        await _publish_settings(bus, value)
+        await house.open_simulator(SimulatorPlan(symbols=symbols, seed=market, lockstep=True))
+        address = urlsplit(house.redis_url)
+        proxy = await stack.enter_async_context(Proxy("127.0.0.1", address.port or 0))
+        await _start(house, proxy, analyzers, standby=bool(strikes))
         stop = asyncio.Event()
-        recording = asyncio.ensure_future(_record(house.redis_url, stop, kept))
+        recording = asyncio.ensure_future(result.records.keep(house.redis_url, stop))
+        scene = Scene(bus, supervisor, proxy, sink, lambda: len(result.scans), random.Random(name))
         try:
-            if not await lockstep.exchange_ready(house.simulator_url, 120.0):
-                result.violations.append("the fetcher never subscribed")
+            if not await _ready(house, result.records):
+                result.violations.append("the first scan never settled")
                 return result
-            await _drive(bus, house, closes, supervisor, accidents, result)
-            await _drained(kept, result)
+            await _drive(house, scene, closes, strikes, result)
+            await _drained(bus, result)
+            result.memory = await _memory(scene)
         finally:
             stop.set()
             await asyncio.gather(recording, return_exceptions=True)
-        _conclude(result, kept, sink)
+        result.kills, result.struck = scene.kills, result.struck + scene.struck
+        result.violations += [*scene.violations, *check(result, sink, World(value, 0, (), price_alerts()))]
     result.seconds = time.monotonic() - started
     return result
 
 
 def _note(result: ProcessRun, process: str, line: str) -> None:
     if '"level": "error"' in line or "Traceback" in line:
-        result.struck[f"{process} logged an error"] += 1
+        result.struck[f"{process.rstrip('123456789')} logged an error"] += 1
 
 
 async def _publish_settings(bus: RedisBus, value: RuntimeSettings) -> None:
     await bus.publish_settings(StateRestored(version=1))
     await bus.publish_settings(MutesChanged(version=1, mutes=()))
-    await bus.publish_settings(PriceAlertsChanged(version=1, price_alerts=()))
+    await bus.publish_settings(PriceAlertsChanged(version=1, price_alerts=price_alerts()))
     await bus.publish_settings(SettingsChanged(version=1, value=value.dump(), at=0))
 
 
-async def _record(url: str, stop: asyncio.Event, kept: dict[Stream, list[Any]]) -> None:
-    """Record as the API does, over the bus' own death as well."""
-    bus = RedisBus(url)
-    while not stop.is_set():
-        try:
-            await recorder(bus, stop, kept)
-        except (RedisError, OSError):
-            await asyncio.sleep(0.2)
-    await bus.close()
+async def _start(house: House, proxy: Proxy, analyzers: int, *, standby: bool) -> None:
+    """Start every service behind its own door to the bus; some have names that outlast them."""
+    wanted = dict(SERVICES)
+    wanted |= {"gatekeeper2": "gatekeeper"} if standby else {}
+    wanted |= {f"analyzer{number}": "analyzer" for number in range(1, analyzers + 1)}
+    for name, service in wanted.items():
+        port = await proxy.door(name)
+        url = house.redis_url.replace(f":{urlsplit(house.redis_url).port}/", f":{port}/")
+        environment = {**house.environment, "SEVENGATE_REDIS_URL": url}
+        if service == "gatekeeper" or name in accidents.LASTING:
+            environment["SEVENGATE_INSTANCE"] = name
+        await house.supervisor.start(name, module(service), environment)
 
 
-async def _drive(
-    bus: RedisBus, house: House, closes: int, supervisor: Supervisor, accidents: Accidents | None, result: ProcessRun
-) -> None:
-    """Step the exchange while accidents happen; what was stopped goes on at the end."""
-    breaking = asyncio.ensure_future(_break(bus, supervisor, accidents, result)) if accidents else None
+async def _ready(house: House, records: Records, seconds: float = 120.0) -> bool:
+    """Wait until the fetcher listens and the scan that it opens at its start has settled: lockstep begins then."""
+    deadline = time.monotonic() + seconds
+    if not await lockstep.exchange_ready(house.simulator_url, seconds):
+        return False
+    while not records.settled:
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(0.05)
+    return True
+
+
+async def _drive(house: House, scene: Scene, closes: int, strikes: list[Strike], result: ProcessRun) -> None:
+    """Step the exchange while accidents happen."""
+    breaking = asyncio.ensure_future(accidents.happen(scene, strikes))
     try:
-        count = await lockstep.drive(bus, house.simulator_url, closes=closes, settled=result.scans.append)
-        if count < closes:
-            result.violations.append(f"only {count} of {closes} scans settled")
+        await lockstep.drive(scene.bus, house.simulator_url, closes=closes, settled=result.scans.append)
     except (lockstep.NotSettledError, RedisError, OSError) as error:
         result.violations.append(f"the lockstep driver gave up: {error!r}")
     finally:
-        if breaking is not None:
-            breaking.cancel()
-            await asyncio.gather(breaking, return_exceptions=True)
+        done, late = await asyncio.wait({breaking}, timeout=accidents.PATIENCE)
+        for task in late:
+            task.cancel()
+        for outcome in await asyncio.gather(*done, *late, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                result.violations.append(f"an accident did not work: {outcome!r}")
+    if len(result.scans) < closes:
+        result.violations.append(f"only {len(result.scans)} of {closes} scans settled")
 
 
-async def _break(bus: RedisBus, supervisor: Supervisor, accidents: Accidents, result: ProcessRun) -> None:
-    """Strike again and again, at a moment when the target holds messages where that can be had."""
-    source = random.Random(accidents.seed)
-    valkey_left = accidents.valkey
-    turns = source.sample(accidents.targets, len(accidents.targets)) * accidents.at_most
-    for target in turns[: accidents.at_most]:
-        await asyncio.sleep(source.expovariate(1 / accidents.every))
-        if not supervisor.alive(target):
-            continue
-        service = target.rstrip("123456789")
-        in_flight = await _holds_messages(bus, service)
-        if accidents.stops and service in ("gatekeeper", "analyzer") and source.random() < 0.15:
-            await _stop_and_resume(supervisor, target, result)
-            continue
-        supervisor.kill(target, signal.SIGKILL)
-        result.struck[f"SIGKILL {service}{' in flight' if in_flight else ''}"] += 1
-        result.kills[service] += in_flight
-        if valkey_left and source.random() < 0.3:
-            valkey_left = False
-            supervisor.kill("valkey", signal.SIGKILL)
-            result.struck["SIGKILL valkey"] += 1
+async def _memory(scene: Scene) -> dict[str, int]:
+    """Return what the bus and each service use, bytes; of several of one kind the largest."""
+    used = {"bus": int((await scene.bus.redis.info("memory"))["used_memory"])}
+    for name in scene.supervisor.names():
+        service = name.rstrip("123456789")
+        if scene.supervisor.alive(name) and service not in ("valkey", "simulator"):
+            size = psutil.Process(scene.supervisor.pid(name)).memory_info().rss
+            used[service] = max(size, used.get(service, 0))
+    return used
 
 
-async def _stop_and_resume(supervisor: Supervisor, target: str, result: ProcessRun) -> None:
-    """Freeze a process beyond its lease, then let it go on."""
-    pid = supervisor.pid(target)
-    supervisor.kill(target, signal.SIGSTOP)
-    result.struck[f"SIGSTOP {target.rstrip('123456789')}"] += 1
-    try:
-        await asyncio.sleep(LEASE_SECONDS + 2.0)
-    finally:
-        if supervisor.alive(target) and supervisor.pid(target) == pid:
-            supervisor.kill(target, signal.SIGCONT)
-
-
-async def _holds_messages(bus: RedisBus, service: str, seconds: float = 2.0) -> bool:
-    """Wait until *service* has read messages that it has not committed; the deliverer holds marks instead."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if service == "deliverer":
-            if await _open_marks(bus):
-                return True
-        else:
-            group, streams = GROUP_OF[service]
-            for stream in streams:
-                if (await bus.redis.xpending(bus.key(stream), group))["pending"]:
-                    return True
-        await asyncio.sleep(0.003)
-    return False
-
-
-async def _open_marks(bus: RedisBus) -> bool:
-    """Return whether a delivery has begun and not ended."""
-    keys = [key async for key in bus.redis.scan_iter(match=bus.key("delivery:*"), count=500)]
-    if not keys:
-        return False
-    async with bus.redis.pipeline(transaction=False) as pipe:
-        for key in keys[-200:]:
-            pipe.hget(key, "open")
-        return b"1" in await pipe.execute()
-
-
-async def _drained(kept: dict[Stream, list[Any]], result: ProcessRun) -> None:
-    """Wait until every alert has an end."""
-    deadline, quiet, seen = time.monotonic() + DRAIN_SECONDS, 0, -1
-    left: set[str] = set()
-    while time.monotonic() < deadline:
-        ends = statuses(kept[Stream.DELIVERIES])
-        left = {alert.alert_id for alert in kept[Stream.ALERTS]} - {name for name, end in ends.items() if end & ENDS}
-        quiet = quiet + 1 if not left and seen == len(kept[Stream.ALERTS]) else 0
-        seen = len(kept[Stream.ALERTS])
-        if quiet >= QUIET_TURNS:  # the recorder may be behind the last scan
+async def _drained(bus: RedisBus, result: ProcessRun) -> None:
+    """Wait until every alert has an end and every queue is empty, and stays so."""
+    began = time.monotonic()
+    quiet_since, left = began, ["?"]
+    while time.monotonic() < began + DRAIN_SECONDS:
+        left = [*await _waiting(bus), *_without_end(result.records)]
+        if left:
+            quiet_since = time.monotonic()
+        elif time.monotonic() - quiet_since > QUIET_SECONDS:
+            result.drained_seconds = quiet_since - began
             return
-        await asyncio.sleep(0.2)
-    result.violations += [f"3: {name} has no end" for name in sorted(left)]
+        await asyncio.sleep(0.1)
+    result.violations += [f"10: after {DRAIN_SECONDS:g} s {text}" for text in left]
 
 
-def _conclude(result: ProcessRun, kept: dict[Stream, list[Any]], sink: Sink) -> None:
-    alerts = [alert for alert in kept[Stream.ALERTS] if alert.kind != "system"]
-    result.alert_ids = {alert.alert_id for alert in alerts}
-    result.signals = sum(alert.kind in ("signal", "group") for alert in alerts)
-    result.received = Counter(sink.received)
-    ends = statuses(kept[Stream.DELIVERIES])
-    result.unknown = {name for name, end in ends.items() if "unknown" in end}
-    result.violations += [f"4: {name} arrived {n} times" for name, n in result.received.items() if n > 1]
-    sent = sum("sent" in end for end in ends.values())
-    if not sent <= len(result.received) <= sent + len(result.unknown):
-        result.violations.append(
-            f"3: {sent} reported sent, {len(result.unknown)} unknown, {len(result.received)} arrived"
-        )
-    at_deadline = [scan.scan_id for scan in result.scans if scan.at_deadline]
-    result.violations += [f"1: scan {scan} settled at its deadline" for scan in at_deadline]
+def _without_end(records: Records) -> list[str]:
+    ends = statuses(records.reports)
+    return [
+        f"{one.alert_id} has no end" for one in records.alerts if not ends.get(one.alert_id, set()) & invariants.ENDS
+    ]
+
+
+async def _waiting(bus: RedisBus) -> list[str]:
+    """Return what still waits on the bus: in a group, or in one of rq's queues."""
+    found = []
+    for group, streams in {**GROUPS, "api": (Stream.ALERTS, Stream.DELIVERIES, Stream.SCANS)}.items():
+        for stream in streams:
+            backlog = await bus.backlog(stream, group)
+            if backlog.pending or backlog.undelivered:
+                found.append(f"{group} has {backlog.pending} pending, {backlog.undelivered} unread of {stream}")
+    async for key in bus.redis.scan_iter(match="rq:*", count=1_000):
+        parts = key.decode().split(":")
+        if parts[1] == "queue" and "first_seen" not in parts and (count := await bus.redis.llen(key)):
+            found.append(f"{count} jobs in {key.decode()}")
+        if parts[1] in ("wip", "scheduled") and (count := await bus.redis.zcard(key)):
+            found.append(f"{count} jobs in {key.decode()}")
+    for stream in Stream:
+        length, bound = await bus.redis.xlen(bus.key(stream)), RETENTION[stream].at_most
+        if length > bound:
+            found.append(f"9: {length} entries in {stream}, at most {bound} expected")
+    return found
+
+
+def check(result: ProcessRun, sink: SlowSink, world: World) -> list[str]:
+    """Return what contradicts the invariants 1 to 8; 10 was waited for, and the streams' lengths with it."""
+    records = result.records
+    opened = records.opened.values()
+    degraded = {event.scan_id for event in opened if event.degraded}
+    ends, received = statuses(records.reports), Counter(sink.received)
+    result.struck["alerts reported unknown"] += sum("unknown" in end for end in ends.values())
+    return [
+        *invariants.same_alerts(
+            [one for one in invariants.alerts_of(records.steps(), world) if one.kind != "system"], records.alerts
+        ),
+        *(f"1: scan {scan.scan_id} settled at its deadline" for scan in records.settled if scan.at_deadline),
+        *invariants.all_told([one.alert_id for one in records.alerts], ends, received),
+        *invariants.persistence(records.decisions, degraded),
+        *invariants.order(records.alerts),
+        *invariants.scans_in_order([scan.scan_id for scan in records.settled]),
+        *records.newer,
+        *invariants.nothing_stale(records.alerts, degraded),
+    ]
 
 
 def compare(reference: ProcessRun, other: ProcessRun) -> list[str]:
-    """Return how the alerts of *other* differ from the undisturbed run's."""
-    first = max(run.scans[0].scan_id for run in (reference, other) if run.scans) if reference.scans else 0
-    same = [scan.scan_id for scan in reference.scans] == [scan.scan_id for scan in other.scans]
-    return [
-        *([] if same else [f"1: other scans, from {first}"]),
-        *(f"1: missing {name}" for name in sorted(reference.alert_ids - other.alert_ids)),
-        *(f"2: too many {name}" for name in sorted(other.alert_ids - reference.alert_ids)),
+    """Return how *other* differs from the undisturbed run where their recorded inputs are equal.
+
+    Every analysis of equal input must be equal; an alert may differ only where its symbol's input did before.
+    """
+    mine, theirs = ({step.opened.scan_id: step for step in run.records.steps()} for run in (other, reference))
+    differing: dict[int, set[str]] = {}  #: scan -> symbols
+    found, equal = _memory_above(reference, other), 0
+    for scan_id in sorted(mine.keys() | theirs.keys()):
+        one, two = other.records.input_of(mine.get(scan_id)), reference.records.input_of(theirs.get(scan_id))
+        same = {symbol for symbol in one.keys() & two.keys() if one[symbol] == two[symbol]}
+        differing[scan_id] = (one.keys() | two.keys()) - same
+        equal += len(same)
+        for symbol in sorted(same):
+            answers = [run[scan_id].analyses.get(symbol) for run in (mine, theirs)]
+            if len({digest(answer) for answer in answers if answer is not None}) != 1:
+                found.append(f"1: {symbol} at {scan_id} was analysed otherwise")
+    other.struck["inputs equal to the undisturbed run's"] += equal
+    other.struck["inputs other than the undisturbed run's"] += sum(map(len, differing.values()))
+    return found + [
+        text
+        for text, alert in _differences(reference.alerts, other.alerts)
+        if not any(
+            scan_id <= _scan_of(alert) and symbols and (not alert.symbol or alert.symbol in symbols)
+            for scan_id, symbols in differing.items()
+        )
     ]
+
+
+def _memory_above(reference: ProcessRun, other: ProcessRun) -> list[str]:
+    """9: the memory of the bus and the services is that of the undisturbed run, but for some slack."""
+    more = {name: size - reference.memory.get(name, 0) for name, size in other.memory.items()}
+    return [
+        f"9: {name} uses {count >> 20} MB more than undisturbed"
+        for name, count in more.items()
+        if count > (BUS_MORE if name == "bus" else SERVICE_MORE)
+    ]
+
+
+def _differences(wanted: list[Alert], got: list[Alert]) -> list[tuple[str, Alert]]:
+    one, two = ({(alert.alert_id, invariants.is_early(alert)): alert for alert in alerts} for alerts in (wanted, got))
+    return [
+        *((f"1: the undisturbed run has {name}", one[name]) for name in sorted(one.keys() - two.keys())),
+        *((f"2: the undisturbed run has no {name}", two[name]) for name in sorted(two.keys() - one.keys())),
+    ]
+
+
+def _scan_of(alert: Alert) -> int:
+    return alert.scan_id or -(-alert.occurred_at // SCAN_MS) * SCAN_MS

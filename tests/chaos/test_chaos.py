@@ -8,7 +8,8 @@ import pytest
 
 from services.gatekeeper.keeper import Keeper
 from shared.bus import Commit
-from tests.chaos import inprocess, processes
+from tests.chaos import accidents, inprocess, processes
+from tests.chaos.accidents import Strike
 
 
 @pytest.mark.parametrize("analyzers", [1, 3])
@@ -52,15 +53,28 @@ async def test_a_gatekeeper_that_acknowledges_too_early_is_found_out(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
-async def test_real_processes_killed_at_random_tell_the_same_alerts() -> None:
-    """One analyzer undisturbed, and three with everything killed in flight: the same alert ids, each told once."""
-    reference = await processes.run("reference", 7, closes=14, symbols=12, analyzers=1, accidents=None)
-    targets = ("analyzer1", "gatekeeper", "notifier")
-    accidents = processes.Accidents(seed=1, targets=targets, every=0.4, at_most=3, stops=False)
-    killed = await processes.run("killed", 7, closes=14, symbols=12, analyzers=3, accidents=accidents)
+@pytest.mark.timeout(240)
+async def test_real_processes_struck_in_mid_commit_tell_the_same_alerts() -> None:
+    """Kills on either side of a commit, a connection cut, a delivery killed in mid-send: told once, nothing lost."""
+    strikes = [
+        Strike(2, (accidents.kill_in_mid_send, accidents.kill("notifier"))),
+        Strike(4, (accidents.kill("analyzer2"), accidents.kill("gatekeeper"))),
+        Strike(7, (accidents.cut("gatekeeper"), accidents.kill_valkey)),
+    ]
+    reference = await processes.run("reference", 7, closes=12, symbols=12, analyzers=1)
+    struck = await processes.run_with("struck", 7, "kills", strikes, closes=12, symbols=12, analyzers=3)
     assert reference.violations == []
-    assert killed.violations == []
-    assert processes.compare(reference, killed) == []
-    assert reference.alert_ids
-    assert killed.kills.total() > 0
+    assert struck.violations == []
+    assert processes.compare(reference, struck) == []
+    assert reference.alerts
+    assert set(struck.kills) == {"deliverer", "notifier", "analyzer", "gatekeeper"}
+    assert struck.struck["SIGKILL valkey"] == 1
+
+
+def test_every_kind_of_accident_is_planned_by_default() -> None:
+    """Five runs in a row hold all kinds, each begins with a delivery in mid-send; a number's plan never changes."""
+    plans = [accidents.plan(number) for number in range(1, 6)]
+    assert [kind for kind, _ in plans] == list(accidents.KINDS)
+    assert all(accidents.kill_in_mid_send in strikes[0].accidents for _, strikes in plans)
+    for number, (_, strikes) in enumerate(plans, start=1):
+        assert [strike.after_scan for strike in accidents.plan(number)[1]] == [strike.after_scan for strike in strikes]

@@ -1,0 +1,128 @@
+"""A TCP proxy before the bus, with a door for each service, that cuts connections in mid-flight."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Final, Literal, Self
+
+CHUNK: Final = 1 << 16
+Cut = Literal["before the command", "before the answer", "within the answer", "silently"]
+CUTS: Final[tuple[Cut, ...]] = ("before the command", "before the answer", "within the answer", "silently")
+
+
+@dataclass
+class Armed:
+    """A cut that waits for its moment: the next command that contains all of *words*."""
+
+    cut: Cut
+    words: Sequence[bytes]
+    struck: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(eq=False)
+class Link:
+    """One connection of a client and its counterpart to the server."""
+
+    client: asyncio.StreamWriter
+    server: asyncio.StreamWriter
+    cut: Cut | None = None
+
+    def abort(self) -> None:
+        """Reset both sides, as a lost network would."""
+        for side in (self.client, self.server):
+            side.transport.abort()
+
+
+class Proxy:
+    """Doors to one server; an async context manager."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host, self._port = host, port
+        self._doors: dict[str, asyncio.Server] = {}
+        self._armed: dict[str, Armed] = {}
+        self._links: dict[str, set[Link]] = {}
+
+    async def door(self, name: str) -> int:
+        """Return the port at which *name* finds the server."""
+        if name not in self._doors:
+            self._links[name] = set()
+            self._doors[name] = await asyncio.start_server(
+                lambda reader, writer: self._serve(name, reader, writer), "127.0.0.1", 0
+            )
+        return int(self._doors[name].sockets[0].getsockname()[1])
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for door in self._doors.values():
+            door.close()
+        for name in self._links:
+            self.cut_all(name)
+
+    async def cut(self, name: str, cut: Cut, words: Sequence[bytes], seconds: float) -> bool:
+        """Cut the connection by which *name* sends its next command with *words*; return whether it came in time."""
+        armed = self._armed[name] = Armed(cut, words)
+        try:
+            await asyncio.wait_for(armed.struck.wait(), seconds)
+        except TimeoutError:
+            del self._armed[name]
+            return False
+        return True
+
+    def cut_all(self, name: str) -> int:
+        """Cut every connection of *name*; return how many there were."""
+        links = list(self._links[name])
+        for link in links:
+            link.abort()
+        return len(links)
+
+    async def _serve(self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            from_server, to_server = await asyncio.open_connection(self._host, self._port)
+        except OSError:  # the server is dead at this moment
+            writer.transport.abort()
+            return
+        link = Link(writer, to_server)
+        self._links[name].add(link)
+        try:
+            await asyncio.gather(self._commands(name, link, reader), self._answers(link, from_server))
+        except (OSError, EOFError):
+            pass
+        finally:
+            link.abort()
+            self._links[name].discard(link)
+
+    async def _commands(self, name: str, link: Link, reader: asyncio.StreamReader) -> None:
+        while data := await reader.read(CHUNK):
+            armed = self._armed.get(name)
+            if armed is not None and all(word in data for word in armed.words):
+                del self._armed[name]
+                link.cut = armed.cut
+                armed.struck.set()
+                if link.cut == "before the command":
+                    raise EOFError
+            if link.cut != "silently":
+                link.server.write(data)
+                await link.server.drain()
+        raise EOFError
+
+    async def _answers(self, link: Link, reader: asyncio.StreamReader) -> None:
+        while data := await reader.read(CHUNK):
+            if link.cut == "silently":
+                continue
+            if link.cut == "within the answer":
+                link.client.write(data[: len(data) // 2])
+                with contextlib.suppress(OSError):
+                    await link.client.drain()
+            if link.cut is not None:
+                raise EOFError
+            link.client.write(data)
+            await link.client.drain()
+        raise EOFError
