@@ -25,7 +25,13 @@ NEEDED: Final = 6
 LENGTHS: Final = {"5m": 300_000, "15m": 900_000, "1h": 3_600_000, "4h": 14_400_000}
 OTHERS: Final = {"1m": 60_000, "3m": 180_000, "30m": 1_800_000, "2h": 7_200_000, "1d": 86_400_000}
 MICROSECONDS: Final = 10**14  #: times above this are in µs, as the exchange's newer archives have them
+PROGRESS: Final = 100_000  #: lines between two signs of life
 QUOTE, TAKER = 7, 9  #: columns of the exchange's twelve
+
+
+def tell(progress: str) -> None:
+    """Show *progress* where it does not disturb the answer."""
+    print(progress, file=sys.stderr, flush=True)
 
 
 class MalformedError(Exception):
@@ -48,6 +54,8 @@ def read(lines: Iterator[str]) -> list[list[float]]:
             rows.append([float(field) for field in wanted])
         except ValueError as error:
             raise MalformedError(f"line {number}: {error}") from None
+        if len(rows) % PROGRESS == 0:
+            tell(f"{len(rows)} bars read so far")
     if not rows:
         raise MalformedError("no klines in it")
     if len({len(row) for row in rows}) > 1:
@@ -85,6 +93,8 @@ def problem(matrix: Series, interval: str | None, *, allow_gaps: bool) -> str:
     if not sound.all():
         return f"bar {int(sound.argmin()) + 1}: open, high, low, close and volume contradict each other"
     length = step(matrix, interval)
+    if len(steps) and interval is not None and (usual := step(matrix, None)) != length:
+        return f"its bars are {name_of(usual)} apart, not {interval}"
     holes = steps != length
     if holes.any() and not allow_gaps:
         return f"bar {int(holes.argmax()) + 2}: a gap ({int(holes.sum())} in all); --allow-gaps goes on nevertheless"
@@ -100,7 +110,9 @@ def step(matrix: Series, interval: str | None) -> float:
 
 
 def name_of(length: float) -> str:
-    """Return the interval's name, or its length."""
+    """Return the interval's name, or its length, unknown where there is a single bar."""
+    if not length:
+        return "unknown length"
     names = {value: name for name, value in {**LENGTHS, **OTHERS}.items()}
     return names.get(int(length), f"{length / 1_000:g} s")
 
@@ -117,6 +129,8 @@ def write_series(out: TextIO, times: Series, series: Mapping[str, Series]) -> No
     columns = list(series.values())
     for at, time in enumerate(times):
         writer.writerow([int(time), *("" if math.isnan(values[at]) else repr(float(values[at])) for values in columns)])
+        if (at + 1) % PROGRESS == 0:
+            tell(f"{at + 1} of {len(times)} lines written")
 
 
 def ordered(series: Mapping[str, Series]) -> dict[str, Series]:
@@ -132,12 +146,15 @@ def export(arguments: argparse.Namespace) -> dict[str, Any]:
         matrix = matrix_of(read(file))
     if wrong := problem(matrix, arguments.interval, allow_gaps=arguments.allow_gaps):
         raise MalformedError(wrong)
-    print(f"{matrix.shape[1]} bars read", file=sys.stderr)
+    tell(f"{matrix.shape[1]} bars read")
     series = ordered(compute_all(Window("5m", matrix)))
     if arguments.series is not None:
-        with arguments.series.open("w", encoding="utf-8", newline="") as out:
-            write_series(out, matrix[0], series)
-        print(f"series written to {arguments.series}", file=sys.stderr)
+        try:
+            with arguments.series.open("w", encoding="utf-8", newline="") as out:
+                write_series(out, matrix[0], series)
+        except OSError as error:
+            raise MalformedError(f"its series cannot be written to {arguments.series}: {error.strerror}") from None
+        tell(f"series written to {arguments.series}")
     return {
         "file": arguments.file.name,
         "interval": name_of(step(matrix, arguments.interval)),
@@ -167,14 +184,23 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+def refuse(file: Path, why: str) -> int:
+    """Tell why *file* cannot be used, in one line."""
+    tell(f"{file}: {why}")
+    return 1
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command; 1 and one line on standard error where the file cannot be used."""
     arguments = parser().parse_args(words)
     try:
         answer = export(arguments)
-    except (MalformedError, OSError, UnicodeDecodeError, csv.Error) as error:
-        print(f"{arguments.file}: {error}", file=sys.stderr)
-        return 1
+    except UnicodeDecodeError:
+        return refuse(arguments.file, "it is not a text file")
+    except OSError as error:
+        return refuse(arguments.file, error.strerror or str(error))
+    except (MalformedError, csv.Error) as error:
+        return refuse(arguments.file, str(error))
     print(json.dumps(answer) if arguments.json else table(answer))
     return 0
 

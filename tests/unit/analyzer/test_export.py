@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from services.analyzer import export
 from services.analyzer.export import main
 from tests.unit.analyzer import bars
 
@@ -76,6 +77,49 @@ def test_a_malformed_file_is_told_by_its_line(
     captured = capsys.readouterr()
     assert words in captured.err
     assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"\x89PNG\r\n\x1a\n\xff\xfe", "not a text file"), (b"", "no klines"), (None, "No such file")],
+)
+def test_what_is_no_klines_file_is_told_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, words: str
+) -> None:
+    """A picture, an empty file and a missing one each get a sentence instead of a traceback."""
+    if content is not None:
+        (tmp_path / "in.csv").write_bytes(content)
+    assert main([str(tmp_path / "in.csv")]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert words in said[0]
+
+
+def test_another_interval_than_asked_for_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Five-minute bars are not fifteen-minute bars with gaps."""
+    file_of(tmp_path / "in.csv")
+    assert main([str(tmp_path / "in.csv"), "--interval", "15m"]) == 1
+    assert "its bars are 5m apart, not 15m" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """When the series cannot be written, their file is to blame and named."""
+    file_of(tmp_path / "in.csv")
+    assert main([str(tmp_path / "in.csv"), "--series", str(tmp_path / "none" / "out.csv")]) == 1
+    assert "none/out.csv" in capsys.readouterr().err
+
+
+def test_a_long_file_shows_how_far_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading and writing say now and then that they go on, on standard error."""
+    monkeypatch.setattr(export, "PROGRESS", 100)
+    file_of(tmp_path / "in.csv")
+    assert main([str(tmp_path / "in.csv"), "--json", "--series", str(tmp_path / "out.csv")]) == 0
+    captured = capsys.readouterr()
+    assert "200 bars read so far" in captured.err
+    assert "300 of 320 lines written" in captured.err
+    assert json.loads(captured.out)["bars"] == 320
 
 
 def test_gaps_can_be_allowed(tmp_path: Path) -> None:
