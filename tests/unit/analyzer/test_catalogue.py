@@ -162,6 +162,7 @@ def test_ta_lib_agrees_where_its_definition_is_the_same() -> None:
         "williams_r": talib.WILLR(*bar, 14),
         "mfi": talib.MFI(*bar, window.volume, 14),
         "atr": talib.ATR(*bar, 14),
+        "stoch_rsi_k": talib.STOCHRSI(window.close, 14, 14, 3, 0)[1],
         "macd": macd[0],
         "macd_signal": macd[1],
         "bollinger_upper": upper,
@@ -209,4 +210,17 @@ def naive_supertrend(window: Window) -> list[float]:
 def test_supertrend_walks_like_its_definition(seed: int) -> None:
     """The walk from restart to restart gives what a walk from bar to bar gives."""
     window = bars.window(seed=seed)
+    np.testing.assert_allclose(compute_all(window)["supertrend"][9:], naive_supertrend(window), rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_supertrend_walks_like_its_definition_through_flash_crashes(seed: int) -> None:
+    """A wick of many ranges and a close that leaves a band move the bands over each other; the line turns all the same."""
+    rows, random = bars.matrix(seed=seed, scale=0.001), np.random.default_rng(seed)
+    for at in random.choice(np.arange(9, 499), 25, replace=False):
+        up, reach, move = random.random() < 0.5, random.uniform(0, 0.1), random.uniform(0, 0.01)
+        rows[4, at] *= 1 + move if up else 1 - move
+        rows[2, at] = max(rows[1:5, at]) * (1 + reach * up)
+        rows[3, at] = min(rows[1:5, at]) * (1 - reach * (not up))
+    window = Window("5m", rows)
     np.testing.assert_allclose(compute_all(window)["supertrend"][9:], naive_supertrend(window), rtol=1e-12)

@@ -49,13 +49,17 @@ def supertrend(window: Window) -> tuple[Series, Series]:
 
 
 def _direction(close: Series, lower: Series, upper: Series) -> Series:
-    """Return +1 from the close that rises above the upper band on, −1 from the one below the lower band and before."""
+    """Return −1 until a close rises above the upper band, +1 from there, −1 from the close below the lower band."""
     # the band of a bar restarts only after a close beyond it, so that bar's own band is the one to cross
-    below = close < lower
-    above = (close > upper) > below
+    below, above = close < lower, close > upper
+    above[:PERIOD] = False  # the first bar falls, whatever its close
     turns = (above | below).nonzero()[0]
     edges = np.concatenate(((0,), turns, (len(close),)))
     sides = np.where(above[edges[:-1]], 1.0, -1.0)
+    both = above & below
+    if np.count_nonzero(both):  # a flash crash moves the bands over each other: the line is the one that is crossed
+        for place in np.flatnonzero(both[turns]) + 1:
+            sides[place] = -sides[place - 1]
     return np.repeat(sides, edges[1:] - edges[:-1])
 
 
