@@ -10,7 +10,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from services.gatekeeper import handler
-from services.gatekeeper.domain import inhibition
+from services.gatekeeper.domain import inhibition, restoring
 from services.gatekeeper.domain import state as states
 from services.gatekeeper.handler import Outcome, World
 from services.gatekeeper.inbox import Held, Inbox
@@ -93,8 +93,10 @@ class Keeper:
             await self.service.pause(0.2)
             return
         log.info("state restored", version=known[0].version, open_signals=len(known[0].open_signals))
-        fields = states.dump(states.restore(known[0]))
-        await self.bus.commit(Commit(state=StateChange(NAME, 0, dict(fields)), lease=self.lease))
+        fields = states.dump(restoring.restore(known[0]))
+        alert = restoring.alert(known[0], now=_now())
+        outputs = [(Stream.ALERTS, alert)] if alert else []
+        await self.bus.commit(Commit(outputs=outputs, state=StateChange(NAME, 0, fields), lease=self.lease))
 
     async def _still_ours(self) -> None:
         """Raise `LeaseLost` when somebody else holds the lease: a paused process must not read on."""

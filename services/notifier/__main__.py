@@ -16,11 +16,12 @@ from services.notifier.queues import Outbox, connect
 from services.notifier.routing import FOREVER, plan
 from services.notifier.summary import keep_summaries
 from services.notifier.text import text_of
-from shared.bus import Commit, Delivery, RedisBus
-from shared.contracts import Alert, Stream
+from shared.bus import Commit, Delivery, RedisBus, from_wire
+from shared.contracts import Alert, StateRestored, Stream
 from shared.service import Service, consume, run
 
 STOP_S: Final = 5.0
+WAITING: Final = "what was delivered, from the API"
 
 log = structlog.get_logger()
 
@@ -32,24 +33,37 @@ class Notifier:
         self._service = service
         self._ledger = Ledger(bus)
         self._outbox = Outbox(connect(service.environment.redis_url), bus.market)
+        self._bus = bus
+        self._restored: tuple[bytes, frozenset[str]] = (b"", frozenset())
 
     async def handle(self, deliveries: Sequence[Delivery]) -> list[Commit | Exception]:
         """Route each alert; what cannot be routed answers with its exception."""
-        parked = await self._ledger.parked()
+        parked, delivered = await self._ledger.parked(), await self._delivered()
         answers: list[Commit | Exception] = []
         for delivery in deliveries:
             try:
-                answers.append(await self._route(delivery, parked.keys()))
+                answers.append(await self._route(delivery, parked.keys(), delivered))
             except (ValueError, TypeError, KeyError) as error:
                 answers.append(error)
         return answers
 
-    async def _route(self, delivery: Delivery, parked: object) -> Commit:
+    async def _delivered(self) -> frozenset[str]:
+        """Return what must not be sent again; where the bus was emptied, wait until the API has told it anew."""
+        key, name = self._bus.key("settings-newest"), StateRestored.__name__
+        while (data := await self._bus.redis.hget(key, name)) is None:
+            if self._service.stopping.is_set():
+                raise OSError("stopped before the API told what was delivered")
+            self._service.beat(WAITING)
+            await self._service.pause(0.2)
+        if data != self._restored[0] and isinstance(event := from_wire(data), StateRestored):
+            self._restored = (data, frozenset(event.delivered))
+        return self._restored[1]
+
+    async def _route(self, delivery: Delivery, parked: object, delivered: frozenset[str]) -> Commit:
         alert = delivery.message
         if not isinstance(alert, Alert):
             raise TypeError(f"not an alert: {type(alert).__name__}")
         cache = self._service.settings
-        delivered = cache.restored.delivered if cache.restored else ()
         stops = plan(
             alert,
             cache.settings,
@@ -96,7 +110,7 @@ async def ready(service: Service) -> bool:
     if not await service.settings_arrived():
         return False
     while service.settings.restored is None:
-        service.beat("what was delivered, from the API")
+        service.beat(WAITING)
         await service.pause(0.2)
         if service.stopping.is_set():
             return False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from shared.contracts import Alert, ScanOpened, SystemBody
+from services.gatekeeper.domain import system
+from shared.contracts import Alert, ScanOpened
 from shared.settings import Scanning
 
 BACKLOG = "backlog"
@@ -25,11 +26,11 @@ def change(before: str, after: str, *, scan_id: int, now: int) -> Alert | None:
     if bool(before) == bool(after):
         return None
     if after:
-        return _alert(
-            f"system:stale:{scan_id}", "stale data", f"No signals for now: {after}", occurred_at=scan_id, now=now
+        return system.alert(
+            f"stale:{scan_id}", "stale data", f"No signals for now: {after}", occurred_at=scan_id, now=now
         )
-    return _alert(
-        f"system:recovered:{scan_id}", "recovered", "Signals again: the data is sound", occurred_at=scan_id, now=now
+    return system.alert(
+        f"recovered:{scan_id}", "recovered", "Signals again: the data is sound", occurred_at=scan_id, now=now
     )
 
 
@@ -46,20 +47,10 @@ def silent_limit_ms(speed: float, stale_seconds: float) -> int | None:
 def silence(heard_wall: int, *, occurred_at: int, now: int) -> Alert:
     """Return the alert that no data comes since *heard_wall*."""
     seconds = (now - heard_wall) // 1_000
-    return _alert(
-        f"system:silent:{occurred_at}",
+    return system.alert(
+        f"silent:{occurred_at}",
         "stale data",
         f"No market data for {seconds} s: no signals until it is back and sound",
         occurred_at=occurred_at,
         now=now,
-    )
-
-
-def _alert(alert_id: str, code: str, headline: str, *, occurred_at: int, now: int) -> Alert:
-    return Alert(
-        alert_id=alert_id,
-        kind="system",
-        body=SystemBody(code=code, headline=headline),
-        occurred_at=occurred_at,
-        created_at=now,
     )

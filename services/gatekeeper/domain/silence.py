@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from services.gatekeeper.domain import system
 from services.gatekeeper.domain.state import Held, HeldAlert
-from shared.contracts import Alert, Mute, SystemBody
+from shared.contracts import Alert, Mute
 from shared.settings import QuietHours, RuntimeSettings
 
 QUIET: Final = "quiet hours"
@@ -98,12 +99,11 @@ def digest(told: list[HeldAlert], left_out: int, *, occurred_at: int, now: int) 
     lines = [entry.line for entry in told[:DIGEST_LINES]]
     if rest:
         lines.append(f"and {rest} more")
-    return Alert(
-        alert_id=f"system:digest:{told[-1].alert_id}",
-        kind="system",
-        body=SystemBody(
-            code="digest", headline=f"{count} alert{'s' * (count != 1)} held back meanwhile", lines=tuple(lines)
-        ),
+    return system.alert(
+        f"digest:{told[-1].alert_id}",
+        "digest",
+        f"{count} alert{'s' * (count != 1)} held back meanwhile",
+        tuple(lines),
         occurred_at=occurred_at,
-        created_at=now,
+        now=now,
     )

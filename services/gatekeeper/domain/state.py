@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from services.gatekeeper.domain.gates.verdict import Appearance
-from shared.contracts import AlertKind, Fact, OpenSignal, PriceCondition, Side, StateRestored
+from shared.contracts import AlertKind, Fact, OpenSignal, PriceCondition, Side
 
 REMEMBERED_SCANS: Final = 12  #: settled scans whose missing symbols are known
 
@@ -136,27 +136,3 @@ def changed(before: State, after: State) -> dict[str, bytes]:
         for name in _PARTS
         if getattr(after, name) is not getattr(before, name) and getattr(after, name) != getattr(before, name)
     }
-
-
-def restore(known: StateRestored) -> State:
-    """Return the state that Postgres remembers.
-
-    A row of appearances comes back with its newest scan alone.
-    """
-    told = {"target", "stop", "danger", "caution", "moved"}
-    tracked = {
-        key(signal.symbol, signal.side): Tracked(
-            signal=signal, told=tuple(sorted(told & {signal.label, signal.announced}))
-        )
-        for signal in known.open_signals
-        if signal.entry != signal.stop  # a signal without a risk cannot be followed
-    }
-    rows = {
-        symbol: Appearance(side="long" if side == "long" else "short", scan_id=scan_id, length=1)
-        for symbol, (scan_id, side) in known.appearances.items()
-    }
-    return State(
-        progress=Progress(settled_scan=known.settled_scan, appearances=rows, cooldowns=dict(known.cooldowns)),
-        signals=tracked,
-        prices=Prices(fired=dict(known.price_alert_states)),
-    )

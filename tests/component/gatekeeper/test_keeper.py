@@ -179,7 +179,7 @@ async def test_after_the_bus_lost_everything_it_waits_for_what_postgres_knows(bu
             await bus.publish_settings(known)
             await settled(bus, 1)
     alerts: list[Alert] = await everything(bus, Stream.ALERTS)
-    assert [alert.alert_id for alert in alerts if alert.kind == "signal"] == [f"signal:AAAUSDT:long:{SCAN + STEP}"]
+    assert [alert.alert_id for alert in alerts] == ["system:restored:2", f"signal:AAAUSDT:long:{SCAN + STEP}"]
 
 
 async def test_a_price_alert_is_told_once_over_a_restart(bus: RedisBus) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from services.gatekeeper import handler
+from services.gatekeeper.domain import restoring
 from services.gatekeeper.domain import state as states
 from services.gatekeeper.domain.state import State
 from services.gatekeeper.handler import World
@@ -111,7 +112,7 @@ def test_one_crossed_and_left_again_while_nobody_looked_is_found_in_the_bar() ->
 
 def test_what_was_told_before_the_bus_was_lost_is_not_told_again() -> None:
     """The time of the last telling comes back from Postgres, and a single one stays told."""
-    state = states.restore(StateRestored(version=1, price_alert_states={"p": SCAN}))
+    state = restoring.restore(StateRestored(version=1, price_alert_states={"p": SCAN}))
     assert play(asked("above"), 101, 102, state=state)[1] == []
 
 

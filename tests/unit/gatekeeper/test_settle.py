@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from services.gatekeeper import handler
+from services.gatekeeper.domain import restoring
 from services.gatekeeper.domain import state as states
 from services.gatekeeper.domain.gates.verdict import Appearance
 from services.gatekeeper.domain.state import State
@@ -243,7 +244,7 @@ def test_postgres_state_goes_on_where_it_was() -> None:
         settled_scan=SCAN + STEP,
     )
     at = SCAN + 2 * STEP
-    again = states.restore(known)
+    again = restoring.restore(known)
     third = settle(again, analysis(scan_id=at), analysis("BBBUSDT", at), analysis("CCCUSDT", at))
     assert outcomes(third) == {"AAAUSDT": "already open", "BBBUSDT": "alerted", "CCCUSDT": "rejected"}
     at += STEP

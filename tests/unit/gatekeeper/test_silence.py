@@ -99,7 +99,7 @@ def codes(outcome: Outcome) -> list[str]:
 def test_one_incident_is_told_once_and_its_end_once(degraded: str) -> None:
     """However often one looks, and whether or not a degraded scan follows the silence: two alerts in all."""
     limit = inhibition.silent_limit_ms(1.0, 60.0)
-    state, told = State(), []
+    state, told = State(), list[str]()
     for now, heard in ((10_000, 1), (70_000, 1), (90_000, 1), (95_000, 94_000), (99_000, 94_000)):
         outcome = handler.watch_silence(state, World(RuntimeSettings(), now), heard_wall=heard, limit_ms=limit)
         state, told = outcome.state, told + codes(outcome)
