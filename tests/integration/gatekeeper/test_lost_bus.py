@@ -1,0 +1,121 @@
+"""FAULTS 24 with real processes: Redis loses everything in mid-run, and goes on from what Postgres has."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from services.gatekeeper.domain import state as states
+from services.gatekeeper.domain.state import State
+from services.gatekeeper.keeper import NAME
+from services.terminal import lockstep, stores
+from services.terminal.house import House, Plan, SimulatorPlan
+from services.terminal.sink import Sink
+from services.terminal.supervisor import Supervisor
+from shared.bus import RedisBus
+from shared.contracts import Alert, LifecycleBody, StateRestored, Stream
+
+CLOSES = 8
+#: low enough for many signals in few scans
+THRESHOLDS = {"score": 20, "fmqs": 0, "squeeze_intervals": [], "volume_ratio": 0.3, "groups": 1, "timeframes": 1}
+
+
+@asynccontextmanager
+async def house_with(sink: Sink, folder: Path) -> AsyncIterator[House]:
+    """Open the whole house with a simulated exchange in lockstep."""
+    config = {
+        "universe": {"size": 12, "min_quote_volume": 0},
+        "thresholds": THRESHOLDS,
+        "destinations": {"sink": sink.destination},
+        "routes": [{"destinations": ["sink"]}],
+    }
+    path = folder / "config.yaml"
+    path.write_text(json.dumps(config), encoding="utf-8")  # JSON is YAML
+    async with Supervisor(lambda *_: None) as supervisor:
+        plan = Plan(folder / "data", path, stores.free_port(), durable=False)
+        async with House(plan, supervisor, say=print) as house:
+            await house.open(SimulatorPlan(symbols=12, seed=3, lockstep=True))
+            assert await lockstep.exchange_ready(house.simulator_url, 120.0)
+            yield house
+
+
+async def until(found: Callable[[], Any], seconds: float = 60.0) -> Any:
+    """Wait until the coroutine function *found* answers something true."""
+    deadline = time.monotonic() + seconds
+    while not (result := await found()):
+        assert time.monotonic() < deadline, "it did not come in time"
+        await asyncio.sleep(0.1)
+    return result
+
+
+async def state_of(bus: RedisBus) -> State:
+    """Return what the gatekeeper remembers."""
+    return states.load((await bus.load_state(NAME)).fields)
+
+
+async def restored_on(bus: RedisBus) -> StateRestored | None:
+    """Return what the API has told of Postgres' state."""
+    return next((event for event in await bus.newest_settings() if isinstance(event, StateRestored)), None)
+
+
+async def alerts_on(bus: RedisBus) -> list[Alert]:
+    """Return the alerts that are still on the stream: those not read by everybody, as a rule few."""
+    found = await bus.tail({Stream.ALERTS: "0-0"}, count=10_000, block_ms=1)
+    return [message for _, _, message in found if isinstance(message, Alert)]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_what_postgres_has_comes_back_and_is_not_told_again(tmp_path: Path) -> None:
+    """Signals, cooldowns, told price alerts and deliveries are restored; the loss is said; the signals go on."""
+    async with Sink() as sink, house_with(sink, tmp_path) as house:
+        bus = RedisBus(house.redis_url)
+        async with httpx.AsyncClient(base_url=house.api_url) as api:
+            asked = {"symbol": "BTCUSDT", "condition": "above", "value": 1.0}
+            price_alert = (await api.post("/api/price-alerts", json=asked)).raise_for_status().json()
+        await lockstep.drive(bus, house.simulator_url, closes=CLOSES)
+        before = await state_of(bus)
+        assert before.signals
+        await bus.redis.flushall()
+
+        async def restored() -> StateRestored | None:
+            return await restored_on(bus)
+
+        known: StateRestored = await until(restored)
+
+        async def begun() -> bool:
+            return (await bus.load_state(NAME)).version > 0
+
+        await until(begun)
+        after = await state_of(bus)
+        delivered_before = Counter(sink.received)
+        await lockstep.drive(bus, house.simulator_url, closes=CLOSES)
+
+        async def said() -> bool:
+            return f"system:restored:{known.version}" in sink.received
+
+        await until(said)
+        told = await alerts_on(bus)
+        await bus.close()
+    assert {one.signal.signal_id for one in after.signals.values()} == {one.signal_id for one in known.open_signals}
+    # what the last moments brought may not have reached Postgres
+    assert {one.signal_id for one in known.open_signals} & {one.signal.signal_id for one in before.signals.values()}
+    assert after.progress.cooldowns == dict(known.cooldowns)
+    assert price_alert["price_alert_id"] in known.price_alert_states
+    assert sum(name.startswith(f"price:{price_alert['price_alert_id']}") for name in sink.received) == 1
+    arrived = Counter(sink.received)
+    told_again = [name for name in known.delivered if arrived[name.removesuffix(":sink")] > 1]
+    assert known.delivered
+    assert told_again == []
+    assert set(arrived) - set(delivered_before), "nothing was told after the loss"
+    lifecycles = [alert.body for alert in told if isinstance(alert.body, LifecycleBody)]
+    assert {body.signal_id for body in lifecycles} & {one.signal_id for one in known.open_signals}
