@@ -65,9 +65,8 @@ class Context:
         outbox = queues.Outbox(queues.connect(environment.redis_url), environment.market)
         return cls(environment, bus, Ledger(bus), Rates(bus), outbox)
 
-    async def settings(self) -> RuntimeSettings:
-        """Return the newest settings on the bus; what is held where it has none."""
-        data = await self.bus.redis.hget(self.bus.key("settings-newest"), "SettingsChanged")
+    def settings(self, data: bytes | None) -> RuntimeSettings:
+        """Return the settings in *data*, the newest on the bus; what is held where it has none."""
         if data and data != self._settings[0]:
             event = from_wire(data)
             if isinstance(event, SettingsChanged):
@@ -90,13 +89,11 @@ def deliver(data: str, destination: str) -> Any:
 
 async def attempt(context: Context, alert: Alert, name: str) -> float | None:
     """Make one attempt; return the seconds to the next one, or None when it is over."""
-    settings = await context.settings()
-    destination = settings.destinations.get(name)
-    mark = await context.ledger.mark(alert.alert_id, name)
+    data, mark, parking = await context.ledger.state(alert.alert_id, name)
+    settings = context.settings(data)
     if mark.final and not (mark.status == "unknown" and settings.delivery.repeat_unknown):
         return None
-    delivery = _Delivery(context, alert, name, destination, settings, mark)
-    return await delivery.run()
+    return await _Delivery(context, alert, name, settings, mark, parking).run()
 
 
 class _Delivery:
@@ -107,12 +104,13 @@ class _Delivery:
         context: Context,
         alert: Alert,
         name: str,
-        destination: Destination | None,
         settings: RuntimeSettings,
         mark: Mark,
+        parking: Parking | None,
     ) -> None:
-        self.context, self.alert, self.name, self.destination = context, alert, name, destination
-        self.settings, self.mark = settings, mark
+        self.context, self.alert, self.name = context, alert, name
+        self.settings, self.mark, self.parking = settings, mark, parking
+        self.destination: Destination | None = settings.destinations.get(name)
         self.number = mark.attempt + 1
         self.began = time.monotonic()
 
@@ -137,10 +135,9 @@ class _Delivery:
         return not self.settings.delivery.repeat_unknown
 
     async def _parked(self) -> bool:
-        parking = (await self.context.ledger.parked()).get(self.name)
-        if parking is None:
+        if self.parking is None:
             return False
-        if parking.fingerprint == self._fingerprint and "test" not in self.alert.alert_id.split(":")[:2]:
+        if self.parking.fingerprint == self._fingerprint and "test" not in self.alert.alert_id.split(":")[:2]:
             return True
         await self.context.ledger.unpark(self.name)
         return False

@@ -53,15 +53,16 @@ class Ledger:
 
     async def mark(self, alert_id: str, destination: str) -> Mark:
         """Return what is known of this delivery."""
-        held = await self._bus.redis.hgetall(self._key(alert_id, destination))
-        fields = {key.decode(): value.decode() for key, value in held.items()}
-        return Mark(
-            attempt=int(fields.get("attempt", 0)),
-            open=fields.get("open") == "1",
-            began=int(fields.get("began", 0)),
-            status=fields.get("status", ""),
-            reference=fields.get("reference", ""),
-        )
+        return _mark_of(await self._bus.redis.hgetall(self._key(alert_id, destination)))
+
+    async def state(self, alert_id: str, destination: str) -> tuple[bytes | None, Mark, Parking | None]:
+        """Return all that an attempt begins with: the newest settings, the mark, and whether it is parked."""
+        async with self._bus.redis.pipeline(transaction=False) as pipe:
+            pipe.hget(self._bus.key("settings-newest"), "SettingsChanged")
+            pipe.hgetall(self._key(alert_id, destination))
+            pipe.hget(self._bus.key("parked"), destination)
+            settings, held, parked = await pipe.execute()
+        return settings, _mark_of(held), msgspec.json.decode(parked, type=Parking) if parked else None
 
     async def begin(self, alert_id: str, destination: str, attempt: int) -> None:
         """Mark *attempt* before anything is sent."""
@@ -123,6 +124,17 @@ class Ledger:
 
     def _key(self, alert_id: str, destination: str) -> str:
         return self._bus.key(f"delivery:{job_id(alert_id, destination)}")
+
+
+def _mark_of(held: dict[bytes, bytes]) -> Mark:
+    fields = {key.decode(): value.decode() for key, value in held.items()}
+    return Mark(
+        attempt=int(fields.get("attempt", 0)),
+        open=fields.get("open") == "1",
+        began=int(fields.get("began", 0)),
+        status=fields.get("status", ""),
+        reference=fields.get("reference", ""),
+    )
 
 
 def report_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ssl
+import asyncio
 from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -42,18 +42,16 @@ async def ask(
 async def _send(target: Target, limit: float, headers: Mapping[str, str], body: Mapping[str, Any]) -> httpx.Response:
     timeouts = httpx.Timeout(limit, connect=min(5.0, limit))
     try:
-        async with httpx.AsyncClient(
-            timeout=timeouts, follow_redirects=False, trust_env=False, verify=_tls()
-        ) as client:
-            request = client.build_request(
-                "POST",
-                target.url,
-                headers={**headers, "Host": target.host_header},
-                extensions={"timeout": timeouts.as_dict(), "sni_hostname": target.host},
-                **body,
-            )
-            response = await client.send(request, stream=True)
-            return await _read(response)
+        client = _client(asyncio.get_running_loop())
+        client.cookies.clear()  # the next request may be to another name at the same address
+        request = client.build_request(
+            "POST",
+            target.url,
+            headers={**headers, "Host": target.host_header},
+            extensions={"timeout": timeouts.as_dict(), "sni_hostname": target.host},
+            **body,
+        )
+        return await _read(await client.send(request, stream=True))
     except NOT_SENT as error:
         raise Later("no connection", type(error).__name__) from error
     except httpx.TimeoutException as error:
@@ -63,12 +61,13 @@ async def _send(target: Target, limit: float, headers: Mapping[str, str], body: 
 
 
 @lru_cache(maxsize=1)
-def _tls() -> ssl.SSLContext:
-    """Return the context with the trusted authorities: loading them takes longer than a request.
+def _client(loop: asyncio.AbstractEventLoop) -> httpx.AsyncClient:
+    """Return the loop's client: the trusted authorities are loaded once, which takes longer than a request.
 
-    The connections themselves are not kept: one that the other side has just closed makes an outcome ambiguous.
+    No connection is kept: one that the other side has just closed would make an outcome ambiguous.
     """
-    return httpx.create_ssl_context()
+    limits = httpx.Limits(max_keepalive_connections=0)
+    return httpx.AsyncClient(follow_redirects=False, trust_env=False, limits=limits)
 
 
 async def _read(response: httpx.Response) -> httpx.Response:
