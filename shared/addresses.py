@@ -8,12 +8,15 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+#: not public, whatever this Python's tables say: protocol assignments with a cloud's metadata, another's, site-local
+CLOSED = tuple(ipaddress.ip_network(network) for network in ("192.0.0.0/24", "168.63.129.16/32", "fec0::/10"))
 
 
 class Forbidden(Exception):  # noqa: N818 - a finding, told to people by its name
@@ -46,11 +49,14 @@ def permitted(address: Address, allow: Sequence[str]) -> bool:
     address = embedded(address)
     if any(address in ipaddress.ip_network(network, strict=False) for network in allow):
         return True
+    if any(address in network for network in CLOSED):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
 def literal(host: str) -> Address | None:
-    """Return the address that *host* spells, in decimal, octal, hexadecimal or shortened forms too."""
+    """Return the address that *host* spells, in decimal, octal, hexadecimal, shortened or full-width forms too."""
+    host = unicodedata.normalize("NFKC", host).rstrip(".")
     try:
         return ipaddress.ip_address(host.split("%", maxsplit=1)[0])
     except ValueError:
