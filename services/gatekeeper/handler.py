@@ -99,9 +99,10 @@ def _uncovered_bars(
         return state, []
     quoted = {analysis.symbol: _path(analysis.bar) for analysis in analyses.values() if lifecycle.has_bar(analysis)}
     asked = [one for one in world.price_alerts if one.created_at <= scan_id - SCAN_MS]
-    if scan_id <= prices.last_tick:  # ticks have gone beyond this bar: it must not move their windows back
-        asked = [one for one in asked if one.condition in ("above", "below")]
-    prices, alerts = price_alerts.evaluate(prices, asked, quoted, scan_id, now=world.now, while_down=True)
+    # a bar's extremes may lie five minutes apart
+    asked = [one for one in asked if one.condition != "moves" or one.window_seconds * 1_000 >= SCAN_MS]
+    past = scan_id <= prices.last_tick
+    prices, alerts = price_alerts.evaluate(prices, asked, quoted, scan_id, now=world.now, while_down=True, past=past)
     return msgspec.structs.replace(state, prices=prices), alerts
 
 

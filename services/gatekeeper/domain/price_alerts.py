@@ -71,11 +71,16 @@ def evaluate(
     *,
     now: int,
     while_down: bool = False,
+    past: bool = False,
 ) -> tuple[Prices, list[Alert]]:
-    """Return the price states after *quoted* (symbol -> prices in their order, all at *at*) and what to tell."""
+    """Return the price states after *quoted* (symbol -> prices in their order, all at *at*) and what to tell.
+
+    With *past*, newer prices were seen already: these are judged among themselves and move nothing back.
+    """
     states, fired, alerts = dict(prices.alerts), dict(prices.fired), []
     for one in asked:
-        state = _state_of(one, states, fired)
+        before = _state_of(one, states, fired)
+        state = msgspec.structs.replace(before, price=None, samples=()) if past else before
         if at > one.created_at:
             for price in quoted.get(one.symbol, ()):
                 if not (math.isfinite(price) and price > 0):
@@ -85,6 +90,8 @@ def evaluate(
                 if met:
                     fired[one.price_alert_id] = at
                     alerts.append(_alert(one, price, reference, at, now=now, while_down=while_down))
+        if past:
+            state = msgspec.structs.replace(state, price=before.price, samples=before.samples)
         states[one.price_alert_id] = state
     if states == prices.alerts and fired == prices.fired:
         return prices, alerts

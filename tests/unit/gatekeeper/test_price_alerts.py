@@ -110,6 +110,39 @@ def test_one_crossed_and_left_again_while_nobody_looked_is_found_in_the_bar() ->
     assert state.prices.alerts["p"].price == 99.0
 
 
+@pytest.mark.parametrize(
+    ("one", "found"),
+    [
+        (asked("crosses", 105.0), True),
+        (asked("crosses", 107.0), False),
+        (asked("above", 105.0), True),
+        (asked("moves", 0.08, window_seconds=600), True),
+        (asked("moves", 0.08, window_seconds=120), False),
+        (asked("moves", 0.10, window_seconds=600), False),
+        (asked("crosses", 105.0, repeat=True, cooldown_seconds=0), True),
+    ],
+)
+@pytest.mark.parametrize("later", [False, True])
+def test_what_happened_within_a_missed_bar_is_told_though_ticks_have_gone_on(
+    one: PriceAlert, found: bool, later: bool
+) -> None:
+    """On return the new ticks are read before the old bar is settled; afterwards they go on from where they were."""
+    world = World(RuntimeSettings(), 0, (), (one,))
+    made = analysis(scan_id=SCAN + 4 * STEP, bar=(99.0, 106.0, 98.0, 99.0, 1.0))
+    state, _ = play(one, 99.0)
+    ticks = [made.scan_id + 1_000] * later
+    seen = handler.take_ticks(state, [(PriceTick(at=at, prices={"AAAUSDT": 99.0}), True) for at in ticks], world)
+    scan = opened("AAAUSDT", scan_id=made.scan_id)
+    outcome = handler.settle_scan(seen.state, scan, {"AAAUSDT": made}, world, opened_wall=0)
+    told: list[Any] = [m.body for _, m in outcome.outputs if isinstance(m, Alert) and m.kind == "price"]
+    assert [body.while_down for body in told] == [True] * len(told)
+    assert bool(told) == found
+    after = handler.take_ticks(
+        outcome.state, [(PriceTick(at=made.scan_id + 2_000, prices={"AAAUSDT": 99.0}), False)], world
+    )
+    assert after.outputs == []
+
+
 def test_what_was_told_before_the_bus_was_lost_is_not_told_again() -> None:
     """The time of the last telling comes back from Postgres, and a single one stays told."""
     state = restoring.restore(StateRestored(version=1, price_alert_states={"p": SCAN}))

@@ -95,6 +95,39 @@ def test_a_changed_threshold_resurrects_nothing() -> None:
     assert outcomes(settle(state, made, world=lower)) == {"AAAUSDT": "rejected"}
 
 
+Scene = some.tuples(
+    some.sampled_from([40.0, 80.0]),  # the score
+    some.sampled_from(["long", "short"]),
+    some.sampled_from(["there", "missing", "late"]),
+    some.sampled_from([30.0, 65.0]),  # the threshold at that time
+    some.sampled_from([1, 1, 1, 2]),  # how many scans after the one before
+    some.booleans(),  # degraded
+)
+
+
+@given(some.lists(Scene, min_size=1, max_size=10))
+def test_persistence_counts_what_was_judged_at_the_time(scenes: list[Any]) -> None:
+    """Over restarts after every scan, missing, late and doubled analyses, gaps and changed thresholds."""
+    state, at, row, appeared = State(), SCAN, 0, ("", 0)
+    for score, side, presence, threshold, gap, degraded in scenes:
+        at += gap * STEP
+        rules = RuntimeSettings(thresholds=Thresholds(score=threshold, timeframes=0))
+        world = World(rules, now=1_000_000)
+        made = analysis("AAAUSDT", at, side, score=score, long_score=score, short_score=score)
+        scan = opened("AAAUSDT", scan_id=at, degraded="gap" if degraded else "")
+        present = {"AAAUSDT": made} if presence == "there" else {}
+        outcome = handler.settle_scan(state, scan, present, world, opened_wall=world.now)
+        goes_on = appeared == (side, at - STEP)
+        for _, message in outcome.outputs:
+            if isinstance(message, Decision):
+                assert message.verdicts[6].value == (row if goes_on else 0)
+        counts = presence == "there" and score >= threshold and not degraded
+        row = (row + 1 if goes_on else 1) if counts else 0
+        appeared = (side, at) if counts else ("", 0)
+        late = handler.take_late(outcome.state, [made] * (2 if presence == "late" else 0), world)
+        state = states.load(states.dump(late.state))
+
+
 def test_thresholds_can_be_overridden_for_a_symbol() -> None:
     """One symbol can be asked for more than the others."""
     strict = RuntimeSettings(symbol_thresholds={"AAAUSDT": SymbolThresholds(score=90)})
