@@ -8,7 +8,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import Final
 
-from PIL import ImageFont
+from PIL import ImageFont, features
 
 SCALE: Final = 2  #: pixels a point
 PROBE: Final = 20  #: size at which a glyph is looked for, points
@@ -26,7 +26,7 @@ class Face:
 
     @property
     def layout(self) -> ImageFont.Layout:
-        return ImageFont.Layout.RAQM if self.shaped else ImageFont.Layout.BASIC
+        return ImageFont.Layout.RAQM if self.shaped and features.check("raqm") else ImageFont.Layout.BASIC
 
 
 INTER: Final = Face("fontpkg_inter", "files/Inter[opsz,wght].ttf")
@@ -41,7 +41,7 @@ FACES: Final = (
 
 @lru_cache(maxsize=128)
 def font(face: Face, size: int, weight: int) -> ImageFont.FreeTypeFont:
-    """Return *face* at *size* points; without FriBiDi on the machine Pillow draws it unshaped."""
+    """Return *face* at *size* points; without the library FriBiDi on the machine its letters are not joined."""
     path = resources.files(face.package).joinpath(face.file)
     made = ImageFont.truetype(str(path), size * SCALE, index=face.index, layout_engine=face.layout)
     wanted = {b"Weight": weight, b"Optical size": min(32, max(14, size))}
