@@ -14,6 +14,7 @@ from services.analyzer.domain import anomaly, confidence, divergence, fmqs, leve
 from services.analyzer.domain.anomaly import Benchmark
 from services.analyzer.domain.futures import FuturesFigures, read_futures
 from services.analyzer.domain.indicator import Reading, catalogue, compute_all
+from services.analyzer.domain.indicators import bollinger
 from services.analyzer.domain.numeric import Series, slope
 from services.analyzer.domain.regime import RegimeFigures
 from services.analyzer.domain.swings import Swings, find_swings
@@ -218,7 +219,11 @@ def timeframe(
     weights = score.weigh(votes, drawing.regime.regime)
     long, short = score.side_scores(votes, weights)
     newest = {name: _known(series) for name, series in drawing.series.items()}
-    newest |= {"wick_share": drawing.regime.wick_share, "wick_limit": drawing.regime.wick_limit}
+    newest |= {
+        "bollinger_width": bollinger.width(newest),
+        "wick_share": drawing.regime.wick_share,
+        "wick_limit": drawing.regime.wick_limit,
+    }
     watch.lap("scoring")
     return TimeframeAnalysis(
         interval=interval,

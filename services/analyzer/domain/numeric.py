@@ -48,14 +48,6 @@ def empty(length: int) -> Series:
     return np.full(length, np.nan)
 
 
-def lead(values: Series, missing: int) -> Series:
-    """Return *values* behind *missing* NaN."""
-    result = np.empty(len(values) + missing)
-    result[:missing] = np.nan
-    result[missing:] = values
-    return result
-
-
 def divide(above: Series, below: Series, otherwise: float | Series) -> Series:
     """Return above / below, *otherwise* where below is zero; NaN stays NaN."""
     if np.count_nonzero(below) == len(below):

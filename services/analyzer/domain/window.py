@@ -37,36 +37,38 @@ class Window:
     @once
     def typical(self) -> Series:
         """(high + low + close) / 3."""
-        return np.asarray(talib.TYPPRICE(self.high, self.low, self.close))
+        values: Series = talib.TYPPRICE(self.high, self.low, self.close)
+        return values
 
     @once
     def turnover(self) -> Series:
         """Typical price × volume."""
-        return np.asarray(self.typical * self.volume)
-
-    @once
-    def true_range(self) -> Series:
-        """True range; of the first bar high − low."""
-        return np.asarray(talib.TRANGE(*self._ranges)[1:])
+        values: Series = self.typical * self.volume
+        return values
 
     def mean_range(self, period: int) -> Series:
         """Wilder's average of the true range (ATR), its first value the mean of the first *period*."""
-        return np.asarray(talib.ATR(*self._ranges, period)[1:])
+        values: Series = talib.ATR(*self._ranges, period)
+        return values[1:]
 
     @once
     def mean_20(self) -> Series:
         """SMA 20 of the close."""
-        return np.asarray(talib.SMA(self.close, 20))
+        values: Series = talib.SMA(self.close, 20)
+        return values
 
     @once
     def reach_20(self) -> Series:
         """Two population standard deviations of the last 20 closes."""
-        return np.asarray(talib.STDDEV(self.close, 20, 2.0))
+        values: Series = talib.STDDEV(self.close, 20, 2.0)
+        return values
 
     @once
     def keltner_half(self) -> Series:
-        """1.5 × SMA 20 of the true range."""
-        return np.asarray(1.5 * talib.SMA(self.true_range, 20))
+        """1.5 × SMA 20 of the true range, that of the first bar being high − low."""
+        half: Series = talib.SMA(talib.TRANGE(*self._ranges)[1:], 20)
+        half *= 1.5
+        return half
 
     @once
     def rsi(self) -> Series:
@@ -90,17 +92,13 @@ class Window:
         sums[1, 1:] = self.turnover
         np.subtract(2.0 * self.taker, self.volume, out=sums[2, 1:])
         np.add.accumulate(sums, axis=1, out=sums)
-        starts = self._midnights()
+        days = self.open_time / DAY_MS
+        starts = (days == np.floor(days)).nonzero()[0]
         edges = np.concatenate((starts, (len(self),)))
         before, sums = sums.take(starts, axis=1), sums[:, 1:]
         sums[:, : edges[0]] = np.nan
         sums[:, edges[0] :] -= before.repeat(edges[1:] - starts, axis=1)
         return sums
-
-    def _midnights(self) -> npt.NDArray[np.intp]:
-        """Return where each UTC day begins."""
-        days = self.open_time / DAY_MS
-        return np.flatnonzero(days == np.floor(days))
 
     def closed(self, until: int) -> Window:
         """Return the window without a last bar that closes after *until*."""

@@ -86,6 +86,15 @@ def test_everything_is_filled_in() -> None:
     assert all(np.isfinite(value) for frame in stored.timeframes for value in frame.votes.values())
 
 
+def test_the_record_tells_how_wide_the_bands_are() -> None:
+    """The bands' width is recorded for each interval, as a share of their middle."""
+    for frame in analyse(bars.snapshot(), SETTINGS).timeframes:
+        values = {name: value for name, value in frame.values.items() if value is not None}
+        spread = values["bollinger_upper"] - values["bollinger_lower"]
+        assert values["bollinger_width"] == pytest.approx(spread / values["bollinger_middle"])
+        assert values["bollinger_width"] > 0
+
+
 def test_a_window_that_fails_says_why() -> None:
     """Each fault of the input has its word, and nothing is made of it."""
     sound = bars.snapshot()

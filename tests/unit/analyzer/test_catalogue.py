@@ -215,7 +215,7 @@ def test_supertrend_walks_like_its_definition(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_supertrend_walks_like_its_definition_through_flash_crashes(seed: int) -> None:
-    """A wick of many ranges and a close that leaves a band move the bands over each other; the line turns all the same."""
+    """A wick of many ranges and a close beyond a band move the bands over each other; the line turns all the same."""
     rows, random = bars.matrix(seed=seed, scale=0.001), np.random.default_rng(seed)
     for at in random.choice(np.arange(9, 499), 25, replace=False):
         up, reach, move = random.random() < 0.5, random.uniform(0, 0.1), random.uniform(0, 0.01)

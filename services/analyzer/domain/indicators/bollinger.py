@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from services.analyzer.domain.indicator import Indicator, Reading
 from services.analyzer.domain.numeric import Series, clip
 from services.analyzer.domain.window import Window
@@ -14,6 +16,15 @@ def bands(window: Window) -> tuple[Series, Series, Series]:
     """
     middle, reach = window.mean_20, window.reach_20
     return middle + reach, middle, middle - reach
+
+
+def width(values: Mapping[str, float | None]) -> float | None:
+    """Return (upper − lower) / middle of the newest values, None where they are not warm.
+
+    Source: Bollinger 2001, BandWidth; TradingView's BBW is the same times 100.
+    """
+    upper, middle, lower = (values[f"bollinger_{line}"] for line in ("upper", "middle", "lower"))
+    return (upper - lower) / middle if upper is not None and lower is not None and middle else None
 
 
 def vote(reading: Reading) -> float:
@@ -36,7 +47,8 @@ ENTRY = Indicator(
     weight=0.8,
     scale="price",
     tolerance=1e-6,
-    definition="SMA 20 of the close ± 2 population standard deviations.",
+    definition="SMA 20 of the close ± 2 population standard deviations. The record of an analysis also holds "
+    "bollinger_width, (upper − lower) / middle.",
     parameters="20, 2.0",
     units="price",
     source="Bollinger 2001; TA-Lib SMA, STDDEV",

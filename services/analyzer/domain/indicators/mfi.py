@@ -20,7 +20,9 @@ def money_flow(window: Window) -> tuple[Series]:
     np.multiply(window.turnover[1:], np.sign(typical[1:] - typical[:-1]), out=flow[1:])
     into = np.maximum(flow, 0.0)
     rising, falling = _sums(into), _sums(into - flow)
-    values = 100.0 * divide(rising, rising + falling, 0.5)
+    falling += rising
+    values = divide(rising, falling, 0.5)
+    values *= 100.0
     values[:PERIOD] = np.nan
     return (values,)
 
@@ -28,7 +30,7 @@ def money_flow(window: Window) -> tuple[Series]:
 def _sums(flow: Series) -> Series:
     # TA-Lib's MFI itself takes a flow below 1 for none at all, which is wrong for small coins and prices
     sums: Series = talib.SUM(flow, PERIOD)
-    return np.maximum(sums, 0.0)
+    return np.maximum(sums, 0.0, out=sums)
 
 
 def vote(reading: Reading) -> float:

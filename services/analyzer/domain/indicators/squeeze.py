@@ -21,8 +21,10 @@ def squeeze(window: Window) -> tuple[Series, Series]:
     """
     inside = (window.reach_20 < window.keltner_half).astype(np.float64)
     inside[: PERIOD - 1] = np.nan
-    channel = talib.MIDPRICE(window.high, window.low, PERIOD)
-    return inside, talib.LINEARREG(window.close - (channel + window.mean_20) * 0.5, PERIOD)
+    middle = talib.MIDPRICE(window.high, window.low, PERIOD)
+    middle += window.mean_20
+    middle *= 0.5
+    return inside, talib.LINEARREG(window.close - middle, PERIOD)
 
 
 def vote(reading: Reading) -> float:

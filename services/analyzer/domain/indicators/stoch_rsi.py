@@ -15,8 +15,10 @@ def stochastic(window: Window) -> tuple[Series, Series]:
     Where the RSI has not moved for 14 bars the raw value is 50: there is no range to place it in.
     Source: TradingView, Stochastic RSI (RSI 14, stochastic 14, K 3, D 3).
     """
-    low = talib.MIN(window.rsi, PERIOD)
-    raw = 100.0 * divide(window.rsi - low, talib.MAX(window.rsi, PERIOD) - low, 0.5)
+    rsi = window.rsi
+    low = talib.MIN(rsi, PERIOD)
+    raw = divide(rsi - low, talib.MAX(rsi, PERIOD) - low, 0.5)
+    raw *= 100.0
     fast = talib.SMA(raw, SMOOTH)
     return fast, talib.SMA(fast, SMOOTH)
 

@@ -39,11 +39,12 @@ def supertrend(window: Window) -> tuple[Series, Series]:
     the close stays on its side.  The direction turns when a close crosses the band of the bar before.
     Source: TradingView, `ta.supertrend`.
     """
-    middle = (window.high + window.low) * 0.5
-    reach = FACTOR * window.mean_range(PERIOD)
-    lower = trailing(middle - reach, window.close, np.fmax, np.less)
-    upper = trailing(middle + reach, window.close, np.fmin, np.greater)
-    direction = _direction(window.close, lower, upper)
+    close, middle, reach = window.close, window.high + window.low, window.mean_range(PERIOD)
+    middle *= 0.5
+    reach *= FACTOR
+    lower = trailing(middle - reach, close, np.fmax, np.less)
+    upper = trailing(middle + reach, close, np.fmin, np.greater)
+    direction = _direction(close, lower, upper)
     direction[: PERIOD - 1] = np.nan
     return np.where(direction > 0, lower, upper), direction
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from services.analyzer.domain.indicator import Indicator, Reading
-from services.analyzer.domain.numeric import Series, clip, divide, lead, talib
+from services.analyzer.domain.numeric import Series, clip, divide, talib
 from services.analyzer.domain.window import Window
 
 PERIOD = 20
@@ -18,8 +18,12 @@ def ratio(window: Window) -> tuple[Series]:
 
     Source: relative volume, as screeners show it, the bar itself left out of the mean.
     """
-    usual = lead(talib.SMA(window.volume, PERIOD)[:-1], 1)
-    return (divide(window.volume, np.maximum(usual, 0.0), 0.0),)
+    usual = talib.SMA(window.volume, PERIOD)
+    np.maximum(usual, 0.0, out=usual)
+    values = np.empty(len(window))
+    values[:1] = np.nan
+    values[1:] = divide(window.volume[1:], usual[:-1], 0.0)
+    return (values,)
 
 
 def vote(reading: Reading) -> float:
