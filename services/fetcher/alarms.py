@@ -54,6 +54,8 @@ class Alarms:
 
     async def _refusal(self) -> None:
         reason = self._ledger.refused_for
+        if reason is None:
+            return
         begun = SystemBody(
             code="exchange refuses",
             headline=f"Binance refuses this address: {reason}",
@@ -64,16 +66,19 @@ class Alarms:
     async def _silence(self) -> None:
         """Streams that are silent for long were connected and acknowledged all the same: only data counts."""
         feed = self._service.settings.settings.feed
-        silent = False
-        if self._clock.speed and not feed.rest_only:
-            longest = max(SILENT_LEAST_S, feed.stale_seconds / self._clock.speed)
-            silent = self._streams.unheard_seconds > longest
+        if not self._clock.speed:
+            return  # in lockstep silence says nothing
+        longest = max(SILENT_LEAST_S, feed.stale_seconds / self._clock.speed)
+        silent = not feed.rest_only and self._streams.unheard_seconds > longest
+        if not (silent or self._streams.up or feed.rest_only):
+            return  # a restart has yet to hear
         begun = SystemBody(
             code="streams silent",
             headline="The market streams bring nothing: bars and prices come over REST",
             lines=("Connected or not, some of them have sent no data; their sockets are replaced until they do.",),
         )
-        over = SystemBody(code=RECOVERED, headline="The market streams bring data again")
+        well = "The streams are not used any more" if feed.rest_only else "The market streams bring data again"
+        over = SystemBody(code=RECOVERED, headline=well)
         await self._tell("silent", silent, begun, over)
 
     async def _tell(self, name: str, wrong: bool, begun: SystemBody, over: SystemBody) -> None:

@@ -85,7 +85,7 @@ class Ledger:
         self._silent_until = 0.0  #: monotonic
         self._reason = ""
         self._blocked = False
-        self.refused_for = ""  #: why the exchange refused this address; empty again with its first answer
+        self.refused_for: str | None = None  #: why the exchange refuses this address, "": it answers; None: not known
         self.spent: dict[Pool, int] = dict.fromkeys(DEFAULT_LIMITS, 0)  #: by this process, ever
 
     def _now(self) -> int:

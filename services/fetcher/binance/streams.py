@@ -244,8 +244,16 @@ class Streams:
 
         A batch of a few coins that hardly trade may be silent for a minute and well.
         """
-        telling = [batch for batch in self.batches if TICKERS in batch.names or len(batch.names) > FEW]
-        return max((batch.unheard_seconds for batch in telling), default=0.0)
+        return max((batch.unheard_seconds for batch in self._telling), default=0.0)
+
+    @property
+    def up(self) -> bool:
+        """Whether data comes on all sockets that should not be silent for long."""
+        return bool(self._telling) and all(batch.up for batch in self._telling)
+
+    @property
+    def _telling(self) -> list[Batch]:
+        return [batch for batch in self.batches if TICKERS in batch.names or len(batch.names) > FEW]
 
     async def close(self) -> None:
         for _, task in self._batches.values():

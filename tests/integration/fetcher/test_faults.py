@@ -264,7 +264,7 @@ async def test_a_refused_address_is_silent_also_after_a_restart(feed: Feed, name
     await feed.fault(name, None, 36_000)
     stepping = asyncio.ensure_future(feed.step())  # its sweep meets the refusal
     async with asyncio.timeout(10):
-        while not await feed.bus.redis.pttl(feed.bus.key("ban")) > 0:
+        while not (await feed.bus.redis.pttl(feed.bus.key("ban")) > 0 and await feed.all(Stream.ALERTS)):
             await asyncio.sleep(0.1)
     fetcher.kill()
     fetcher.wait()
