@@ -76,8 +76,9 @@ class Chart:
         low, high = (min(prices), max(prices)) if prices else (0.0, 1.0)
         margin = (high - low) * 0.07 or abs(high) * 0.01 or 1.0
         self._low, self._high = float(low - margin), float(high + margin)
-        self._grid = round_prices(self._low, self._high, 5)
+        self._grid = round_prices(self._low, self._high, 5) if prices else []
         self._tick_size = tick_size or common_tick(*self._grid, *(mark.price for mark in marks))
+        self._labels = spread([self._at(mark.price) for mark in marks], 18, frame.y + 10, self._floor())
         self._faint = [mark for mark in faint if self._low < mark.price < self._high]
         self._inner = frame.width - AXIS
         self._step: float = self._inner * (1 - ROOM) / max(1, bars.shape[1])
@@ -114,11 +115,11 @@ class Chart:
             self._canvas.box(left, top, self._end() - left, bottom - top, fill)
 
     def _draw_grid(self) -> None:
-        theme, taken = self._canvas.theme, [self._at(mark.price) for mark in self._marks]
+        theme = self._canvas.theme
         for value in self._grid:
             y = self._at(value)
             self._canvas.box(self._frame.x + 8, y - 0.25, self._inner - 8, 0.5, theme.line)
-            if all(abs(y - other) > 15 for other in taken):
+            if all(abs(y - other) > 15 for other in self._labels):
                 self._canvas.text(self._end() + 8, y, price(value, self._tick_size), 11, theme.faint)
 
     def _draw_volume(self) -> None:
@@ -153,8 +154,7 @@ class Chart:
 
     def _draw_marks(self) -> None:
         """Draw the lines where they are, and their labels where they do not cover each other."""
-        labels = spread([self._at(mark.price) for mark in self._marks], 18, self._frame.y + 10, self._floor())
-        for mark, y in zip(self._marks, labels, strict=True):
+        for mark, y in zip(self._marks, self._labels, strict=True):
             self._canvas.dashes(self._frame.x + 8, self._end(), self._at(mark.price), mark.colour, dash=6, gap=3)
             self._canvas.box(self._end() + 2, y - 8.5, AXIS - 6, 17, mark.colour, radius=4)
             text = price(mark.price, self._tick_size)

@@ -94,10 +94,12 @@ def chart(
 
 
 def plan(entry: float, stop: float, target: float, theme: Theme) -> tuple[list[Mark], list[Zone]]:
-    """Return the lines of a trade's levels, and its reward and risk as shaded zones."""
+    """Return the lines of a trade's levels, and its reward and risk as shaded zones; a stop in profit risks nothing."""
     marks = [Mark(entry, theme.accent, "Entry"), Mark(stop, theme.short, "Stop"), Mark(target, theme.long, "Target")]
-    reward = Zone(min(entry, target), max(entry, target), theme.long)
-    return marks, [reward, Zone(min(entry, stop), max(entry, stop), theme.short)]
+    zones = [Zone(min(entry, target), max(entry, target), theme.long)]
+    if (stop < entry) == (entry < target):
+        zones.append(Zone(min(entry, stop), max(entry, stop), theme.short))
+    return marks, zones
 
 
 def gauges(canvas: Canvas, analysis: Analysis, verdicts: Sequence[Verdict], y: float) -> None:
