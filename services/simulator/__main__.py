@@ -14,6 +14,7 @@ import uvloop
 
 from services.simulator import faults, wire
 from services.simulator.contracts import BAR_MS
+from services.simulator.kept import KeptClock
 from services.simulator.seeded import SeededMarket
 from services.simulator.server import Options, Simulator
 from services.simulator.tape import NoBarsError, Source
@@ -57,6 +58,9 @@ def simulate(
     socket_hours: Annotated[
         float, typer.Option(min=0.01, help="Age, by the exchange's clock, at which a WebSocket is cut.")
     ] = 24.0,
+    clock_file: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Where the clock is kept, so that a restart goes on from there.")
+    ] = None,
     fault: Annotated[
         list[str] | None, typer.Option(help="NAME[:SYMBOL][:SECONDS], may be repeated; the names are below.")
     ] = None,
@@ -68,8 +72,14 @@ def simulate(
         source, begin = prepare(symbols, seed, start, replay, lockstep=pace == 0)
     except (faults.UnknownFaultError, NoBarsError) as error:
         raise typer.BadParameter(str(error)) from error
+    kept = None if clock_file is None else KeptClock(clock_file)
     options = Options(
-        start=begin, speed=pace, limits=not no_limits, socket_ms=int(socket_hours * 3_600_000), faults=played
+        start=begin if kept is None else kept.resumed(begin, source.end, pace),
+        speed=pace,
+        limits=not no_limits,
+        socket_ms=int(socket_hours * 3_600_000),
+        faults=played,
+        kept=kept,
     )
     uvloop.run(serve(source, options, host, port))
 

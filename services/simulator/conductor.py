@@ -14,6 +14,7 @@ from services.simulator import wire
 from services.simulator.contracts import BAR_MS, Contract
 from services.simulator.exchange import Exchange
 from services.simulator.faults import first_bar
+from services.simulator.kept import KeptClock
 from services.simulator.rest import RestEndpoints, dead, dead_or
 from services.simulator.streams import Hub
 from services.simulator.tape import CLOSE, COUNT, HIGH, INTERVAL_MS, LOW, OPEN, TAKER, VOLUME, Floats
@@ -33,8 +34,8 @@ log = structlog.get_logger()
 class Conductor:
     """Sends the frames."""
 
-    def __init__(self, exchange: Exchange, hub: Hub, rest: RestEndpoints) -> None:
-        self.exchange, self.hub, self.rest = exchange, hub, rest
+    def __init__(self, exchange: Exchange, hub: Hub, rest: RestEndpoints, kept: KeptClock | None = None) -> None:
+        self.exchange, self.hub, self.rest, self._kept = exchange, hub, rest, kept
         self.clock, self.faults = exchange.clock, exchange.faults
         self.lags: deque[float] = deque(maxlen=4_096)  #: wall seconds from a close to its last frame queued
         self.closes = 0
@@ -221,6 +222,8 @@ class Conductor:
             if (number + 1) % width == 0 and self._any_listens(interval):
                 bars = self.exchange.closed_bars((number + 1) // width - 1, interval)
                 self._send_klines(interval, (number + 1) // width - 1, bars, event=event, closed=True)
+        if self._kept is not None:
+            self._kept.keep(event)
 
     def _any_listens(self, interval: str) -> bool:
         return any(stream.endswith(f"@kline_{interval}") for stream in self.hub.streams())

@@ -13,6 +13,7 @@ BAR_MS: Final = 300_000
 DAY_MS: Final = 86_400_000
 PERPETUAL_DELIVERY: Final = 4_133_404_800_000
 LISTED_LONG_AGO: Final = 1_569_398_400_000
+USUAL_FUNDING_HOURS: Final = 8
 
 #: Well-known coins with a price of about the right size; the rest of the list is made up.
 KNOWN: Final[tuple[tuple[str, float], ...]] = (
@@ -45,14 +46,18 @@ class Contract:
     underlying: str = "COIN"
     onboard: int = LISTED_LONG_AGO
     delivery: int = PERPETUAL_DELIVERY
-    funding_hours: int = 8
-    listed_in_funding_info: bool = True
+    funding_hours: int = USUAL_FUNDING_HOURS
 
     @property
     def tradable(self) -> bool:
         """Whether a scanner of USDT perpetuals on coins takes it."""
         wanted = (self.status, self.contract_type, self.underlying, self.quote)
         return wanted == ("TRADING", "PERPETUAL", "COIN", "USDT")
+
+    @property
+    def funding_adjusted(self) -> bool:
+        """Whether fundingInfo lists it: its interval is not the usual eight hours, or its cap was changed."""
+        return self.funding_hours != USUAL_FUNDING_HOURS or stable_hash(self.symbol) % 2 == 0
 
     @property
     def price_decimals(self) -> int:

@@ -255,6 +255,7 @@ class RestEndpoints:
                 }
                 for contract in self.exchange.all_contracts()
                 if contract.contract_type != "CURRENT_QUARTER"
+                and contract.funding_adjusted
                 and not missing.get("funding-interval-missing", contract.symbol)
             ]
         )

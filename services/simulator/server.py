@@ -16,6 +16,7 @@ from services.simulator.clock import ExchangeClock
 from services.simulator.conductor import Conductor
 from services.simulator.exchange import Exchange
 from services.simulator.faults import Faults, UnknownFaultError
+from services.simulator.kept import KeptClock
 from services.simulator.limits import Admission, Limits, ban_message, retry_after
 from services.simulator.rest import RefusedRequestError, RestEndpoints
 from services.simulator.streams import LIFETIME_MS, Hub
@@ -53,6 +54,7 @@ class Options:
     limits: bool = True
     socket_ms: int = LIFETIME_MS  #: exchange clock: older sockets are cut
     faults: tuple[tuple[str, str | None, float | None], ...] = ()
+    kept: KeptClock | None = None  #: the clock across restarts
 
 
 class Simulator:
@@ -64,7 +66,7 @@ class Simulator:
         self.exchange = Exchange(source, self.clock, self.faults)
         self.rest = RestEndpoints(self.exchange)
         self.hub = Hub(self.clock, self.faults, options.socket_ms)
-        self.conductor = Conductor(self.exchange, self.hub, self.rest)
+        self.conductor = Conductor(self.exchange, self.hub, self.rest, options.kept)
         self.limits = Limits(enforced=options.limits)
         self._options = options
         self._runner: web.AppRunner | None = None

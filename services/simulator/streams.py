@@ -170,6 +170,9 @@ class Hub:
             connection.offer(wire.dumps({"error": {"code": 3, "msg": f"Invalid JSON: {error}"}}))
             return
         parameters = request.get("params") or []
+        if not isinstance(parameters, list) or not all(isinstance(name, str) for name in parameters):
+            connection.offer(wire.dumps({"error": {"code": 2, "msg": "Invalid request: params"}, "id": identifier}))
+            return
         result: Any = None
         match method:
             case "SUBSCRIBE":

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import httpx
 import pandas as pd
 import pytest
 
@@ -231,15 +232,25 @@ async def test_points_appear_late_and_the_taker_ratio_later() -> None:
         assert (await client.get("/futures/data/openInterestHist", **query))[-1]["timestamp"] == START - BAR_MS
 
 
+async def test_funding_info_lists_the_exceptions() -> None:
+    """Every contract of another interval than eight hours is listed, and of the others not all."""
+    async with opened(symbols=30) as client:
+        listed = {row["symbol"] for row in await client.get("/fapi/v1/fundingInfo")}
+        contracts = client.simulator.exchange.listed
+        assert {contract.symbol for contract in contracts if contract.funding_hours != 8} <= listed
+        assert "BTCUSDT" not in listed
+        assert "ETHUSDT" in listed
+
+
 async def test_funding_settles_at_each_contracts_interval() -> None:
-    """Settlements are 8, 4 or 1 h apart, as fundingInfo says."""
+    """Settlements are 8, 4 or 1 h apart, as fundingInfo says; 8 h where it says nothing."""
     async with opened(symbols=12) as client:
         hours = {row["symbol"]: row["fundingIntervalHours"] for row in await client.get("/fapi/v1/fundingInfo")}
         assert set(hours.values()) == {1, 4, 8}
         for symbol in ("BTCUSDT", *[contract.symbol for contract in client.simulator.exchange.listed[5:11]]):
             rows = await client.get("/fapi/v1/fundingRate", symbol=symbol, limit=4)
             apart = {round((b["fundingTime"] - a["fundingTime"]) / 3_600_000) for a, b in itertools.pairwise(rows)}
-            assert apart == {hours[symbol]}
+            assert apart == {hours.get(symbol, 8)}
 
 
 @pytest.mark.parametrize(
@@ -395,6 +406,9 @@ async def test_messages_of_the_socket() -> None:
         assert await socket.receive_json(timeout=5) == {"result": None, "id": 3}
         await socket.send_json({"method": "DANCE", "id": 4})
         assert (await socket.receive_json(timeout=5))["error"]["code"] == 2
+        for parameters in ("btcusdt@kline_5m", [1], {"a": 1}):
+            await socket.send_json({"method": "SUBSCRIBE", "params": parameters, "id": 5})
+            assert (await socket.receive_json(timeout=5))["error"]["code"] == 2
         await client.post("/sim/step")
         assert await frames(socket) == []
 
@@ -491,6 +505,24 @@ def test_the_program_says_where_it_listens_and_stops(tmp_path: Path) -> None:
         assert process.wait(10) == 0
     assert said["port"] > 0
     assert said["now"] == 1_769_947_200_000  # in lockstep a close
+
+
+def test_an_exchange_that_was_killed_has_not_gone_back_in_time(tmp_path: Path) -> None:
+    """Killed after a close and started again with the same clock file, it stands at that close with the same bars."""
+    command = [sys.executable, "-m", "services.simulator", "--port", "0", "--symbols", "3", "--lockstep"]
+    command += ["--clock-file", str(tmp_path / "clock")]
+    rows = []
+    for expected in (0, 2 * BAR_MS):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            said = json.loads(process.stdout.readline())
+            with httpx.Client(base_url=said["url"]) as client:
+                assert client.get("/fapi/v1/time").json()["serverTime"] == START + expected
+                rows.append(client.get(f"/fapi/v1/klines?symbol=ETHUSDT&interval=5m&limit=20&endTime={START}").text)
+                for _ in range(2):
+                    client.post("/sim/step", timeout=30)
+            process.kill()
+    assert rows[0].rpartition(",[")[0] == rows[1].rpartition(",[")[0]  # but for the bar that was open
 
 
 def test_an_unknown_fault_is_refused() -> None:
