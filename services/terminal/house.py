@@ -184,7 +184,8 @@ class House:
             "SEVENGATE_FEAR_GREED_URL": f"{self.simulator_url}/fng/",
             "SEVENGATE_CLOCK_SPEED": "0" if simulator.lockstep else f"{simulator.speed:g}",
         }
-        await self.supervisor.start("simulator", simulator.argv(port), self.environment)
+        kept = ["--clock-file", str(self.plan.folder / "exchange-clock")]  # one that died does not go back in time
+        await self.supervisor.start("simulator", [*simulator.argv(port), *kept], self.environment)
         await self.answers(f"{self.simulator_url}/sim/status", "the simulator")
 
     async def open_services(self) -> None:
