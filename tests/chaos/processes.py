@@ -40,7 +40,7 @@ from shared.settings import RuntimeSettings
 from tests.chaos import accidents, invariants
 from tests.chaos.accidents import Scene, SlowSink, Strike
 from tests.chaos.proxy import Proxy
-from tests.chaos.records import Records, digest
+from tests.chaos.records import Records, difference
 from tests.chaos.stages import statuses
 
 GROUPS: Final = {
@@ -123,6 +123,7 @@ async def run_with(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sevengate-chaos-")))
         sink = await stack.enter_async_context(SlowSink())
         supervisor = await stack.enter_async_context(Supervisor(lambda process, line: _note(result, process, line)))
+        proxy = await stack.enter_async_context(Proxy("127.0.0.1"))  # entered first, it outlives the services
         plan = Plan(folder, folder / "config.yaml", stores.free_port(), services=())
         house = await stack.enter_async_context(House(plan, supervisor, say=print))
         await house.open_stores()
@@ -131,8 +132,7 @@ async def run_with(
         value = settings(sink, symbols)
         await _publish_settings(bus, value)
         await house.open_simulator(SimulatorPlan(symbols=symbols, seed=market, lockstep=True))
-        address = urlsplit(house.redis_url)
-        proxy = await stack.enter_async_context(Proxy("127.0.0.1", address.port or 0))
+        proxy.port = urlsplit(house.redis_url).port or 0
         await _start(house, proxy, analyzers, standby=bool(strikes))
         stop = asyncio.Event()
         recording = asyncio.ensure_future(result.records.keep(house.redis_url, stop))
@@ -298,9 +298,8 @@ def compare(reference: ProcessRun, other: ProcessRun) -> list[str]:
         differing[scan_id] = (one.keys() | two.keys()) - same
         equal += len(same)
         for symbol in sorted(same):
-            answers = [run[scan_id].analyses.get(symbol) for run in (mine, theirs)]
-            if len({digest(answer) for answer in answers if answer is not None}) != 1:
-                found.append(f"1: {symbol} at {scan_id} was analysed otherwise")
+            if fields := difference(*(run[scan_id].analyses.get(symbol) for run in (theirs, mine))):
+                found.append(f"1: {symbol} at {scan_id} was analysed otherwise: {', '.join(fields)}")
     other.struck["inputs equal to the undisturbed run's"] += equal
     other.struck["inputs other than the undisturbed run's"] += sum(map(len, differing.values()))
     return found + [

@@ -38,10 +38,10 @@ class Link:
 
 
 class Proxy:
-    """Doors to one server; an async context manager."""
+    """Doors to one server; an async context manager.  Its *port* may be told later than its host."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._host, self._port = host, port
+    def __init__(self, host: str, port: int = 0) -> None:
+        self.host, self.port = host, port
         self._doors: dict[str, asyncio.Server] = {}
         self._armed: dict[str, Armed] = {}
         self._links: dict[str, set[Link]] = {}
@@ -85,7 +85,7 @@ class Proxy:
 
     async def _serve(self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            from_server, to_server = await asyncio.open_connection(self._host, self._port)
+            from_server, to_server = await asyncio.open_connection(self.host, self.port)
         except OSError:  # the server is dead at this moment
             writer.transport.abort()
             return

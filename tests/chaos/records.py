@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from redis.exceptions import RedisError
@@ -29,6 +29,7 @@ from shared.contracts import (
 from tests.chaos.invariants import Step
 from tests.chaos.stages import recorder
 
+F = TypeVar("F", MarketSnapshot, Analysis)
 READ: Final = (Stream.ALERTS, Stream.DELIVERIES, Stream.SCANS, Stream.DECISIONS, Stream.DECISIONS_PASSED)
 
 
@@ -126,12 +127,24 @@ class Records:
                 self.said_again += known.setdefault(snapshot.symbol, made) != made
 
 
-def digest(fact: MarketSnapshot | Analysis) -> bytes:
-    """Return what tells one input or answer from another, but for what the wall clock left in it."""
-    fact = msgspec.structs.replace(fact, sentiment=None)
-    if isinstance(fact, Analysis):
-        fact = msgspec.structs.replace(fact, timings={})
-    return hashlib.sha256(encode(fact)).digest()
+def timeless(fact: F) -> F:
+    """Return *fact* without what the wall clock left in it."""
+    if fact.sentiment is not None:
+        fact = msgspec.structs.replace(fact, sentiment=msgspec.structs.replace(fact.sentiment, fetched_at=0))
+    return msgspec.structs.replace(fact, timings={}) if isinstance(fact, Analysis) else fact
+
+
+def digest(snapshot: MarketSnapshot) -> bytes:
+    """Return what tells one input from another."""
+    return hashlib.sha256(encode(timeless(snapshot))).digest()
+
+
+def difference(one: Analysis | None, two: Analysis | None) -> list[str]:
+    """Return the fields in which two answers differ."""
+    if one is None or two is None:
+        return [] if one is two else ["one is missing"]
+    one, two = timeless(one), timeless(two)
+    return [name for name in one.__struct_fields__ if repr(getattr(one, name)) != repr(getattr(two, name))]
 
 
 def newer_than_its_scan(snapshot: MarketSnapshot) -> list[str]:
