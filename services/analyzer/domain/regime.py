@@ -8,7 +8,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
 
 from services.analyzer.domain.numeric import Series, talib
 from services.analyzer.domain.swings import Indices, Swings, structure
@@ -20,6 +19,7 @@ RANGE_ADX: Final = 20.0
 RANGE_BARS: Final = 48  #: over which the range is drawn
 TOUCH_ZONE: Final = 0.15  #: of the range's height: how near a touch must come
 TOUCHES: Final = 2  #: of each side
+SPAN: Final = np.arange(1 - RANGE_BARS, 1)
 WICK_BARS: Final = 14
 WICK_DECILE: Final = 0.9
 
@@ -77,8 +77,8 @@ def _touched(window: Window, bars: Indices) -> bool:
     """
     if not len(bars):
         return False
-    high = sliding_window_view(window.high, RANGE_BARS)[bars - RANGE_BARS + 1]
-    low = sliding_window_view(window.low, RANGE_BARS)[bars - RANGE_BARS + 1]
+    spans = bars[:, None] + SPAN
+    high, low = window.high.take(spans), window.low.take(spans)
     top, bottom = high.max(axis=1), low.min(axis=1)
     zone = TOUCH_ZONE * (top - bottom)
     upper = _entries(high >= (top - zone)[:, None])
@@ -88,7 +88,8 @@ def _touched(window: Window, bars: Indices) -> bool:
 
 def _entries(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
     """Return how often each row becomes true."""
-    return np.asarray(inside[:, 0] + (inside[:, 1:] & ~inside[:, :-1]).sum(axis=1))
+    entries = inside[:, 1:] > inside[:, :-1]
+    return np.asarray(inside[:, 0] + np.count_nonzero(entries, axis=1))
 
 
 def _wicks(window: Window, closed: int) -> tuple[float, float]:

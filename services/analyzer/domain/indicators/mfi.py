@@ -16,14 +16,12 @@ def money_flow(window: Window) -> tuple[Series]:
 
     Source: Quong and Soudack, Technical Analysis of Stocks & Commodities (1989).
     """
-    typical, flow = window.typical, np.zeros(len(window))
-    np.multiply(window.turnover[1:], np.sign(typical[1:] - typical[:-1]), out=flow[1:])
+    flow = window.turnover * np.sign(talib.MOM(window.typical, 1))
     into = np.maximum(flow, 0.0)
     rising, falling = _sums(into), _sums(into - flow)
     falling += rising
     values = divide(rising, falling, 0.5)
     values *= 100.0
-    values[:PERIOD] = np.nan
     return (values,)
 
 

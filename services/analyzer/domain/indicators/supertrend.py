@@ -19,16 +19,18 @@ def trailing(bands: Series, close: Series, tighter: np.ufunc, beyond: np.ufunc) 
     *tighter* is `fmax` or `fmin`, which leave a band NaN until it is warm.
     """
     held, count, trail = np.empty_like(bands), len(bands), tighter.accumulate
-    start = end = 0
-    while end < count:
-        end = start + PIECE
-        run = trail(bands[start:end], 0, None, held[start:end])
-        first = beyond(close[start:end], run).tobytes().find(1)
+    start = 0
+    while start < count:
+        piece = slice(start, start + PIECE)
+        run = trail(bands[piece], 0, None, held[piece])
+        first = beyond(close[piece], run).tobytes().find(1)
         if first >= 0:
-            start = end = start + first + 1
+            start += first + 1
+        elif len(run) < PIECE:
+            break
         else:
-            start = end - 1  # the run goes on from its last value
-            bands[start:end] = run[-1]
+            start += PIECE - 1  # the run goes on from its last value
+            bands[start] = run[-1]
     return held
 
 
