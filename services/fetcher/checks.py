@@ -6,7 +6,8 @@ from typing import Final
 
 import structlog
 
-from services.fetcher.binance.rest import CHEAPEST, BinanceRest, FeedError
+from services.fetcher.binance.errors import FeedError
+from services.fetcher.binance.rest import CHEAPEST, BinanceRest
 from services.fetcher.budget import BlockedError
 from services.fetcher.handler import Coin
 from services.fetcher.market import Market

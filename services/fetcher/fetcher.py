@@ -10,7 +10,8 @@ import structlog
 from redis.exceptions import RedisError
 
 from services.fetcher.alarms import Alarms
-from services.fetcher.binance.rest import BinanceRest, FeedError
+from services.fetcher.binance.errors import FeedError
+from services.fetcher.binance.rest import BinanceRest
 from services.fetcher.binance.streams import Streams
 from services.fetcher.budget import BlockedError, Ledger
 from services.fetcher.checks import Checks

@@ -8,7 +8,8 @@ from typing import Final
 
 import structlog
 
-from services.fetcher.binance.rest import BinanceRest, RefusedError
+from services.fetcher.binance.errors import RefusedError
+from services.fetcher.binance.rest import BinanceRest
 from services.fetcher.derivatives import SETTLEMENTS, SymbolDerivatives
 from services.fetcher.market import Market
 from services.fetcher.universe import select

@@ -9,7 +9,8 @@ from typing import Final
 
 import structlog
 
-from services.fetcher.binance.rest import CHEAPEST, BinanceRest, FeedError, RefusedError, UnknownSymbolError
+from services.fetcher.binance.errors import FeedError, RefusedError, UnknownSymbolError
+from services.fetcher.binance.rest import CHEAPEST, BinanceRest
 from services.fetcher.budget import BlockedError
 from services.fetcher.handler import Coin
 from services.fetcher.market import Market

@@ -9,7 +9,8 @@ from typing import Final
 
 import structlog
 
-from services.fetcher.binance.rest import BinanceRest, FeedError, RefusedError
+from services.fetcher.binance.errors import FeedError, RefusedError
+from services.fetcher.binance.rest import BinanceRest
 from services.fetcher.budget import BlockedError
 from services.fetcher.derivatives import HELD_POINTS, Series
 from services.fetcher.listing import Listing

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from services.fetcher.binance.rest import decoder
+from services.fetcher.binance.answers import decoder
 from services.fetcher.derivatives import Mark
 from shared import metrics
 from shared.contracts import Floats

@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from services.fetcher.binance.rest import parse_klines
+from services.fetcher.binance.answers import parse_klines
 from shared.contracts import INTERVALS, SCAN_MS, Interval, ScanOpened, Stream
 
 from .conftest import Feed

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from services.fetcher import handler, sentiment
+from services.fetcher.binance.answers import parse_klines
+from services.fetcher.binance.errors import GarbledError
 from services.fetcher.binance.frames import Listener, hear, kline_stream
-from services.fetcher.binance.rest import GarbledError, parse_klines
 from services.fetcher.clock import ExchangeClock
 from services.fetcher.derivatives import Mark, Series, SymbolDerivatives
 from services.fetcher.handler import Coin
