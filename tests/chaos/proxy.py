@@ -14,13 +14,17 @@ Cut = Literal["before the command", "before the answer", "within the answer", "s
 CUTS: Final[tuple[Cut, ...]] = ("before the command", "before the answer", "within the answer", "silently")
 
 
-@dataclass
+@dataclass(eq=False)
 class Armed:
     """A cut that waits for its moment: the next command that contains all of *words*."""
 
     cut: Cut
     words: Sequence[bytes]
     struck: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def fits(self, data: bytes) -> bool:
+        """Return whether *data* holds the command."""
+        return all(word in data for word in self.words)
 
 
 @dataclass(eq=False)
@@ -43,13 +47,13 @@ class Proxy:
     def __init__(self, host: str, port: int = 0) -> None:
         self.host, self.port = host, port
         self._doors: dict[str, asyncio.Server] = {}
-        self._armed: dict[str, Armed] = {}
+        self._armed: dict[str, list[Armed]] = {}
         self._links: dict[str, set[Link]] = {}
 
     async def door(self, name: str) -> int:
         """Return the port at which *name* finds the server."""
         if name not in self._doors:
-            self._links[name] = set()
+            self._links[name], self._armed[name] = set(), []
             self._doors[name] = await asyncio.start_server(
                 lambda reader, writer: self._serve(name, reader, writer), "127.0.0.1", 0
             )
@@ -68,12 +72,15 @@ class Proxy:
 
     async def cut(self, name: str, cut: Cut, words: Sequence[bytes], seconds: float) -> bool:
         """Cut the connection by which *name* sends its next command with *words*; return whether it came in time."""
-        armed = self._armed[name] = Armed(cut, words)
+        armed = Armed(cut, words)
+        self._armed[name].append(armed)
         try:
             await asyncio.wait_for(armed.struck.wait(), seconds)
         except TimeoutError:
-            del self._armed[name]
             return False
+        finally:
+            if not armed.struck.is_set():
+                self._armed[name].remove(armed)
         return True
 
     def cut_all(self, name: str) -> int:
@@ -101,9 +108,8 @@ class Proxy:
 
     async def _commands(self, name: str, link: Link, reader: asyncio.StreamReader) -> None:
         while data := await reader.read(CHUNK):
-            armed = self._armed.get(name)
-            if armed is not None and all(word in data for word in armed.words):
-                del self._armed[name]
+            if armed := next((one for one in self._armed[name] if one.fits(data)), None):
+                self._armed[name].remove(armed)
                 link.cut = armed.cut
                 armed.struck.set()
                 if link.cut == "before the command":

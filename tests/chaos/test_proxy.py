@@ -32,3 +32,21 @@ async def test_a_cut_strikes_the_named_command_once(fresh_valkey: str, cut: Cut)
         done = await client.get("count")
         assert done == (None if cut in ("before the command", "silently") else b"1")
         await client.aclose()
+
+
+async def test_two_cuts_of_one_client_each_strike(fresh_valkey: str) -> None:
+    """One that waits does not take the other's place, and one that gives up leaves the other armed."""
+    host, _, port = fresh_valkey.removeprefix("redis://").split("/")[0].rpartition(":")
+    async with Proxy(host, int(port)) as proxy:
+        client = redis.Redis.from_url(
+            f"redis://127.0.0.1:{await proxy.door('one')}/0", retry=Retry(NoBackoff(), 0), socket_timeout=5.0
+        )
+        never = asyncio.ensure_future(proxy.cut("one", "before the answer", [b"NOTHING"], 0.05))
+        waiting = [asyncio.ensure_future(proxy.cut("one", "before the answer", [b"INCR"], 5.0)) for _ in range(2)]
+        assert not await never
+        for _ in waiting:
+            with pytest.raises(RedisConnectionError):
+                await client.incr("count")
+        assert await asyncio.gather(*waiting) == [True, True]
+        assert await client.get("count") == b"2"
+        await client.aclose()
