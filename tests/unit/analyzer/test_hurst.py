@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -41,3 +43,13 @@ def test_too_little_to_say() -> None:
     """Fewer than 300 returns, or returns that are all the same, have no exponent."""
     assert hurst(np.random.default_rng(1).normal(size=299)) is None
     assert hurst(np.zeros(400)) is None
+
+
+@pytest.mark.parametrize(
+    ("file", "count", "published"), [("nolds/brown72.csv", 1024, 0.72), ("nolds/qrandom_first.csv", 1000, 0.50)]
+)
+def test_published_series_read_their_exponent(shared_data: Path, file: str, count: int, published: float) -> None:
+    """Kaplan's series of 0.72 and a quantum random source read what they are, within two stated errors."""
+    answer = hurst(np.loadtxt(shared_data / "oracles" / file)[:count])
+    assert answer is not None
+    assert abs(answer[0] - published) <= 2.0 * answer[1]
