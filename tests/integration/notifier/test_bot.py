@@ -207,6 +207,15 @@ async def test_markup_that_telegram_refuses_is_said_plainly(talk: Talk) -> None:
     assert "parse_mode" not in talk.stage.bot_api.received[1].fields
 
 
+async def test_an_answer_comes_when_telegram_has_room_for_it(talk: Talk) -> None:
+    """FAULTS 30: the bot obeys `retry_after` as well, and answers then."""
+    talk.stage.bot_api.answers.append(refuse(429, "Too Many Requests: retry after 2", retry_after=2))
+    refused = await talk.ask("/help")
+    await until(lambda: len(talk.stage.bot_api.received) == 2)
+    assert talk.stage.bot_api.received[1].fields["text"] == refused.fields["text"]
+    assert talk.stage.bot_api.received[1].at - refused.at >= 2.0
+
+
 async def test_one_of_two_notifiers_polls_and_the_other_takes_over(talk: Talk) -> None:
     """Whoever holds the lease answers; killed, it is followed by the other, and each command is answered once."""
     stage = talk.stage

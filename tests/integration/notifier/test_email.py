@@ -23,7 +23,11 @@ from services.notifier.text import text_of
 from shared.contracts import Alert
 from shared.settings import EmailDestination, RuntimeSettings
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(30)]
+pytestmark = [
+    pytest.mark.asyncio,
+    pytest.mark.timeout(30),
+    pytest.mark.filterwarnings("ignore:Requiring AUTH"),  # the server does not count implicit TLS
+]
 
 
 class Mailbox:
