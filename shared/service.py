@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from shared import metrics
-from shared.bus import Bus, Commit, CommitResult, Delivery, Lease, RedisBus, wait_for_redis
+from shared.bus import Bus, Commit, CommitResult, Delivery, Lease, LeaseLost, RedisBus, wait_for_redis
 from shared.contracts import MutesChanged, PriceAlertsChanged, SettingsChanged, SettingsEvent, StateRestored, Stream
 from shared.settings import Environment, RuntimeSettings, explain
 
@@ -214,7 +214,7 @@ async def lead(service: Service, work: Callable[[Lease], Awaitable[None]]) -> No
             results = await asyncio.gather(working, keeping, return_exceptions=True)
         with contextlib.suppress(RedisError, OSError):
             await service.bus.release(lease)
-        if isinstance(results[0], Exception):
+        if isinstance(results[0], Exception) and not isinstance(results[0], LeaseLost):
             log.error("the active instance failed", error=repr(results[0]), exc_info=results[0])
             await service.pause(1.0)
 

@@ -18,7 +18,15 @@ from services.gatekeeper.suspects import Suspects
 from shared import metrics
 from shared import service as base
 from shared.bus import Commit, CommitResult, Delivery, Lease, LeaseLost, StateChange, Token
-from shared.contracts import Analysis, PriceTick, ScanOpened, StateRestored, Stream
+from shared.contracts import (
+    Analysis,
+    MutesChanged,
+    PriceAlertsChanged,
+    PriceTick,
+    ScanOpened,
+    StateRestored,
+    Stream,
+)
 from shared.service import Service
 
 NAME: Final = "gatekeeper"
@@ -79,6 +87,9 @@ class Keeper:
                 return
             await self._restore()
             held = await self.bus.load_state(NAME)
+        for event in await self.bus.newest_settings():
+            if isinstance(event, PriceAlertsChanged | MutesChanged):  # the first tick is to find them
+                self.service.settings.take(event)
         self.state, self.version = states.load(held.fields), held.version
         self.heard = self.state.watch.stale_since or self.heard  # silence goes on until something is heard
         self.inbox, self.recent = Inbox(), []
@@ -186,7 +197,7 @@ class Keeper:
 
     async def _settled(self, held: Held) -> bool:
         """Settle *held* if it is time; return whether that was done."""
-        if not self.ticks_caught_up:
+        if self.inbox.ticks or not self.ticks_caught_up:
             return False
         world = self._world(held.opened.settings_version if held.opened else None)
         started = max(held.opened_wall, self.active_since)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.gatekeeper.keeper import CONSUMER, NAME, STREAMS
+from services.gatekeeper.keeper import CONSUMER, NAME, STREAMS, Keeper
 from shared.bus import Commit, Lease, RedisBus, StateChange
 from shared.contracts import (
     Alert,
@@ -16,11 +16,12 @@ from shared.contracts import (
     PriceAlert,
     PriceTick,
     ScanSettled,
+    SettingsChanged,
     StateRestored,
     Stream,
 )
 from shared.service import Service
-from shared.settings import RuntimeSettings, Scanning
+from shared.settings import Environment, RuntimeSettings, Scanning
 from tests.chaos import inprocess
 from tests.component.gatekeeper.running import (
     address,
@@ -206,6 +207,24 @@ async def test_a_price_alert_is_told_once_over_a_restart(bus: RedisBus) -> None:
                 await asyncio.sleep(0.2)
     assert [(alert.alert_id, alert.body.while_down) for alert in alerts] == [(f"price:p:{SCAN + 2_000}", True)]  # type: ignore[union-attr]
     assert len(await everything(bus, Stream.ALERTS)) == 1
+
+
+async def test_the_first_tick_finds_the_price_alerts(bus: RedisBus) -> None:
+    """A gatekeeper that has heard of nothing but its settings looks up the rest before it takes a tick."""
+    asked = PriceAlert(price_alert_id="p", symbol="AAAUSDT", condition="above", value=100.0)
+    await begin(bus, None, asked, version=2)
+    service, lease = Service(NAME, Environment(clock_speed=0), bus), Lease(NAME, "me")
+    service.settings.take(SettingsChanged(version=2, value=RuntimeSettings().dump(), at=0))
+    await bus.acquire(lease, ttl_ms=60_000)
+    await publish(bus, Stream.TICKS, PriceTick(at=SCAN + 1_000, prices={"AAAUSDT": 101.0}))
+    working = asyncio.ensure_future(Keeper(service, lease).work())
+
+    async def told() -> list[Alert]:
+        return await everything(bus, Stream.ALERTS)
+
+    assert [alert.alert_id for alert in await until(told)] == [f"price:p:{SCAN + 1_000}"]
+    service.stopping.set()
+    await working
 
 
 async def test_a_stale_commit_writes_nothing(bus: RedisBus) -> None:

@@ -10,7 +10,7 @@ from services.gatekeeper import handler
 from services.gatekeeper.domain import gates
 from services.gatekeeper.domain import settle as settling
 from shared.bus import MAX_TRIES, DeadLetter, RedisBus
-from shared.contracts import Alert, Decision, PriceTick, ScanOpened, ScanSettled, Stream
+from shared.contracts import Alert, Decision, PriceTick, ScanOpened, Stream
 from tests.component.gatekeeper.running import address, everything, gatekeeper, publish, settled, until
 from tests.unit.gatekeeper.facts import SCAN, STEP, analysis, opened
 
@@ -111,8 +111,8 @@ async def test_a_scan_that_crashes_without_any_analysis_is_put_aside_itself(
 async def test_a_tick_that_crashes_lets_the_others_through_in_their_order(
     bus: RedisBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What came before it is taken at once, what came after it when it is out of the way."""
-    take, taken = handler.take_ticks, list[int]()
+    """What came before it is taken at once, the later ticks and the scan when it is out of the way."""
+    take, settle, taken = handler.take_ticks, handler.settle_scan, list[int]()
 
     def crashes(state: Any, ticks: Any, *others: Any, **named: Any) -> Any:
         at = [tick.at - SCAN for tick, _ in ticks]
@@ -121,16 +121,18 @@ async def test_a_tick_that_crashes_lets_the_others_through_in_their_order(
         taken.extend(at)
         return take(state, ticks, *others, **named)
 
+    def settles(state: Any, scan: ScanOpened, *others: Any, **named: Any) -> Any:
+        taken.append(scan.scan_id - SCAN)
+        return settle(state, scan, *others, **named)
+
     monkeypatch.setattr(handler, "take_ticks", crashes)
+    monkeypatch.setattr(handler, "settle_scan", settles)
     ticks = [PriceTick(at=SCAN + seconds * 1_000, prices={"AAAUSDT": 100.0}) for seconds in (1, 2, 3)]
     await publish(bus, Stream.TICKS, *ticks)
+    await publish(bus, Stream.SCANS, opened("AAAUSDT", scan_id=SCAN + STEP))
+    await publish(bus, Stream.ANALYSES, analysis(scan_id=SCAN + STEP))
     async with gatekeeper(address(bus)):
         [letter] = await letters(bus)
-
-        async def all_taken() -> bool:
-            return len(taken) >= 2
-
-        await until(all_taken)
+        await settled(bus, 1)
     assert (letter.stream, letter.tries) == (Stream.TICKS, MAX_TRIES)
-    assert taken == [1_000, 3_000]
-    assert not [event for event in await everything(bus, Stream.SCANS) if isinstance(event, ScanSettled)]
+    assert taken == [1_000, 3_000, STEP]
