@@ -182,6 +182,9 @@ def group_thresholds(half: Half) -> list[str]:
 def summary(half: Half) -> str:
     regimes, sides = half.of_signals("regime"), half.of_signals("side")
     told = ", ".join(f"{int((regimes == number).sum())} {name}" for number, name in enumerate(REGIMES))
+    ranging = REGIMES.index("RANGING")
+    still = (half.of_signals("15m regime") == ranging) | (half.of_signals("4h regime") == ranging)
+    told += f" (1h ranging and 15m or 4h as well: {int((still & (regimes == ranging)).sum())})"
     return (
         f"{half.count()} signals: **{half.a_day(half.count()):.1f} a day for 40 coins** "
         f"(one open signal a coin and side, cooldown {SETTINGS.lifecycle.cooldown_hours:g} h); "
