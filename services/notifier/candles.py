@@ -119,7 +119,7 @@ class Chart:
         for value in self._grid:
             y = self._at(value)
             self._canvas.box(self._frame.x + 8, y - 0.25, self._inner - 8, 0.5, theme.line)
-            if all(abs(y - other) > 15 for other in self._labels):
+            if y > self._frame.y + 8 and all(abs(y - other) > 15 for other in self._labels):
                 self._canvas.text(self._end() + 8, y, price(value, self._tick_size), 11, theme.faint)
 
     def _draw_volume(self) -> None:

@@ -30,6 +30,7 @@ SNAPSHOT: Final = {
     "macd_histogram": ("MACD hist", 3),
     "volume_ratio": ("Volume ×", 2),
 }
+JUDGED: Final = ("15m", "1h", "4h")  #: five minutes are analysed too, but do not count in the score
 Fact = tuple[str, str, Colour]
 
 
@@ -169,7 +170,7 @@ def timeframes(canvas: Canvas, analysis: Analysis, frame: Frame) -> None:
     middle, reach = frame.x + 224, 104.0
     canvas.text(middle - reach, frame.y + 17, "short", 10, theme.faint)
     canvas.text(middle + reach, frame.y + 17, "long", 10, theme.faint, anchor="r")
-    for row, timeframe in enumerate(analysis.timeframes[:3]):
+    for row, timeframe in enumerate(item for item in analysis.timeframes if item.interval in JUDGED):
         y = frame.y + 44 + 26 * row
         lean = max(-1.0, min(1.0, (timeframe.long_score - timeframe.short_score) / 100))
         canvas.text(frame.x + 14, y, timeframe.interval, 14, theme.ink, weight=600)

@@ -107,6 +107,7 @@ def analysis(symbol: str = "SOLUSDT", side: Side = "long", scan_id: int = SCAN) 
         ),
     )
     frames = (
+        timeframe("5m", "VOLATILE", -sign, 12),
         timeframe("15m", "TRENDING", sign, 62),
         timeframe("1h", "TRENDING", sign, 54),
         timeframe("4h", "RANGING", sign, 23),
@@ -115,7 +116,7 @@ def analysis(symbol: str = "SOLUSDT", side: Side = "long", scan_id: int = SCAN) 
     groups = tuple(
         GroupVote(
             name=name,
-            votes={frame.interval: sign * vote for frame in frames},
+            votes={frame.interval: sign * vote for frame in frames[1:]},
             vote=sign * vote,
             agrees=vote > 0.2,
         )

@@ -87,6 +87,24 @@ def test_a_card_without_bars_levels_or_figures_is_drawn() -> None:
     assert "SOLUSDT" in text_of(bare).title
 
 
+def test_the_card_shows_the_timeframes_that_count() -> None:
+    """15m, 1h and 4h; what five minutes say is analysed too, but is no part of the score."""
+
+    def with_lean(interval: str) -> bytes | None:
+        alert = samples.signal()
+        analysis = alert.body.analysis  # type: ignore[union-attr]
+        frames = tuple(
+            msgspec.structs.replace(frame, long_score=5.0) if frame.interval == interval else frame
+            for frame in analysis.timeframes
+        )
+        body = msgspec.structs.replace(alert.body, analysis=msgspec.structs.replace(analysis, timeframes=frames))
+        return card_of(msgspec.structs.replace(alert, body=body))
+
+    shown = card_of(samples.signal())
+    assert with_lean("5m") == shown
+    assert len({shown, *(with_lean(interval) for interval in ("15m", "1h", "4h"))}) == 4
+
+
 def test_a_long_text_stays_within_its_room() -> None:
     """A hundred characters are clipped, not written over the neighbour."""
     canvas = Canvas(200, 40, theme_of("dark"))
