@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 from services.notifier.text import Text
 from shared.contracts import Alert
@@ -56,9 +55,3 @@ class Outgoing:
     card: Callable[[], bytes | None]  #: draws the PNG; None where there is none
     attempt: int = 1
     reply_to: str = ""  #: the other side's id of the parent message
-
-
-class Channel(Protocol):
-    """Tells a destination; returns the other side's message id, or raises one of the above."""
-
-    async def __call__(self, outgoing: Outgoing, destination: Any) -> str: ...
