@@ -163,3 +163,19 @@ def test_a_changed_price_starts_anew_and_a_removed_one_is_forgotten() -> None:
     )
     assert gone.state.prices.alerts == {}
     assert gone.state.prices.fired == {}
+
+
+def test_between_an_old_bar_and_a_newer_tick_nothing_is_crossed() -> None:
+    """The way from the newest tick's price back to a missed bar's is nobody's move."""
+    one = asked("crosses", 105.0, repeat=True, cooldown_seconds=0)
+    world = World(RuntimeSettings(), 0, (), (one,))
+    made = analysis(scan_id=SCAN + 4 * STEP, bar=(99.0, 101.0, 98.0, 99.0, 1.0))
+    state, _ = play(one, 99.0)
+    ticks = [PriceTick(at=made.scan_id + at, prices={"AAAUSDT": 110.0}) for at in (1_000, 2_000)]
+    crossed = handler.take_ticks(state, [(ticks[0], True)], world)
+    settled = handler.settle_scan(
+        crossed.state, opened("AAAUSDT", scan_id=made.scan_id), {"AAAUSDT": made}, world, opened_wall=0
+    )
+    after = handler.take_ticks(settled.state, [(ticks[1], False)], world)
+    told = [m for outcome in (crossed, settled, after) for _, m in outcome.outputs if isinstance(m, Alert)]
+    assert [alert.alert_id for alert in told] == [f"price:p:{ticks[0].at}"]

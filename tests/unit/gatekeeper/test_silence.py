@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from services.gatekeeper import handler
@@ -87,6 +88,23 @@ def test_the_digest_is_bounded_and_counts_the_rest() -> None:
     assert isinstance(digest.body, SystemBody)
     assert digest.body.headline.startswith("300 alerts")
     assert digest.body.lines[-1] == "and 260 more"
+
+
+def test_what_quiet_hours_hold_is_told_in_one_digest_when_they_end() -> None:
+    """Until then nothing, afterwards once; what a mute holds beside it waits for its own end."""
+    rules = RuntimeSettings(quiet_hours=QuietHours(start="22:00", end="07:00"))
+    muted = Mute(mute_id="m", until=wall("09:00"), symbol="BBBUSDT")
+    held = Held()
+    for number, symbol in enumerate(("AAAUSDT", "AAAUSDT", "BBBUSDT")):
+        one = alert(alert_id=f"a{number}", symbol=symbol)
+        reason = silence.held_by(one, (muted,), rules, wall("06:00"))
+        held = silence.hold(held, msgspec.structs.replace(one, held_by=reason))
+    state, digests = State(held=held), []
+    for clock in ("06:00", "06:59", "07:00", "08:00", "09:00", "10:00"):
+        outcome = handler.tell_digest(state, World(rules, wall(clock), (muted,)))
+        state = outcome.state
+        digests += [(clock, message.body.headline) for _, message in outcome.outputs]  # type: ignore[union-attr]
+    assert digests == [("07:00", "2 alerts held back meanwhile"), ("09:00", "1 alert held back meanwhile")]
 
 
 def codes(outcome: Outcome) -> list[str]:
