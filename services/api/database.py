@@ -53,7 +53,7 @@ def to_ms(moment: datetime) -> int:
 class Database:
     """One Postgres database, present or not."""
 
-    def __init__(self, url: str, *, timeout: float = 3.0) -> None:
+    def __init__(self, url: str, *, timeout: float = 3.0, patience: float = 5.0) -> None:
         self.url = url
         self.ready = False  #: migrated since this process started
         self.reason = "not reached yet"
@@ -66,7 +66,7 @@ class Database:
             max_size=6,
             max_waiting=50,
             timeout=timeout,
-            reconnect_timeout=5.0,
+            reconnect_timeout=patience,
             check=AsyncConnectionPool.check_connection,
             open=False,
         )
@@ -96,6 +96,9 @@ class Database:
             self.reason = ""
             metrics.DATABASE_UP.set(1)
         except UNAVAILABLE as error:
+            if isinstance(error, TooManyRequests):
+                # The pool has given up connecting, and a request that it turns away does not make it try again.
+                await self._pool.check()
             self.reason = first_line(error)
             metrics.DATABASE_UP.set(0)
             raise DatabaseAwayError(self.reason) from error

@@ -84,6 +84,7 @@ class Recorder:
         self.storing = asyncio.Lock()  #: held while read messages are not yet stored
         self.stored = 0  #: messages since this process started
         self.waiting = ""  #: why nothing is stored at this moment
+        self.lost = 0  #: messages that the bus dropped before they could be read, since this process started
 
     async def run(self) -> None:
         """Record until the service stops."""
@@ -92,6 +93,7 @@ class Recorder:
         while not self.service.stopping.is_set():
             try:
                 if not begun:
+                    await self.count_lost()
                     deliveries, begun = await self.bus.pending(GROUP, CONSUMER, STREAMS), True
                 for start in range(0, len(deliveries), BATCH):
                     await self.record(deliveries[start : start + BATCH])
@@ -121,30 +123,44 @@ class Recorder:
         if not deliveries:
             return
         async with self.storing:
-            stored = await self._patiently(deliveries)
+            stored, waited = await self._patiently(deliveries)
         if not stored:  # the service stops; what was not acknowledged is read again
             return
         await self.bus.commit(Commit(tokens=[delivery.token for delivery in stored]))
         self.stored += len(stored)
+        if waited:
+            await self.count_lost()
         now = time.time()
         for delivery in stored:
             metrics.LATENCY.labels(delivery.token.stream, GROUP).observe(max(0.0, now - delivery.sent_at / 1_000))
         if any(isinstance(item.message, Alert) and isinstance(item.message.body, PriceBody) for item in stored):
             self.fired.set()
 
-    async def _patiently(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+    async def count_lost(self) -> None:
+        """Count what the bus dropped while nothing was read; the bus itself forgets it with the next read."""
+        for stream in STREAMS:
+            lost = (await self.bus.backlog(stream, GROUP)).trimmed_unread
+            if lost:
+                self.lost += lost
+                metrics.DROPPED.labels(stream, "unread").inc(lost)
+                log.warning("messages were dropped before they could be recorded", stream=stream, count=lost)
+
+    async def _patiently(self, deliveries: Sequence[Delivery]) -> tuple[list[Delivery], bool]:
+        """Return what was stored, and whether the database had to be waited for."""
+        waited = False
         while not self.service.stopping.is_set():
             try:
                 stored = await self._store(deliveries)
                 self.waiting = ""
-                return stored
+                return stored, waited
             except DatabaseAwayError as error:
                 if not self.waiting:
                     log.warning("the database does not answer; nothing is acknowledged", error=str(error))
+                waited = True
                 self.waiting = f"the database: {error}"
                 self.service.beat(self.waiting)
                 await self.service.pause(1.0)
-        return []
+        return [], waited
 
     async def _store(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Store all in one transaction; if one row is refused, each by itself. Return what was stored."""

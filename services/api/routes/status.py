@@ -66,7 +66,11 @@ async def status(context: Uses) -> Response:
             "services": await _services(context),
             "streams": await _streams(context),
             "database": {"ok": not database.reason and database.ready, "reason": database.reason},
-            "recorder": {"stored": context.recorder.stored, "waiting_for": context.recorder.waiting},
+            "recorder": {
+                "stored": context.recorder.stored,
+                "waiting_for": context.recorder.waiting,
+                "lost": context.recorder.lost,
+            },
             "listeners": len(context.broadcast),
             "counts": await _counts(context),
         }

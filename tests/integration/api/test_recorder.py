@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import msgspec
+import pytest
 
 from services.api.context import Context
+from services.api.database import Database, DatabaseAwayError
 from services.api.recorder import CONSUMER, GROUP, STREAMS, keep_house, retain
+from shared.bus import RETENTION
 from shared.contracts import SCAN_MS, Message, Stream
 from tests.integration.api import facts
 from tests.integration.api.conftest import OwnPostgres, assembled
@@ -125,6 +128,62 @@ async def test_nothing_is_acknowledged_while_postgres_is_away(fresh_valkey: str,
         assert await pending(api) == 0
         api.service.stopping.set()
         await running
+
+
+async def test_decisions_dropped_while_postgres_was_away_are_counted(
+    fresh_valkey: str, own_postgres: OwnPostgres
+) -> None:
+    """The stream holds no more than its bound: what went beyond it unread is said, and every alert is stored."""
+    bound = RETENTION[Stream.DECISIONS].at_most
+    async with assembled(fresh_valkey, own_postgres.store.url) as api:
+        assert await api.database.start()
+        running = asyncio.ensure_future(api.recorder.run())
+        await publish_a_signal(api)
+        await until(lambda: api.recorder.stored == 6)
+        await own_postgres.stop()
+        await publish(api, Stream.ALERTS, facts.signal_alert("BBBUSDT"))
+        await until(lambda: api.recorder.waiting != "")
+        judged = facts.decision(score=40.0)
+        for number in range(6):
+            closes = range(facts.SCAN + SCAN_MS * 700 * number, facts.SCAN + SCAN_MS * 700 * (number + 1), SCAN_MS)
+            analyses = [msgspec.structs.replace(judged.analysis, scan_id=close) for close in closes]
+            batch = [msgspec.structs.replace(judged, analysis=analysis) for analysis in analyses]
+            await publish(api, Stream.DECISIONS, *batch)
+        await publish(api, Stream.ALERTS, facts.signal_alert("CCCUSDT"))
+        held = (await api.bus.backlog(Stream.DECISIONS, GROUP)).length
+        assert held <= bound + 100, "approximate trimming keeps whole nodes"
+        await own_postgres.start()
+        await until(lambda: api.recorder.stored == 6 + 2 + held, seconds=60)
+        assert (await counts(api))["alerts"] == 3
+        assert api.recorder.lost == 4_200 - held
+        api.service.stopping.set()
+        await running
+
+
+async def test_postgres_is_found_again_after_a_long_absence(own_postgres: OwnPostgres) -> None:
+    """More requests than may wait were turned away and the pool gave up; when Postgres is back, so is the database."""
+    database = Database(own_postgres.store.url, timeout=0.02, patience=0.2)
+    assert await database.start()
+    await own_postgres.stop()
+    for _ in range(80):
+        with pytest.raises(DatabaseAwayError):
+            await database.rows("SELECT 1")
+    assert "waiting" in database.reason, "the queue is full"
+    await asyncio.sleep(1.0)  # the pool's last attempt has failed meanwhile
+    await own_postgres.start()
+
+    async def answers() -> bool:
+        try:
+            return await database.rows("SELECT 1 AS one") == [{"one": 1}]
+        except DatabaseAwayError:
+            return False
+
+    for _ in range(300):
+        if await answers():
+            break
+        await asyncio.sleep(0.05)
+    assert await answers()
+    await database.close()
 
 
 async def test_a_restarted_recorder_takes_up_what_was_read_and_not_stored(api: Context) -> None:
