@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -165,12 +166,51 @@ def test_markup_in_a_name_is_text(page: Page, api: Api) -> None:
     assert page.evaluate("window.hurt") is None
 
 
+def test_the_keyboard_does_what_the_mouse_does(page: Page, api: Api) -> None:
+    """Enter on a coin and the space bar on a signal explain it, Escape closes; each row says what it lacks."""
+    send_a_scan(api)
+    second = page.locator(".table tbody tr").nth(1)
+    expect(second.locator("td").last).to_have_text("not in the scan before")
+    expect(second.get_by_role("img")).to_have_attribute("aria-label", "6 of 7 gates")
+    second.press("Enter")
+    expect(page.locator(".details h2")).to_contain_text("C00USDT")
+    page.keyboard.press("Escape")
+    expect(page.locator(".details")).to_have_count(0)
+    page.locator(".signals li.open").press(" ")
+    expect(page.locator(".details h2")).to_contain_text("AAAUSDT")
+
+
+def test_scans_that_stopped_are_told(page: Page, api: Api) -> None:
+    """The market's clock goes on and no scan ends: the page says so within a redraw."""
+    send_a_scan(api)
+    api.send(Stream.TICKS, PriceTick(at=LATER + 4 * SCAN_MS, prices={"AAAUSDT": 101.25}))
+    expect(page.get_by_role("status")).to_contain_text("scans are late")
+
+
+def test_a_phone_shows_signals_first_and_nothing_beside_the_screen(page: Page, api: Api) -> None:
+    """At 390 points wide the signals stand above the table, and the page does not scroll sideways; light or dark."""
+    page.set_viewport_size({"width": 390, "height": 844})
+    send_a_scan(api)
+    expect(page.locator(".table tbody tr")).to_have_count(31)
+    signals, table = page.locator(".signals").bounding_box(), page.locator(".table").bounding_box()
+    assert signals is not None
+    assert table is not None
+    assert signals["y"] < table["y"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    ground = "getComputedStyle(document.body).backgroundColor"
+    page.emulate_media(color_scheme="dark")
+    dark = page.evaluate(ground)
+    page.emulate_media(color_scheme="light")
+    assert page.evaluate(ground) != dark
+
+
 def test_the_page_finds_back_after_a_restart(page: Page, api: Api) -> None:
     """The API goes and comes back; the page says so, and then shows what was recorded before and happened meanwhile."""
     send_a_scan(api)
     expect(page.locator(".table tbody tr")).to_have_count(31)
     api.stop()
     expect(page.get_by_role("status")).to_contain_text("not connected")
+    expect(page.locator("main")).to_have_class(re.compile("stale"))
     api.send(Stream.ALERTS, facts.signal_alert("BBBUSDT", LATER))
     api.start()
     expect(page.get_by_role("status")).to_contain_text("live", timeout=15_000)

@@ -6,7 +6,7 @@ import { price } from "./words";
 export interface Line {
   at: number;
   name: string;
-  colour: string;
+  colour: string; // a custom property of the style sheet
 }
 
 export function draw(canvas: HTMLCanvasElement, chart: Chart, lines: Line[]): void {
@@ -17,6 +17,8 @@ export function draw(canvas: HTMLCanvasElement, chart: Chart, lines: Line[]): vo
   canvas.height = height * scale;
   const context = canvas.getContext("2d");
   if (!context || !chart.close.length) return;
+  const colours = getComputedStyle(canvas);
+  const colour = (name: string): string => colours.getPropertyValue(name);
   context.scale(scale, scale);
   context.font = "11px system-ui, sans-serif";
   const right = 88;
@@ -29,7 +31,7 @@ export function draw(canvas: HTMLCanvasElement, chart: Chart, lines: Line[]): vo
   chart.close.forEach((close, index) => {
     const open = chart.open[index]!;
     const x = (index + 0.5) * step;
-    context.strokeStyle = context.fillStyle = close >= open ? "#34d399" : "#f87171";
+    context.strokeStyle = context.fillStyle = colour(close >= open ? "--long" : "--short");
     context.beginPath();
     context.moveTo(x, y(chart.high[index]!));
     context.lineTo(x, y(chart.low[index]!));
@@ -39,7 +41,7 @@ export function draw(canvas: HTMLCanvasElement, chart: Chart, lines: Line[]): vo
   });
   context.setLineDash([5, 4]);
   for (const line of lines) {
-    context.strokeStyle = context.fillStyle = line.colour;
+    context.strokeStyle = context.fillStyle = colour(line.colour);
     context.beginPath();
     context.moveTo(0, y(line.at));
     context.lineTo(width - right, y(line.at));

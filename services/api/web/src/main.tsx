@@ -6,15 +6,18 @@ import { draw } from "./candles";
 import { NeedsKey, get, listen, setKey } from "./feed";
 import { ranked, state, take } from "./state";
 import type { Explanation, Row, Scan, Signal, Verdict } from "./types";
-import { clock, figure, percent, price, signed, whole } from "./words";
+import { clock, figure, percent, price, ratio, signed, whole } from "./words";
 
+const LATE_MS = 900_000; // of the market's clock: three scans
 const GATES = ["score", "fmqs", "squeeze", "volume", "groups", "timeframes", "persistence"];
 
 function Header() {
   const scans = [...state.scans.values()].sort((a, b) => b.scan_id - a.scan_id);
   const settled = scans.find((scan) => scan.settled_at);
   const silent = state.heard ? (Date.now() - state.heard) / 1000 : Infinity;
-  const trouble = settled?.degraded || (state.database === "ok" ? "" : "database away") || (silent > 30 ? "quiet" : "");
+  const late = settled !== undefined && state.exchangeNow - settled.scan_id > LATE_MS;
+  const trouble =
+    settled?.degraded || (state.database === "ok" ? "" : "database away") || (silent > 30 ? "quiet" : late ? "scans are late" : "");
   const health = !state.connected ? "bad" : trouble ? "fair" : "good";
   const words = { bad: "not connected", fair: trouble, good: "live" }[health];
   return (
@@ -67,8 +70,9 @@ function tooltip(verdict: Verdict): string {
 
 function Dots({ verdicts }: { verdicts: Verdict[] }) {
   const byGate = new Map(verdicts.map((verdict) => [verdict.gate, verdict]));
+  const passed = verdicts.filter((verdict) => verdict.passed).length;
   return (
-    <span class="dots">
+    <span class="dots" role="img" aria-label={`${passed} of ${GATES.length} gates`}>
       {GATES.map((gate) => {
         const verdict = byGate.get(gate);
         return (
@@ -81,6 +85,22 @@ function Dots({ verdicts }: { verdicts: Verdict[] }) {
       })}
     </span>
   );
+}
+
+// What stands between the coin and an alert: the first gate's reason, and how many more there are.
+function hindrance(row: Row): string {
+  const failed = row.gates.filter((verdict) => !verdict.passed);
+  if (row.problem || row.outcome !== "rejected" || !failed[0]) return row.problem || row.outcome;
+  return failed.length > 1 ? `${failed[0].reason} +${failed.length - 1}` : failed[0].reason;
+}
+
+// Enter and the space bar do what a click does.
+function pressed(act: () => void) {
+  return (event: KeyboardEvent) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    act();
+  };
 }
 
 function Bar({ value, kind = "" }: { value: number | null; kind?: string }) {
@@ -114,7 +134,8 @@ function Table({ rows, chosen, choose }: { rows: Row[]; chosen: string; choose: 
                 class={`${row.symbol === chosen ? "chosen" : ""} ${row.passed ? "passed" : ""}`}
                 tabIndex={0}
                 onClick={() => choose(row.symbol)}
-                onKeyDown={(event) => event.key === "Enter" && choose(row.symbol)}
+                onKeyDown={pressed(() => choose(row.symbol))}
+                aria-selected={row.symbol === chosen}
               >
                 <th scope="row">
                   {row.symbol}
@@ -132,8 +153,8 @@ function Table({ rows, chosen, choose }: { rows: Row[]; chosen: string; choose: 
                 </td>
                 <td>{price(state.prices[row.symbol] ?? row.price)}</td>
                 <td class={(row.change_24h ?? 0) >= 0 ? "long" : "short"}>{percent(row.change_24h)}</td>
-                <td>{figure(row.reward_to_risk)}</td>
-                <td class="dim">{row.problem || row.outcome}</td>
+                <td>{ratio(row.reward_to_risk)}</td>
+                <td class="dim">{hindrance(row)}</td>
               </tr>
             ))}
           </tbody>
@@ -164,7 +185,13 @@ function Signals({ choose }: { choose: (symbol: string) => void }) {
         {signals.slice(0, 40).map((signal) => {
           const at = progress(signal);
           return (
-            <li key={signal.signal_id} class={signal.status} onClick={() => choose(signal.symbol)}>
+            <li
+              key={signal.signal_id}
+              class={signal.status}
+              tabIndex={0}
+              onClick={() => choose(signal.symbol)}
+              onKeyDown={pressed(() => choose(signal.symbol))}
+            >
               <div>
                 <b>{signal.symbol}</b> <span class={signal.side}>{signal.side}</span>
                 {signal.weak && <span class="tag">weak</span>}
@@ -173,7 +200,9 @@ function Signals({ choose }: { choose: (symbol: string) => void }) {
                 <time>{clock(signal.scan_id)}</time>
               </div>
               <div class="dim">
-                {price(signal.entry)} → {price(signal.target)} · stop {price(signal.stop)}
+                <span>
+                  {price(signal.entry)} → {price(signal.target)} · stop {price(signal.stop)}
+                </span>
                 <strong>{signal.result_r !== null ? `${signed(signal.result_r)} R` : at !== null ? `${signed(at)} R` : ""}</strong>
               </div>
             </li>
@@ -200,6 +229,14 @@ function Signals({ choose }: { choose: (symbol: string) => void }) {
 function Details({ symbol, scan, close }: { symbol: string; scan: number; close: () => void }) {
   const [found, setFound] = useState<Explanation | null>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
+  const panel = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // where the panel stands below the table, a chosen coin would open out of sight
+    panel.current?.scrollIntoView({ block: "nearest" });
+    const leave = (event: KeyboardEvent) => event.key === "Escape" && close();
+    addEventListener("keydown", leave);
+    return () => removeEventListener("keydown", leave);
+  }, [symbol]);
   useEffect(() => {
     const control = new AbortController();
     get<Explanation>(`/api/explain/${encodeURIComponent(symbol)}`, control.signal).then(setFound, () => undefined);
@@ -209,16 +246,16 @@ function Details({ symbol, scan, close }: { symbol: string; scan: number; close:
     if (!canvas.current || !found?.chart) return;
     const lines = found.levels
       ? [
-          { at: found.levels.entry, name: "entry", colour: "#e5e7eb" },
-          { at: found.levels.stop, name: "stop", colour: "#f87171" },
-          { at: found.levels.target, name: "target", colour: "#34d399" },
+          { at: found.levels.entry, name: "entry", colour: "--ink" },
+          { at: found.levels.stop, name: "stop", colour: "--short" },
+          { at: found.levels.target, name: "target", colour: "--long" },
         ]
       : [];
     draw(canvas.current, found.chart, lines);
   }, [found]);
-  if (!found || found.symbol !== symbol) return <aside class="details" />;
+  if (!found || found.symbol !== symbol) return <aside class="details" ref={panel} />;
   return (
-    <aside class="details">
+    <aside class="details" ref={panel} aria-label={`Why ${found.symbol} is where it is`}>
       <h2>
         {found.symbol} <span class={found.side}>{found.side}</span>
         <small>
@@ -228,7 +265,7 @@ function Details({ symbol, scan, close }: { symbol: string; scan: number; close:
           ×
         </button>
       </h2>
-      {found.chart && <canvas ref={canvas} />}
+      {found.chart && <canvas ref={canvas} role="img" aria-label="The last 15-minute candles with entry, stop and target" />}
       <table class="gates">
         <tbody>
           {found.gates.map((verdict, index) => (
@@ -280,7 +317,7 @@ function Details({ symbol, scan, close }: { symbol: string; scan: number; close:
       )}
       {found.levels && (
         <p class="dim">
-          Stop: {found.levels.stop_reason}. Target: {found.levels.target_reason}. R:R {figure(found.reward_to_risk)}
+          Stop: {found.levels.stop_reason}. Target: {found.levels.target_reason}. R:R {ratio(found.reward_to_risk)}
           {found.weak ? " (weak)" : ""}.
         </p>
       )}
@@ -351,7 +388,7 @@ function App() {
   return (
     <>
       <Header />
-      <main class={chosen ? "with-details" : ""}>
+      <main class={`${chosen ? "with-details" : ""} ${state.connected ? "" : "stale"}`}>
         <Table rows={ranked()} chosen={chosen} choose={choose} />
         {chosen && <Details symbol={chosen} scan={state.rows.get(chosen)?.scan_id ?? 0} close={() => choose("")} />}
         <Signals choose={choose} />

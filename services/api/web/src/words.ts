@@ -14,6 +14,11 @@ export function figure(value: number | null | undefined): string {
   return value === null || value === undefined ? "–" : value.toLocaleString("en", { maximumFractionDigits: 2 });
 }
 
+// A figure that stands in a column: always two decimals.
+export function ratio(value: number | null | undefined): string {
+  return value === null || value === undefined ? "–" : value.toFixed(2);
+}
+
 export function percent(fraction: number | null | undefined): string {
   if (fraction === null || fraction === undefined) return "–";
   return `${fraction >= 0 ? "+" : ""}${(fraction * 100).toFixed(2)} %`;
