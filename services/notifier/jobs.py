@@ -164,7 +164,9 @@ class _Delivery:
         return await asyncio.to_thread(self.context.outbox.waiting, parent, self.name)
 
     async def _send(self) -> float | None:  # noqa: PLR0911 - one return an outcome
-        await self.context.ledger.begin(self.alert.alert_id, self.name, self.number)
+        if not await self.context.ledger.begin(self.alert.alert_id, self.name, self.number):
+            log.warning("another worker has begun this attempt", alert=self.alert.alert_id, destination=self.name)
+            return float(queues.JOB_SECONDS)  # whatever became of it is known by then
         self.began = time.monotonic()
         try:
             limit = 2 * self.settings.delivery.timeout_seconds + LIMIT_SLACK_S

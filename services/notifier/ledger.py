@@ -7,6 +7,7 @@ open belongs to a process that died in between: whether the other side got it, n
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,6 +20,14 @@ from shared.bus import RedisBus, to_wire
 from shared.contracts import Alert, DeliveryReport, DeliveryStatus, Stream
 
 MARK_SECONDS: Final = 7 * 86_400
+_BEGIN_LUA: Final = """
+-- KEYS: mark.  ARGV: attempt, now, token, seconds to keep it.
+local held = redis.call('HMGET', KEYS[1], 'attempt', 'by')
+if held[2] ~= ARGV[3] and tonumber(held[1] or '0') >= tonumber(ARGV[1]) then return 0 end
+redis.call('HSET', KEYS[1], 'attempt', ARGV[1], 'open', 1, 'began', ARGV[2], 'by', ARGV[3])
+redis.call('EXPIRE', KEYS[1], ARGV[4])
+return 1
+"""
 FINAL: Final = frozenset({"sent", "unknown", "rejected", "expired", "suppressed"})
 
 
@@ -50,6 +59,7 @@ class Ledger:
 
     def __init__(self, bus: RedisBus) -> None:
         self._bus = bus
+        self._begin = bus.redis.register_script(_BEGIN_LUA)
 
     async def mark(self, alert_id: str, destination: str) -> Mark:
         """Return what is known of this delivery."""
@@ -64,13 +74,14 @@ class Ledger:
             settings, held, parked = await pipe.execute()
         return settings, _mark_of(held), msgspec.json.decode(parked, type=Parking) if parked else None
 
-    async def begin(self, alert_id: str, destination: str, attempt: int) -> None:
-        """Mark *attempt* before anything is sent."""
-        key = self._key(alert_id, destination)
-        async with self._bus.redis.pipeline(transaction=True) as pipe:
-            pipe.hset(key, mapping={"attempt": attempt, "open": 1, "began": now_ms()})
-            pipe.expire(key, MARK_SECONDS)
-            await pipe.execute()
+    async def begin(self, alert_id: str, destination: str, attempt: int) -> bool:
+        """Mark *attempt* before anything is sent; False when another has begun it: then nothing may be sent.
+
+        A command that the client repeats because its answer was lost carries the same token.
+        """
+        token = secrets.token_hex(8)
+        arguments = [attempt, now_ms(), token, MARK_SECONDS]
+        return bool(await self._begin(keys=[self._key(alert_id, destination)], args=arguments))
 
     async def close(self, report: DeliveryReport, *alerts: Alert) -> None:
         """Record the attempt's outcome, publish its report and what else has to be told, all at once."""

@@ -24,7 +24,7 @@ COMMITS: Final[dict[str, tuple[bytes, ...]]] = {
     "analyzer": (b"EVALSHA", b"}:analyses"),
     "gatekeeper": (b"EVALSHA", b"}:decisions"),
     "notifier": (b"EVALSHA", b"}:alerts"),
-    "deliverer": (b"HSET", b"delivery:"),
+    "deliverer": (b"EVALSHA", b"delivery:"),
     "fetcher": (b"EVALSHA", b"}:snapshots"),
 }
 READS: Final = (b"XREADGROUP",)

@@ -131,8 +131,9 @@ async def _told(ledger: Ledger, faulty: FaultyBus, sink: Sink, delivery: Deliver
     mark = await ledger.mark(alert.alert_id, DESTINATION)
     if mark.open:
         await ledger.close(report_of(alert, DESTINATION, "webhook", mark.attempt, "unknown"))
-    elif not mark.final:
-        await faulty.do("begin", lambda: ledger.begin(alert.alert_id, DESTINATION, mark.attempt + 1))
+    elif not mark.final and await faulty.do(
+        "begin", lambda: ledger.begin(alert.alert_id, DESTINATION, mark.attempt + 1)
+    ):
         sink.take(alert)
         report = report_of(alert, DESTINATION, "webhook", mark.attempt + 1, "sent")
         await faulty.do("close_mark", lambda: ledger.close(report))
