@@ -47,6 +47,13 @@ def test_nothing_but_the_loopback_is_published(name: str) -> None:
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
+def test_the_simulated_exchange_keeps_its_clock() -> None:
+    """After `down` and `up` it goes on: the file is in a volume that outlives the container."""
+    simulator = SERVICES["simulator"]
+    (kept,) = [option.partition("=")[2] for option in simulator["command"] if option.startswith("--clock-file=")]
+    assert [volume for volume in simulator["volumes"] if kept.startswith(volume.partition(":")[2] + "/")]
+
+
 def test_any_service_can_be_scaled() -> None:
     """A container's name, or a fixed port on a worker, would forbid a second one."""
     assert not [name for name, service in SERVICES.items() if "container_name" in service]
