@@ -439,7 +439,7 @@ class AnomalyBody(Fact, frozen=True, tag="anomaly"):
 class SystemBody(Fact, frozen=True, tag="system"):
     """Something about Sevengate itself."""
 
-    code: str  #: bounded: stale data, recovered, digest, destination parked, lost, test, …
+    code: str  #: bounded: stale data, recovered, exchange refuses, streams silent, digest, destination parked, …
     headline: str
     lines: tuple[str, ...] = ()
 
