@@ -91,11 +91,11 @@ def plan(number: int) -> tuple[str, list[Strike]]:
     special: dict[str, tuple[Sequence[Accident], ...]] = {
         "stops": ((stop_gatekeeper, stop(two)), (cut("notifier"),), (kill("gatekeeper"),)),
         "cuts": (
-            (cut("gatekeeper"), cut_every("fetcher"), cut("deliverer")),
-            (cut("gatekeeper"), cut(one), cut("notifier"), cut_every(two)),
+            (cut("gatekeeper"), cut_every("fetcher"), kill("deliverer")),
+            (cut("gatekeeper"), cut(one), cut("notifier"), cut_every(two), cut("deliverer")),
             (cut("gatekeeper"), cut(two), cut_every("notifier")),
         ),
-        "fetcher": ((kill("gatekeeper"),), (kill("fetcher"),), (kill("fetcher"), kill("notifier"))),
+        "fetcher": ((kill("gatekeeper"), kill("deliverer")), (kill("fetcher"),), (kill("fetcher"), kill("notifier"))),
         "valkey": ((kill("gatekeeper"),), (kill_valkey,), (kill_valkey, kill(one))),
         "kills": ((kill("gatekeeper"), kill_in_mid_send), (kill(one), kill(two)), (kill("notifier"), kill(two))),
     }
