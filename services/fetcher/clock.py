@@ -24,6 +24,7 @@ class ExchangeClock:
         self._event = 0
         self._seen_at = 0.0
         self._told = False  #: the newest time is an answer to "what time is it", which an event overrules
+        self._answer = 0  #: the last one to "what time is it"
         self._moved = asyncio.Event()
 
     @property
@@ -42,12 +43,18 @@ class ExchangeClock:
         return self._monotonic() - self._seen_at if self._event else 0.0
 
     def observe(self, event_ms: int) -> None:
-        """Take the time of an event; an older one than the newest says nothing new."""
-        if event_ms >= self._event or self._told:
+        """Take the time of an event; one that is not newer than the newest says nothing new."""
+        if event_ms > self._event or self._told:
             self._set(event_ms, told=False)
 
     def synchronise(self, server_ms: int, *, silence_s: float = 5.0) -> None:
-        """Take the exchange's answer to "what time is it", where no event has told it for *silence_s*."""
+        """Take the exchange's answer to "what time is it", where no event has told it for *silence_s*.
+
+        An answer that has not moved since the last one comes from a clock that stands: ours goes on.
+        """
+        stands, self._answer = server_ms <= self._answer, server_ms
+        if stands:
+            return
         if not self.known or self._told or self._monotonic() - self._seen_at > silence_s:
             self._set(server_ms, told=True)
 

@@ -63,6 +63,22 @@ def test_events_overrule_the_answer_to_what_time_is_it() -> None:
     assert clock.now() == 1_000_000
 
 
+def test_an_exchange_whose_time_stands_still_does_not_stop_the_clock() -> None:
+    """The same answer again and again is not believed; one that moves is."""
+    wall = Wall()
+    clock = ExchangeClock(1, wall)
+    clock.synchronise(1_000_000)
+    wall.seconds = 60.0
+    clock.synchronise(1_000_000)
+    assert clock.now() == 1_060_000
+    clock.synchronise(1_055_000)
+    assert clock.now() == 1_055_000
+    clock.observe(1_050_000)
+    wall.seconds = 70.0
+    clock.observe(1_050_000)
+    assert clock.now() == 1_060_000
+
+
 def coins(**changes: Instrument) -> dict[str, Instrument]:
     """Return twenty instruments A…T."""
     return {f"{letter}USDT": Instrument(f"{letter}USDT", 0.1, 0, True) for letter in "ABCDEFGHIJKLMNOPQRST"} | changes
