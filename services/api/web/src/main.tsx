@@ -1,7 +1,7 @@
 // The dashboard: header, ranked table, signals, and the explanation of one coin.
 
 import { render } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { draw } from "./candles";
 import { NeedsKey, get, listen, setKey } from "./feed";
 import { ranked, state, take } from "./state";
@@ -242,7 +242,8 @@ function Details({ symbol, scan, close }: { symbol: string; scan: number; close:
     get<Explanation>(`/api/explain/${encodeURIComponent(symbol)}`, control.signal).then(setFound, () => undefined);
     return () => control.abort();
   }, [symbol, scan]);
-  useEffect(() => {
+  useLayoutEffect(() => {
+    // with the panel's own commit: no frame shows it with an empty chart
     if (!canvas.current || !found?.chart) return;
     const lines = found.levels
       ? [
