@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ from shared.contracts import (
     SettingsChanged,
     StateRestored,
     Stream,
+    Verdict,
 )
 from shared.settings import Environment, RuntimeSettings
 
@@ -143,16 +144,17 @@ def as_record(decision: Decision) -> dict[str, Any]:
 def show(scanned: Scanned, console: Console) -> None:
     """Print the ranked table."""
     settled = scanned.settled
-    table = Table(title=f"{settled.analysed} of {settled.symbols} coins analysed in {settled.seconds:.1f} s")
-    for name in ("#", "symbol", "side", "score", "FMQS", "confidence", "regime", "gates", "refused by"):
-        table.add_column(name, justify="right" if name in ("#", "score", "FMQS", "confidence", "gates") else "left")
+    title = f"{settled.analysed} of {settled.symbols} coins analysed in {settled.seconds:.1f} s"
+    table = Table(title=title, box=None, pad_edge=False, header_style="bold")
+    for name in ("#", "symbol", "side", "score", "FMQS", "conf.", "regime", "gates"):
+        table.add_column(name, justify="right" if name in ("#", "score", "FMQS", "conf.") else "left", no_wrap=True)
+    table.add_column("refused by")  # the one that gives way where the terminal is narrow
     for number, decision in enumerate(scanned.decisions, 1):
         analysis, verdicts = decision.analysis, decision.verdicts
         if analysis.problem:
             table.add_row(str(number), analysis.symbol, "", "", "", "", "", "", analysis.problem)
             continue
         fmqs = analysis.fmqs.value if analysis.fmqs is not None else None
-        refused = ", ".join(verdict.gate for verdict in verdicts if not verdict.passed)
         table.add_row(
             str(number),
             analysis.symbol,
@@ -161,11 +163,19 @@ def show(scanned: Scanned, console: Console) -> None:
             "–" if fmqs is None else f"{fmqs:.0f}",
             f"{analysis.confidence:.0f}",
             analysis.regime,
-            f"{sum(verdict.passed for verdict in verdicts)}/{len(verdicts)}",
-            refused,
+            "".join("●" if verdict.passed else "○" for verdict in verdicts),
+            refused_by(verdicts),
         )
     console.print(table)
+    names = next((decision.verdicts for decision in scanned.decisions if decision.verdicts), ())
+    console.print(f"Gates, left to right: {', '.join(verdict.gate for verdict in names)}.", style="dim")
     console.print("Gate 7 (persistence) asks about the scan before: a single scan has none.", style="dim")
+
+
+def refused_by(verdicts: Sequence[Verdict]) -> str:
+    """Return the first gate that refused, and how many more did."""
+    refused = [verdict.gate for verdict in verdicts if not verdict.passed]
+    return "" if not refused else refused[0] if len(refused) == 1 else f"{refused[0]} +{len(refused) - 1}"
 
 
 def run(screen: Screen, *, simulated: int, seed: int) -> Scanned | None:
