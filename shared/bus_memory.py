@@ -8,10 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-import msgspec
-import zstandard
-
-from shared.bus import (
+from shared.bus_contract import (
     BLOCK_MS,
     MAX_RESTARTS,
     MAX_TRIES,
@@ -27,9 +24,8 @@ from shared.bus import (
     State,
     StateChange,
     Token,
-    from_wire,
-    to_wire,
 )
+from shared.bus_wire import UNREADABLE, from_wire, to_wire
 from shared.contracts import Message, SettingsEvent, Stream
 
 EntryId = tuple[int, int]
@@ -167,7 +163,7 @@ class MemoryBus:
             return None
         try:
             return Delivery(token, from_wire(data), held.pending[entry_id].tries)
-        except (msgspec.DecodeError, zstandard.ZstdError) as error:
+        except UNREADABLE as error:
             self._put_aside(token, f"unreadable: {error}", held.pending[entry_id].tries)
             return None
 
@@ -234,7 +230,7 @@ class MemoryBus:
         for entry_id in log.after(start):
             try:
                 found.append((stream, _text(entry_id), from_wire(log.entries[entry_id])))
-            except (msgspec.DecodeError, zstandard.ZstdError):
+            except UNREADABLE:
                 continue
         return found[:count]
 
