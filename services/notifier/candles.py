@@ -14,10 +14,11 @@ from services.notifier.canvas import Canvas, Colour, blend
 from services.notifier.text import common_tick, price
 from shared.contracts import Floats, unpack
 
-AXIS: Final = 74.0  #: points on the right for prices
 ROOM: Final = 0.10  #: of the width, free after the last bar
 FLOOR: Final = 0.16  #: of the height, for the volume
 ROWS: Final = 6  #: open_time, open, high, low, close, volume
+REACH: Final = 0.5  #: of the bodies' range that wicks are shown beyond it
+CLEAR: Final = 5.5  #: points between a word's middle and the next line or word
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,7 @@ class Chart:
     ) -> None:
         self._canvas, self._frame, self._bars = canvas, frame, bars
         self._marks, self._zones, self._entered_at = marks, zones, entered_at
-        prices = [mark.price for mark in marks]
-        prices += [bars[3].min(), bars[2].max()] if bars.shape[1] else []
+        prices = [*(mark.price for mark in marks), *shown_range(bars)]
         low, high = (min(prices), max(prices)) if prices else (0.0, 1.0)
         margin = (high - low) * 0.07 or abs(high) * 0.01 or 1.0
         self._low, self._high = float(low - margin), float(high + margin)
@@ -80,7 +80,9 @@ class Chart:
         self._tick_size = tick_size or common_tick(*self._grid, *(mark.price for mark in marks))
         self._labels = spread([self._at(mark.price) for mark in marks], 18, frame.y + 10, self._floor())
         self._faint = [mark for mark in faint if self._low < mark.price < self._high]
-        self._inner = frame.width - AXIS
+        said = [price(value, self._tick_size) for value in (*self._grid, *(mark.price for mark in marks))]
+        self._axis = max((canvas.measure(text, 11, 600) for text in said), default=0.0) + 20
+        self._inner = frame.width - self._axis
         self._step: float = self._inner * (1 - ROOM) / max(1, bars.shape[1])
 
     def draw(self) -> None:
@@ -93,7 +95,7 @@ class Chart:
         self._draw_faint()
         self._draw_bars()
         self._draw_marks()
-        self._draw_labels()
+        self._name_faint()
 
     def _at(self, value: float) -> float:
         share = (self._high - float(value)) / (self._high - self._low)
@@ -149,40 +151,37 @@ class Chart:
             _, opened, high, low, close, _ = self._bars[:, index]
             fill = theme.long if close >= opened else theme.short
             x, top, bottom = self._x(index), self._at(max(opened, close)), self._at(min(opened, close))
-            self._canvas.box(x - 0.5, self._at(high), 1, self._at(low) - self._at(high), fill)
+            upper, lower = self._at(min(high, self._high)), self._at(max(low, self._low))
+            self._canvas.box(x - 0.5, upper, 1, lower - upper, fill)
             self._canvas.box(x - self._step * 0.36, top, self._step * 0.72, max(1.0, bottom - top), fill)
+            if high > self._high:
+                self._canvas.triangle(x, upper + 3, True, fill, 3)
+            if low < self._low:
+                self._canvas.triangle(x, lower - 3, False, fill, 3)
 
     def _draw_marks(self) -> None:
-        """Draw the lines where they are, and their labels where they do not cover each other."""
-        for mark, y in zip(self._marks, self._labels, strict=True):
-            self._canvas.dashes(self._frame.x + 8, self._end(), self._at(mark.price), mark.colour, dash=6, gap=3)
-            self._canvas.box(self._end() + 2, y - 8.5, AXIS - 6, 17, mark.colour, radius=4)
-            text = price(mark.price, self._tick_size)
-            size = 11 if self._canvas.measure(text, 11, 600) < AXIS - 12 else 9
-            middle = self._end() + 2 + (AXIS - 6) / 2
-            self._canvas.text(middle, y, text, size, self._canvas.inverse, weight=600, anchor="m")
-
-    def _draw_labels(self) -> None:
-        """Name the lines, each above or below its own, where it keeps clear of the others and of the bars."""
-        lines = [self._at(mark.price) for mark in (*self._marks, *self._faint)]
-        right, left = [*lines], [*lines]
+        """Draw the lines where they are, and their names and prices where they do not cover each other."""
+        end, panel = self._end(), self._canvas.theme.panel
         for mark in self._marks:
-            self._name(mark, right, weight=600)
-        for mark in self._faint:
-            self._name(mark, left, weight=400)
+            self._canvas.dashes(self._frame.x + 8, end, self._at(mark.price), mark.colour, dash=6, gap=3)
+        for mark, y in zip(self._marks, self._labels, strict=True):
+            self._canvas.text(end - 6, y, mark.label, 10, mark.colour, weight=600, anchor="r", halo=panel)
+            self._canvas.box(end + 2, y - 8.5, self._axis - 8, 17, mark.colour, radius=4)
+            text = price(mark.price, self._tick_size)
+            self._canvas.text(end + 8, y, text, 11, self._canvas.inverse, weight=600)
 
-    def _name(self, mark: Mark, taken: list[float], *, weight: int) -> None:
-        """Write *mark*'s label, bold ones at the end of the line, and add its height to those *taken*."""
-        if not mark.label:
-            return
-        line = self._at(mark.price)
-        places = [place for place in (line - 9, line + 9) if self._frame.y + 8 < place < self._floor()]
-        others = [other for other in taken if abs(other - line) > 0.01]
-        y = max(places, key=lambda place: min((min(abs(place - other), 14) for other in others), default=14))
-        taken.append(y)
-        width = self._canvas.measure(mark.label, 10, weight)
-        x = self._end() - 6 - width if weight > 400 else self._free(y, width)
-        self._canvas.text(x, y, mark.label, 10, mark.colour, weight=weight, halo=self._canvas.theme.panel)
+    def _name_faint(self) -> None:
+        """Name the fainter lines, on or beside them, where a word keeps clear of other lines, words and bars."""
+        lines = [self._at(mark.price) for mark in (*self._faint, *self._marks)]
+        words: list[float] = []
+        for number, mark in enumerate(self._faint):
+            others = lines[:number] + lines[number + 1 :]
+            for y in (lines[number], lines[number] - 9, lines[number] + 9):
+                if self._frame.y + 7 < y < self._floor() and _clear(y, others, CLEAR) and _clear(y, words, 2 * CLEAR):
+                    x = self._free(y, self._canvas.measure(mark.label, 10))
+                    self._canvas.text(x, y, mark.label, 10, mark.colour, halo=self._canvas.theme.panel)
+                    words.append(y)
+                    break
 
     def _free(self, y: float, width: float) -> float:
         """Return the first place from the left where a label at *y* hides no bar; the left edge where there is none."""
@@ -195,6 +194,20 @@ class Chart:
 
     def _floor(self) -> float:
         return self._frame.y + self._frame.height - 10
+
+
+def _clear(y: float, others: Sequence[float], gap: float) -> bool:
+    return all(abs(y - other) >= gap for other in others)
+
+
+def shown_range(bars: Floats) -> tuple[float, ...]:
+    """Return the lowest and the highest price that is drawn; a single huge wick does not flatten all the others."""
+    if not bars.shape[1]:
+        return ()
+    opened, high, low, close = bars[1:5]
+    floor, top = np.minimum(opened, close).min(), np.maximum(opened, close).max()
+    reach = REACH * max(top - floor, 4 * np.median(high - low))
+    return float(max(low.min(), floor - reach)), float(min(high.max(), top + reach))
 
 
 def spread(places: Sequence[float], gap: float, top: float, bottom: float) -> list[float]:

@@ -20,7 +20,7 @@ Anchor = Literal["l", "m", "r"]
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours by what they mean."""
+    """Colours by what they mean; words in any of them stand out from the panel by 4.5 to 1 at least."""
 
     name: str
     ground: Colour
@@ -37,6 +37,10 @@ class Theme:
     def side(self, side: str | None) -> Colour:
         return self.long if side == "long" else self.short if side == "short" else self.accent
 
+    def sign(self, change: float | None) -> Colour:
+        """Return the colour of a gain, a loss or an unknown change."""
+        return self.dim if change is None else self.long if change >= 0 else self.short
+
 
 DARK: Final = Theme(
     name="dark",
@@ -44,8 +48,8 @@ DARK: Final = Theme(
     panel=(19, 24, 34),
     line=(38, 46, 61),
     ink=(236, 240, 247),
-    dim=(147, 159, 180),
-    faint=(90, 102, 124),
+    dim=(160, 171, 190),
+    faint=(118, 130, 153),
     long=(38, 194, 129),
     short=(244, 77, 97),
     accent=(86, 156, 255),
@@ -57,12 +61,12 @@ LIGHT: Final = Theme(
     panel=(255, 255, 255),
     line=(222, 227, 236),
     ink=(18, 25, 38),
-    dim=(92, 104, 124),
-    faint=(156, 166, 183),
-    long=(9, 148, 94),
+    dim=(74, 86, 106),
+    faint=(106, 118, 138),
+    long=(8, 134, 85),
     short=(214, 43, 66),
     accent=(33, 111, 219),
-    warning=(191, 121, 8),
+    warning=(166, 104, 5),
 )
 
 
@@ -192,14 +196,23 @@ class Canvas:
         return width
 
     def fitted(
-        self, x: float, y: float, text: str, size: int, fill: Colour, room: float, *, weight: int = 400
+        self,
+        x: float,
+        y: float,
+        text: str,
+        size: int,
+        fill: Colour,
+        room: float,
+        *,
+        weight: int = 400,
+        anchor: Anchor = "l",
     ) -> float:
-        """Write *text* from *x* on, smaller or clipped where *room* is short; return its width."""
+        """Write *text*, smaller or clipped where *room* is short; return its width."""
         while size > 11 and self.measure(text, size, weight) > room:
             size -= 1
         while len(text) > 1 and self.measure(text, size, weight) > room:
             text = text[:-2] + "…"
-        return self.text(x, y, text, size, fill, weight=weight)
+        return self.text(x, y, text, size, fill, weight=weight, anchor=anchor)
 
     def chip(
         self, x: float, y: float, text: str, fill: Colour, ink: Colour, *, size: int = 12, anchor: Anchor = "l"

@@ -8,7 +8,7 @@ from services.notifier import panels
 from services.notifier.candles import Frame, Mark
 from services.notifier.canvas import Canvas, Colour, Theme, theme_of
 from services.notifier.panels import EDGE, INNER, WIDTH
-from services.notifier.text import EVENTS, common_tick, number, percent, price, signed
+from services.notifier.text import EVENTS, common_tick, number, percent, plus_minus, price, signed
 from shared.contracts import (
     Alert,
     Analysis,
@@ -75,9 +75,12 @@ def _mood(analysis: Analysis) -> str:
 
 @_draw.register
 def _lifecycle(body: LifecycleBody, alert: Alert, theme: Theme, timezone: str) -> bytes | None:
-    canvas, colour = Canvas(WIDTH, 496, theme), _result_colour(body, theme)
-    panels.header(canvas, alert.symbol, EVENTS[body.event].upper(), colour, f"{body.side.title()} signal · 15m chart")
-    panels.corner(canvas, signed(body.result_r), colour, "before costs", theme.dim)
+    notes = (body.reason, "a tick told it, the bar has yet to confirm" if body.early else "")
+    note = " · ".join(filter(None, notes))
+    canvas, colour = Canvas(WIDTH, 496 if note else 472, theme), _result_colour(body, theme)
+    line = f"{body.side.title()} signal · 15m chart"
+    room = panels.header(canvas, alert.symbol, EVENTS[body.event].upper(), colour, line)
+    panels.corner(canvas, room, signed(body.result_r), colour, "before costs", theme.dim)
     marks, zones = panels.plan(body.entry, body.stop, body.target, theme)
     panels.chart(canvas, CHART, body.chart, marks, zones, entered_at=body.opened_scan)
     facts = [
@@ -87,9 +90,7 @@ def _lifecycle(body: LifecycleBody, alert: Alert, theme: Theme, timezone: str) -
         ("Worst", signed(body.worst_r), theme.short),
     ]
     panels.facts(canvas, facts, 362)
-    reason = body.reason[:1].upper() + body.reason[1:]
-    note = reason + (" · a tick told it, the bar has yet to confirm" if body.early else "")
-    canvas.fitted(EDGE, 444, note, 13, theme.dim, INNER)
+    canvas.fitted(EDGE, 444, note[:1].upper() + note[1:], 13, theme.dim, INNER)
     panels.footer(canvas, alert, timezone)
     return canvas.png()
 
@@ -132,8 +133,7 @@ def _member(canvas: Canvas, rank: int, member: GroupMember, colour: Colour, y: f
     panels.pair(canvas, EDGE + 40, y, member.symbol, 15, 150)
     canvas.text(300, y, f"{member.score:.0f}", 15, theme.ink, weight=600, anchor="r")
     panels.segments(canvas, 320, y, member.strength, colour, width=11, height=10)
-    excess = theme.long if (member.btc_excess or 0) >= 0 else theme.short
-    canvas.text(462, y, percent(member.btc_excess), 13, excess, anchor="r")
+    canvas.text(462, y, percent(member.btc_excess), 13, theme.sign(member.btc_excess), anchor="r")
     canvas.text(536, y, f"{member.reward_to_risk:.2f}", 13, theme.warning if member.weak else theme.ink, anchor="r")
     canvas.text(606, y, member.regime.title(), 12, theme.dim, anchor="r")
 
@@ -148,7 +148,7 @@ def _price(body: PriceBody, alert: Alert, theme: Theme, timezone: str) -> bytes 
     facts = [
         ("Price", price(body.price), theme.ink),
         (f"Wanted: {wanted.condition}", aim, theme.accent),
-        ("Since the reference", percent(moved, 2), theme.side("short" if (moved or 0) < 0 else "long")),
+        ("Since the reference", percent(moved, 2), theme.sign(moved)),
     ]
     panels.facts(canvas, facts, 86)
     if body.while_down:
@@ -160,17 +160,16 @@ def _price(body: PriceBody, alert: Alert, theme: Theme, timezone: str) -> bytes 
 @_draw.register
 def _anomaly(body: AnomalyBody, alert: Alert, theme: Theme, timezone: str) -> bytes | None:
     figures, canvas = body.figures, Canvas(WIDTH, 558, theme)
-    panels.header(canvas, alert.symbol, "ANOMALY", theme.warning, "A volume shock that BTC does not explain")
-    change = figures.change_24h
-    side = theme.long if (change or 0) >= 0 else theme.short
-    panels.corner(canvas, price(body.price), theme.ink, f"{percent(change)} in 24 h", side)
+    room = panels.header(canvas, alert.symbol, "ANOMALY", theme.warning, "A volume shock that BTC does not explain")
+    change = f"{percent(figures.change_24h)} in 24 h"
+    panels.corner(canvas, room, price(body.price), theme.ink, change, theme.sign(figures.change_24h))
     panels.chart(canvas, CHART, body.chart, [Mark(body.price, theme.warning)])
     facts = [
         ("Volume z", number(figures.volume_z, 1), theme.warning),
         ("Correlation", number(figures.correlation, 2), theme.ink),
         ("Residual z", number(figures.residual_z, 1), theme.ink),
         ("RSI", number(figures.rsi), theme.ink),
-        ("Hurst", f"{number(figures.hurst, 2)} ± {number(figures.hurst_error, 2)}", theme.ink),
+        ("Hurst", plus_minus(figures.hurst, figures.hurst_error), theme.ink),
     ]
     panels.facts(canvas, facts, 362)
     words = [(body.headline, theme.ink, 600), (body.pull, theme.dim, 400), (body.question, theme.accent, 600)]

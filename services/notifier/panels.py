@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from services.notifier.candles import Chart, Frame, Mark, Zone, bars_of
 from services.notifier.canvas import Canvas, Colour, Theme, blend
-from services.notifier.text import clock, number, percent, price
+from services.notifier.text import clock, number, percent, price, significant
 from shared.contracts import Alert, Analysis, TimeframeAnalysis, Verdict
 
 WIDTH: Final = 640.0
@@ -22,23 +22,24 @@ GATES: Final = {
     "timeframes": "Timeframes",
     "persistence": "Persistence",
 }
-SNAPSHOT: Final = {
-    "rsi": ("RSI", 0),
-    "adx": ("ADX", 0),
-    "mfi": ("MFI", 0),
-    "stoch_rsi_k": ("Stoch RSI", 0),
-    "macd_histogram": ("MACD hist", 3),
-    "volume_ratio": ("Volume ×", 2),
+SNAPSHOT: Final[dict[str, tuple[str, Callable[[float | None], str]]]] = {
+    "rsi": ("RSI", number),
+    "adx": ("ADX", number),
+    "mfi": ("MFI", number),
+    "stoch_rsi_k": ("Stoch RSI", number),
+    "macd_histogram": ("MACD hist", significant),
+    "volume_ratio": ("Volume ×", significant),
 }
 JUDGED: Final = ("15m", "1h", "4h")  #: five minutes are analysed too, but do not count in the score
 Fact = tuple[str, str, Colour]
 
 
-def header(canvas: Canvas, title: str, word: str, colour: Colour, line: str) -> None:
-    """Write the coin or subject, its chip, and a line below."""
-    width = pair(canvas, EDGE, 34, title, 30, 270)
-    canvas.chip(EDGE + width + 14, 34, word, colour, canvas.inverse, size=13)
+def header(canvas: Canvas, title: str, word: str, colour: Colour, line: str) -> float:
+    """Write the coin or subject, its chip, and a line below; return the room that is left beside them."""
+    x = EDGE + pair(canvas, EDGE, 34, title, 30, 270) + 14
+    x += canvas.chip(x, 34, word, colour, canvas.inverse, size=13)
     canvas.fitted(EDGE, 62, line, 13, canvas.theme.dim, 380)
+    return WIDTH - EDGE - x - 14
 
 
 def pair(canvas: Canvas, x: float, y: float, name: str, size: int, room: float) -> float:
@@ -51,9 +52,9 @@ def pair(canvas: Canvas, x: float, y: float, name: str, size: int, room: float) 
     return width
 
 
-def corner(canvas: Canvas, figure: str, colour: Colour, line: str, ink: Colour) -> None:
-    """Write the card's one figure on the right of its header."""
-    canvas.text(WIDTH - EDGE, 34, figure, 29, colour, weight=700, anchor="r")
+def corner(canvas: Canvas, room: float, figure: str, colour: Colour, line: str, ink: Colour) -> None:
+    """Write the card's one figure on the right of its header, in the *room* that is left there."""
+    canvas.fitted(WIDTH - EDGE, 34, figure, 29, colour, room, weight=700, anchor="r")
     canvas.text(WIDTH - EDGE, 61, line, 13, ink, anchor="r")
 
 
@@ -192,9 +193,9 @@ def snapshot(canvas: Canvas, analysis: Analysis, frame: Frame) -> None:
     leading = next((item for item in analysis.timeframes if item.interval == "1h"), None)
     _panel(canvas, frame, "Indicators, 1h")
     values = leading.values if leading else {}
-    for place, (name, (title, decimals)) in enumerate(SNAPSHOT.items()):
+    for place, (name, (title, said)) in enumerate(SNAPSHOT.items()):
         x, y = frame.x + 14 + (place % 3) * 114, frame.y + 43 + (place // 3) * 36
-        canvas.text(x, y, number(values.get(name), decimals), 15, theme.ink, weight=600)
+        canvas.text(x, y, said(values.get(name)), 15, theme.ink, weight=600)
         canvas.text(x, y + 16, title, 10, theme.dim)
 
 
@@ -205,7 +206,7 @@ def gates(canvas: Canvas, verdicts: Sequence[Verdict], frame: Frame) -> None:
     passed = sum(verdict.passed for verdict in verdicts)
     canvas.text(frame.x + frame.width - 14, frame.y + 17, f"{passed} of {len(verdicts)}", 12, theme.dim, anchor="r")
     for row, verdict in enumerate(verdicts[:7]):
-        y = frame.y + 46 + 27 * row
+        y = frame.y + 46 + 29 * row
         canvas.tick(frame.x + 20, y, verdict.passed)
         canvas.text(frame.x + 34, y, GATES.get(verdict.gate, verdict.gate), 13, theme.ink)
         x = frame.x + frame.width - 14
@@ -225,9 +226,14 @@ def _figure(value: float | None) -> str:
 def footer(canvas: Canvas, alert: Alert, timezone: str, note: str = "") -> None:
     """Write the time, a note, what is estimated, and whose card this is."""
     theme, y = canvas.theme, canvas.height - 24
+    end = (
+        WIDTH
+        - EDGE
+        - canvas.text(WIDTH - EDGE, y, "Sevengate", 12, blend(theme.ink, theme.ground, 0.75), weight=700, anchor="r")
+    )
     x = EDGE + canvas.text(EDGE, y, clock(alert.occurred_at, timezone), 12, theme.dim) + 14
     if note:
         x += canvas.text(x, y, note, 12, theme.dim) + 14
     if alert.estimated:
-        canvas.chip(x, y, "estimated", theme.warning, canvas.inverse, size=11)
-    canvas.text(WIDTH - EDGE, y, "Sevengate", 12, blend(theme.ink, theme.ground, 0.75), weight=700, anchor="r")
+        x += canvas.chip(x, y, "estimated", theme.warning, canvas.inverse, size=11) + 8
+        canvas.fitted(x, y, ", ".join(alert.estimated), 12, theme.dim, end - x - 14)

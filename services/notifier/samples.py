@@ -205,7 +205,6 @@ def lifecycle(event: LifecycleEvent = "target", symbol: str = "SOLUSDT", *, crea
         best_r=2.3 if won else 0.6,
         worst_r=-0.4 if won else -1.0,
         opened_scan=SCAN - 24 * QUARTER_MS,
-        reason="the bar touched it",
         chart=chart(11, 146.6 if won else 139.9, entry=142.0),
     )
     parent = f"signal:{symbol}:long:{SCAN}"

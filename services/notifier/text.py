@@ -112,9 +112,23 @@ def number(value: float | None, decimals: int = 0) -> str:
     return "–" if value is None else f"{value:.{decimals}f}".replace("-", "−")
 
 
+def significant(value: float | None) -> str:
+    """Return three significant digits, for what is large at one coin and tiny at another."""
+    if value is None:
+        return "–"
+    text = f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return text.replace("e-0", "e-").replace("-", "−")
+
+
+def plus_minus(value: float | None, error: float | None) -> str:
+    return number(value, 2) if value is None or error is None else f"{number(value, 2)} ± {number(error, 2)}"
+
+
 def clock(at_ms: int, timezone: str) -> str:
     """Return the time as people there read it."""
-    return f"{datetime.fromtimestamp(at_ms / 1_000, ZoneInfo(timezone)):%d %b %Y %H:%M %Z}"
+    moment = datetime.fromtimestamp(at_ms / 1_000, ZoneInfo(timezone))
+    name = moment.tzname() or ""
+    return f"{moment:%d %b %Y %H:%M} {name if name.isalpha() else f'UTC{name}'}"
 
 
 def segments(strength: int) -> str:
@@ -202,7 +216,7 @@ def _anomaly(body: AnomalyBody, alert: Alert) -> tuple[str, Sequence[str]]:
         body.headline,
         f"Volume z {number(figures.volume_z, 1)} · 24 h {percent(figures.change_24h)}"
         f" · correlation with BTC {number(figures.correlation, 2)}",
-        f"RSI {number(figures.rsi)} · Hurst {number(figures.hurst, 2)} ± {number(figures.hurst_error, 2)}",
+        f"RSI {number(figures.rsi)} · Hurst {plus_minus(figures.hurst, figures.hurst_error)}",
         body.pull,
         body.question,
     ]

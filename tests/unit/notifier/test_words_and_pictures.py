@@ -10,14 +10,14 @@ import pytest
 from PIL import Image, ImageFont, features
 
 from services.notifier import samples
-from services.notifier.candles import round_prices, spread
-from services.notifier.canvas import Canvas, theme_of
+from services.notifier.candles import round_prices, shown_range, spread
+from services.notifier.canvas import DARK, LIGHT, Canvas, Colour, Theme, theme_of
 from services.notifier.card import card_of
 from services.notifier.channels.discord import escape, payload
 from services.notifier.channels.outcome import Outgoing
 from services.notifier.fonts import ABSENT, face_of, font, runs
-from services.notifier.text import CAPTION, Text, common_tick, price, text_of, units
-from shared.contracts import Alert
+from services.notifier.text import CAPTION, Text, clock, common_tick, price, significant, text_of, units
+from shared.contracts import Alert, AnomalyBody, SignalBody, TradeLevels, pack, unpack
 from shared.settings import RuntimeSettings
 
 CARDS = {
@@ -103,6 +103,85 @@ def test_the_card_shows_the_timeframes_that_count() -> None:
     shown = card_of(samples.signal())
     assert with_lean("5m") == shown
     assert len({shown, *(with_lean(interval) for interval in ("15m", "1h", "4h"))}) == 4
+
+
+def test_prices_with_many_decimals_stay_on_the_panel() -> None:
+    """Ten decimals make the axis wider; right of the panel there is nothing but the ground."""
+    alert = samples.signal("1000PEPEUSDT")
+    assert isinstance(alert.body, SignalBody)
+    analysis = alert.body.analysis
+    assert isinstance(analysis.levels, TradeLevels)
+    bars = unpack(analysis.chart).reshape(6, -1).copy()
+    bars[1:5] *= 1e-8
+    levels = msgspec.structs.replace(
+        analysis.levels, entry=142e-8, stop=139.9e-8, target=146.6e-8, supports=(), resistances=()
+    )
+    tiny = msgspec.structs.replace(analysis, chart=pack(bars), levels=levels, tick_size=1e-10)
+    data = card_of(msgspec.structs.replace(alert, body=msgspec.structs.replace(alert.body, analysis=tiny)))
+    picture = Image.open(io.BytesIO(data or b"")).convert("RGB")
+    margin = picture.crop((1_244, 164, 1_280, 700))  # beside the chart
+    assert margin.getcolors() == [(margin.width * margin.height, DARK.ground)]
+
+
+def test_a_long_name_and_a_long_price_keep_apart() -> None:
+    """What stands on the right of the header is smaller where the name and its chip leave little room."""
+    alert = samples.anomaly()
+    assert isinstance(alert.body, AnomalyBody)
+    body = msgspec.structs.replace(alert.body, price=0.00012345)
+    data = card_of(msgspec.structs.replace(alert, symbol="W" * 21 + "USDT", body=body))
+    header = np.asarray(Image.open(io.BytesIO(data or b"")).convert("RGB").crop((40, 40, 1_240, 90)))
+    empty = (header == DARK.ground).all(axis=(0, 2))
+    chip = np.flatnonzero((header == DARK.warning).all(axis=2).any(axis=0)).max()
+    assert empty[chip + 2 : chip + 20].all()
+
+
+def test_one_huge_wick_does_not_flatten_the_chart() -> None:
+    """A wick to a third of the price is shown as far as half of the bodies' range; bodies are shown whole."""
+    bars = unpack(samples.chart()).reshape(6, -1).copy()
+    usual = shown_range(bars)
+    bars[3, 40] /= 3
+    low, high = shown_range(bars)
+    bodies = bars[[1, 4]]
+    assert high == usual[1]
+    assert low == pytest.approx(bodies.min() - 0.5 * (bodies.max() - bodies.min()))
+    assert shown_range(bars[:, :0]) == ()
+
+
+def luminance(colour: Colour) -> float:
+    """Return the relative luminance of WCAG 2."""
+    parts = [part / 255 for part in colour]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
+def test_words_stand_out_from_the_panel(theme: Theme) -> None:
+    """Every colour of words has WCAG's contrast for small text, 4.5 to 1."""
+    words = (theme.ink, theme.dim, theme.faint, theme.long, theme.short, theme.accent, theme.warning)
+    for colour in words:
+        bright, dark = sorted((luminance(colour), luminance(theme.panel)), reverse=True)
+        assert (bright + 0.05) / (dark + 0.05) >= 4.5, colour
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown"),
+    [
+        ("Europe/Berlin", "01 Jan 2026 13:00 CET"),
+        ("America/Argentina/Buenos_Aires", "01 Jan 2026 09:00 UTC-03"),
+        ("Asia/Kathmandu", "01 Jan 2026 17:45 UTC+0545"),
+    ],
+)
+def test_a_time_names_its_zone(zone: str, shown: str) -> None:
+    """A zone without a name of its own is told by its distance from UTC."""
+    assert clock(samples.SCAN, zone) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.42, "0.42"), (-123.4, "−123"), (1.84213, "1.84"), (-4.2e-9, "−4.2e−9"), (None, "–")]
+)
+def test_figures_keep_three_significant_digits(value: float | None, shown: str) -> None:
+    """A histogram of a coin at 0.000001 is not 0.000."""
+    assert significant(value) == shown
 
 
 def test_a_long_text_stays_within_its_room() -> None:
