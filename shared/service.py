@@ -29,6 +29,7 @@ from shared.settings import Environment, RuntimeSettings, explain
 LEASE_MS: Final = 9_000  #: a dead holder is replaced within this and one renewal
 CLAIM_AFTER_MS: Final = 15_000  #: above the slowest honest job
 STUCK_AFTER_S: Final = 60.0  #: without progress a service is unhealthy
+KEPT_VERSIONS: Final = 16  #: of the settings
 
 log = structlog.get_logger()
 
@@ -71,7 +72,8 @@ class SettingsCache:
         match event:
             case SettingsChanged() if event.version > self.version:
                 self.settings, self.version = RuntimeSettings.model_validate(event.value), event.version
-                self._remember()
+                self._remember(self.version, self.settings)
+                self.arrived.set()
             case PriceAlertsChanged() if event.version > self.price_alerts.version:
                 self.price_alerts = event
             case MutesChanged() if event.version > self.mutes.version:
@@ -82,15 +84,23 @@ class SettingsCache:
                 return False
         return True
 
+    def recall(self, event: SettingsChanged) -> None:
+        """Keep *event* as an earlier version; one that this program refuses is as good as forgotten."""
+        with contextlib.suppress(ValidationError):
+            self._remember(event.version, RuntimeSettings.model_validate(event.value))
+
+    def known(self, version: int) -> int:
+        """Return *version*, or the newest where it is not known."""
+        return version if version in self._versions else self.version
+
     def at(self, version: int) -> RuntimeSettings:
-        """Return the settings of *version*, or the newest where it is not known."""
+        """Return the settings of `known(version)`."""
         return self._versions.get(version, self.settings)
 
-    def _remember(self) -> None:
-        self._versions[self.version] = self.settings
-        for old in sorted(self._versions)[:-16]:
+    def _remember(self, version: int, settings: RuntimeSettings) -> None:
+        self._versions[version] = settings
+        for old in sorted(self._versions)[:-KEPT_VERSIONS]:
             del self._versions[old]
-        self.arrived.set()
 
 
 class Service:
@@ -131,9 +141,12 @@ class Service:
 
     async def follow_settings(self, changed: Callable[[SettingsEvent], None] | None = None) -> None:
         """Keep `self.settings` newest until the service stops; tell *changed* of each event."""
-        after = "0-0"
+        after, recalled = "0-0", False
         while not self.stopping.is_set():
             try:
+                if not recalled:
+                    await self._recall_settings()
+                    recalled = True
                 # the position is taken before the newest values are read, so that none falls between
                 after = await self.bus.last_id(Stream.SETTINGS)
                 for event in await self.bus.newest_settings():
@@ -142,6 +155,12 @@ class Service:
             except (RedisError, OSError) as error:
                 log.warning("settings cannot be read", error=str(error))
                 await self.pause(1.0)
+
+    async def _recall_settings(self) -> None:
+        """Learn the earlier versions, before the newest: a scan that is under way may name one of them."""
+        for _, _, event in await self.bus.tail({Stream.SETTINGS: "0-0"}, count=1_024, block_ms=1):
+            if isinstance(event, SettingsChanged):
+                self.settings.recall(event)
 
     async def _tail_settings(self, after: str, changed: Callable[[SettingsEvent], None] | None) -> str:
         """Follow the stream; return now and then, so that an emptied bus is noticed."""

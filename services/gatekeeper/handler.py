@@ -36,6 +36,7 @@ class World:
     now: int  #: wall clock, ms
     mutes: Sequence[Mute] = ()
     price_alerts: Sequence[PriceAlert] | None = None  #: None: not known yet
+    settings_version: int = 0  #: of `settings`: what a decision was judged with
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ def settle_scan(
         scan,
         analyses,
         world.settings,
+        settings_version=world.settings_version,
         inhibited=reason,
         now=now,
         entry_id=entry_id,
@@ -170,12 +172,12 @@ def take_late(state: State, analyses: Iterable[Analysis], world: World) -> Outco
     """
     known = {settled.scan_id: settled.missing for settled in state.progress.recent}
     late = [one for one in analyses if one.symbol in known.get(one.scan_id, (one.symbol,))]
-    return Outcome(state, [(Stream.DECISIONS, _late(analysis, world.settings)) for analysis in late])
+    return Outcome(state, [(Stream.DECISIONS, _late(analysis, world)) for analysis in late])
 
 
-def _late(analysis: Analysis, settings: RuntimeSettings) -> Decision:
-    verdicts = gates.judge(analysis, settings.thresholds_for(analysis.symbol), None)
-    return decision(analysis, verdicts, "late", settings_version=analysis.settings_version)
+def _late(analysis: Analysis, world: World) -> Decision:
+    verdicts = gates.judge(analysis, world.settings.thresholds_for(analysis.symbol), None)
+    return decision(analysis, verdicts, "late", settings_version=world.settings_version)
 
 
 def tell_digest(state: State, world: World) -> Outcome:

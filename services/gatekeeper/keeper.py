@@ -152,11 +152,12 @@ class Keeper:
             if backlog.pending > sum(name is stream for name, _ in self.inbox.seen):
                 raise MovedError
 
-    def _world(self, settings_version: int | None = None) -> World:
+    def _world(self, opened: ScanOpened | None = None) -> World:
+        """Return what people have asked for: at the opening of a scan, or now."""
         cache = self.service.settings
-        settings = cache.settings if settings_version is None else cache.at(settings_version)
+        version = cache.version if opened is None else cache.known(opened.settings_version)
         asked = cache.price_alerts.price_alerts if cache.price_alerts.version >= 0 else None
-        return World(settings, _now(), cache.mutes.mutes, asked)
+        return World(cache.at(version), _now(), cache.mutes.mutes, asked, version)
 
     async def _ticks(self) -> None:
         """Take the ticks at once: labels are live."""
@@ -199,7 +200,7 @@ class Keeper:
         """Settle *held* if it is time; return whether that was done."""
         if self.inbox.ticks or not self.ticks_caught_up:
             return False
-        world = self._world(held.opened.settings_version if held.opened else None)
+        world = self._world(held.opened)
         started = max(held.opened_wall, self.active_since)
         overdue = self.caught_up and world.now - started >= world.settings.scanning.deadline_seconds * 1_000
         if held.opened is None:

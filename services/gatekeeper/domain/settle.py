@@ -32,6 +32,7 @@ class Settling:
 
     scan: ScanOpened
     settings: RuntimeSettings
+    settings_version: int
     now: int  #: wall clock
     inhibited: str  #: why no signal may come of it
     analyses: Mapping[str, Analysis]
@@ -63,6 +64,7 @@ def settle(
     analyses: Mapping[str, Analysis],
     settings: RuntimeSettings,
     *,
+    settings_version: int,
     inhibited: str,
     now: int,
     entry_id: str = "",
@@ -71,8 +73,17 @@ def settle(
     """Return what comes of *scan*, whose analyses are *analyses* by symbol, in whatever order."""
     ordered = {symbol: analyses[symbol] for symbol in sorted(analyses)}
     progress = state.progress
-    charts = {**state.charts, **{symbol: one.chart for symbol, one in ordered.items() if one.chart}}
-    work = Settling(scan, settings, now, inhibited, ordered, dict(state.signals), charts, dict(progress.cooldowns))
+    work = Settling(
+        scan=scan,
+        settings=settings,
+        settings_version=settings_version,
+        now=now,
+        inhibited=inhibited,
+        analyses=ordered,
+        signals=dict(state.signals),
+        charts={**state.charts, **{symbol: one.chart for symbol, one in ordered.items() if one.chart}},
+        cooldowns=dict(progress.cooldowns),
+    )
     for symbol, analysis in ordered.items():
         limits = settings.thresholds_for(symbol)
         work.verdicts[symbol] = gates.judge(analysis, limits, progress.appearances.get(symbol))
@@ -83,7 +94,7 @@ def settle(
     after = _progress(work, progress, told, SettledScan(scan_id=scan.scan_id, entry_id=entry_id, missing=missing))
     decisions = [_decision(work, analysis) for analysis in ordered.values()]
     followed = {tracked.signal.symbol for tracked in work.signals.values()}
-    charts = {symbol: chart for symbol, chart in charts.items() if symbol in followed}
+    charts = {symbol: chart for symbol, chart in work.charts.items() if symbol in followed}
     state = msgspec.structs.replace(state, progress=after, signals=work.signals, charts=charts)
     return Settled(state, decisions, work.alerts, missing)
 
@@ -210,7 +221,7 @@ def _decision(work: Settling, analysis: Analysis) -> Decision:
         analysis,
         verdicts,
         outcome,
-        settings_version=work.scan.settings_version,
+        settings_version=work.settings_version,
         signal=signal_id(analysis.symbol, analysis.side, work.scan_id) if opened else "",
     )
 

@@ -21,7 +21,7 @@ from shared.contracts import (
     Stream,
 )
 from shared.service import Service
-from shared.settings import Environment, RuntimeSettings, Scanning
+from shared.settings import Environment, RuntimeSettings, Scanning, Thresholds
 from tests.chaos import inprocess
 from tests.component.gatekeeper.running import (
     address,
@@ -57,7 +57,7 @@ async def test_a_scan_settles_at_its_deadline_and_names_the_missing(bus: RedisBu
     """What comes after is recorded as late, once."""
     await begin(bus, RuntimeSettings(scanning=Scanning(deadline_seconds=0.5)), version=2)
     async with gatekeeper(address(bus)):
-        await publish(bus, Stream.SCANS, opened("AAAUSDT", "BBBUSDT"))
+        await publish(bus, Stream.SCANS, opened("AAAUSDT", "BBBUSDT", settings_version=2))
         await publish(bus, Stream.ANALYSES, analysis("AAAUSDT"))
         scans = await settled(bus, 1)
         assert (scans[0].missing, scans[0].at_deadline, scans[0].analysed) == (("BBBUSDT",), True, 1)
@@ -67,6 +67,21 @@ async def test_a_scan_settles_at_its_deadline_and_names_the_missing(bus: RedisBu
             return [d for d in await everything(bus, Stream.DECISIONS) if d.outcome == "late"]
 
         assert [decision.analysis.symbol for decision in await until(late)] == ["BBBUSDT"]
+
+
+@pytest.mark.parametrize(("named", "judged_with", "threshold"), [(2, 2, 60.0), (3, 3, 90.0), (9, 3, 90.0)])
+async def test_a_decision_is_stamped_with_the_settings_it_was_judged_with(
+    bus: RedisBus, named: int, judged_with: int, threshold: float
+) -> None:
+    """Also by a gatekeeper that started after they had changed; where they are not known, with the newest."""
+    for version, score in ((2, 60.0), (3, 90.0)):
+        await begin(bus, RuntimeSettings(thresholds=Thresholds(score=score)), version=version)
+    await publish(bus, Stream.SCANS, opened("AAAUSDT", settings_version=named))
+    await publish(bus, Stream.ANALYSES, analysis("AAAUSDT"))
+    async with gatekeeper(address(bus)):
+        await settled(bus, 1)
+        [decision] = await everything(bus, Stream.DECISIONS)
+    assert (decision.settings_version, decision.verdicts[0].threshold) == (judged_with, threshold)
 
 
 async def test_scans_settle_in_order(bus: RedisBus) -> None:
