@@ -86,7 +86,7 @@ def test_the_dashboard_answers_on_the_loopback_only(compose: Compose, port: int)
 
 
 def test_no_container_is_root_or_writable(compose: Compose) -> None:
-    """What the engine really runs: another user than root, a read-only root, no capability."""
+    """What the engine really runs: another user than root, a read-only root, no capability, only named volumes."""
     ids = compose("ps", "-q").split()
     inspected = subprocess.run(["docker", "inspect", *ids], capture_output=True, text=True, check=True).stdout
     for container in json.loads(inspected):
@@ -95,6 +95,8 @@ def test_no_container_is_root_or_writable(compose: Compose) -> None:
         assert host["ReadonlyRootfs"], container["Name"]
         assert host["CapDrop"] == ["ALL"], container["Name"]
         assert not host["CapAdd"], container["Name"]
+        volumes = [mount["Name"] for mount in container["Mounts"] if mount["Type"] == "volume"]
+        assert all(name.startswith("sevengate-test_") for name in volumes), container["Name"]
 
 
 def test_the_stores_want_a_password(compose: Compose) -> None:
