@@ -25,8 +25,6 @@ from shared.contracts import (
 )
 from shared.settings import RuntimeSettings
 
-COVERED_SCANS = 4
-
 
 @dataclass(frozen=True)
 class World:
@@ -72,7 +70,7 @@ def settle_scan(
         entry_id=entry_id,
         is_muted=lambda alert: bool(silence.held_by(alert, world.mutes, world.settings, now)),
     )
-    after, prices = _uncovered_bars(settled.state, scan.scan_id, analyses, world)
+    after, prices = _unseen_prices(settled.state, scan.scan_id, analyses, world)
     after, alerts = _hold_back(after, [*([told] if told else []), *settled.alerts, *prices], world)
     decisions: list[tuple[Stream, Message]] = [
         (Stream.DECISIONS_PASSED if one.passed else Stream.DECISIONS, one) for one in settled.decisions
@@ -92,19 +90,21 @@ def settle_scan(
     return Outcome(after, [*((Stream.ALERTS, alert) for alert in alerts), *decisions, (Stream.SCANS, summary)])
 
 
-def _uncovered_bars(
+def _unseen_prices(
     state: State, scan_id: int, analyses: Mapping[str, Analysis], world: World
 ) -> tuple[State, list[Alert]]:
-    """Evaluate the price alerts on bars within which no tick was seen: somebody was down."""
+    """Evaluate the price alerts on bars from which ticks are missing: somebody was down."""
     prices = state.prices
-    if scan_id in prices.covered or world.price_alerts is None:
+    if world.price_alerts is None or not price_alerts.unseen(prices, scan_id):
         return state, []
-    quoted = {analysis.symbol: _path(analysis.bar) for analysis in analyses.values() if lifecycle.has_bar(analysis)}
+    bars = {analysis.symbol: _path(analysis.bar) for analysis in analyses.values() if lifecycle.has_bar(analysis)}
     asked = [one for one in world.price_alerts if one.created_at <= scan_id - SCAN_MS]
     # a bar's extremes may lie five minutes apart
     asked = [one for one in asked if one.condition != "moves" or one.window_seconds * 1_000 >= SCAN_MS]
-    past = scan_id <= prices.last_tick
-    prices, alerts = price_alerts.evaluate(prices, asked, quoted, scan_id, now=world.now, while_down=True, past=past)
+    if prices.last_tick > scan_id - SCAN_MS:
+        prices, alerts = price_alerts.look_back(prices, asked, bars, scan_id, now=world.now)
+    else:
+        prices, alerts = price_alerts.evaluate(prices, asked, bars, scan_id, now=world.now, while_down=True)
     return msgspec.structs.replace(state, prices=prices), alerts
 
 
@@ -159,10 +159,7 @@ def _price_alerts(state: State, tick: PriceTick, world: World, while_down: bool)
         prices, alerts = price_alerts.evaluate(
             prices, world.price_alerts, quoted, tick.at, now=world.now, while_down=while_down
         )
-    bar = tick.at // SCAN_MS * SCAN_MS + SCAN_MS
-    covered = prices.covered if bar in prices.covered else (*prices.covered, bar)[-COVERED_SCANS:]
-    prices = msgspec.structs.replace(prices, last_tick=tick.at, covered=covered)
-    return msgspec.structs.replace(state, prices=prices), alerts
+    return msgspec.structs.replace(state, prices=price_alerts.seen(prices, tick.at)), alerts
 
 
 def take_late(state: State, analyses: Iterable[Analysis], world: World) -> Outcome:

@@ -1,4 +1,4 @@
-"""Prices that people asked to be told of, evaluated on every tick and, where no tick was seen, on the bar.
+"""Prices that people asked to be told of, evaluated on every tick and, where ticks are missing, on the bar.
 
 above, below: told when the price is there, at once if it already is.  crosses: told when two prices
 seen after each other lie on different sides.  moves: told when the price is the asked fraction away from
@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 import msgspec
 
 from services.gatekeeper.domain.state import Prices, PriceState, Sample
-from shared.contracts import Alert, PriceAlert, PriceBody
+from shared.contracts import SCAN_MS, Alert, PriceAlert, PriceBody
 
-PARTS = 48  #: of a window: its extremes are kept for each part
+PARTS: Final = 48  #: of a window: its extremes are kept for each part
+UNSEEN_MS: Final = 10_000  #: between two ticks, from which on what the price did there is asked of the bar
+GAPS_KEPT: Final = 8
 
 
 def on_price(
@@ -63,6 +66,26 @@ def _moved(asked: PriceAlert, state: PriceState, price: float, at: int) -> tuple
     return msgspec.structs.replace(state, samples=tuple(samples)), reference, met
 
 
+def seen(prices: Prices, at: int) -> Prices:
+    """Return *prices* after a tick at *at*; gaps that follow each other are one."""
+    gaps = prices.gaps
+    if at - prices.last_tick > UNSEEN_MS:
+        goes_on = bool(gaps) and gaps[-1][1] == prices.last_tick
+        began = gaps[-1][0] if goes_on else prices.last_tick
+        gaps = (*(gaps[:-1] if goes_on else gaps), (began, at))[-GAPS_KEPT:]
+    return msgspec.structs.replace(prices, last_tick=at, gaps=gaps)
+
+
+def unseen(prices: Prices, close: int) -> bool:
+    """Return whether ticks are missing from the bar that closed at *close*."""
+    if prices.last_tick < close - UNSEEN_MS:
+        return True
+    return any(began < close and ended > close - SCAN_MS for began, ended in prices.gaps)
+
+
+Told = tuple[PriceAlert, float, float | None]  #: the alert that fired, its price and what that is measured from
+
+
 def evaluate(
     prices: Prices,
     asked: Iterable[PriceAlert],
@@ -71,31 +94,58 @@ def evaluate(
     *,
     now: int,
     while_down: bool = False,
-    past: bool = False,
 ) -> tuple[Prices, list[Alert]]:
-    """Return the price states after *quoted* (symbol -> prices in their order, all at *at*) and what to tell.
+    """Return the price states after *quoted* (symbol -> prices in their order, all at *at*) and what to tell."""
+    states, fired, alerts = dict(prices.alerts), dict(prices.fired), []
+    for one in asked:
+        state, told = _show(one, _state_of(one, states, fired), quoted, at, fired)
+        states[one.price_alert_id] = state
+        alerts += [_alert(*what, at, now=now, while_down=while_down) for what in told]
+    return _after(prices, states, fired), alerts
 
-    With *past*, newer prices were seen already: these are judged among themselves and move nothing back.
+
+def look_back(
+    prices: Prices, asked: Iterable[PriceAlert], bars: Mapping[str, tuple[float, ...]], close: int, *, now: int
+) -> tuple[Prices, list[Alert]]:
+    """Return what to tell of *bars* (symbol -> prices in their order) of which some ticks, or later ones, were seen.
+
+    A bar is judged by itself and moves nothing back; what a tick told within it or later stands for all of it.
     """
     states, fired, alerts = dict(prices.alerts), dict(prices.fired), []
     for one in asked:
-        before = _state_of(one, states, fired)
-        state = msgspec.structs.replace(before, price=None, samples=()) if past else before
-        if at > one.created_at:
-            for price in quoted.get(one.symbol, ()):
-                if not (math.isfinite(price) and price > 0):
-                    continue
-                told_at = fired.get(one.price_alert_id, 0)
-                state, reference, met = on_price(one, state, price, at, told_at)
-                if met:
-                    fired[one.price_alert_id] = at
-                    alerts.append(_alert(one, price, reference, at, now=now, while_down=while_down))
-        if past:
-            state = msgspec.structs.replace(state, price=before.price, samples=before.samples)
-        states[one.price_alert_id] = state
+        name, before = one.price_alert_id, _state_of(one, states, fired)
+        states[name] = before
+        if fired.get(name, 0) > close - SCAN_MS:
+            continue
+        # one that repeats has to come back within the bar itself: it may have been ready only at its end
+        armed = before.armed and not (one.repeat and name in fired)
+        fresh = msgspec.structs.replace(before, price=None, samples=(), armed=armed)
+        _, told = _show(one, fresh, bars, close, fired)
+        alerts += [_alert(*what, close, now=now, while_down=True) for what in told]
+        if told:
+            states[name] = msgspec.structs.replace(before, armed=False)
+    return _after(prices, states, fired), alerts
+
+
+def _show(
+    one: PriceAlert, state: PriceState, quoted: Mapping[str, tuple[float, ...]], at: int, fired: dict[str, int]
+) -> tuple[PriceState, list[Told]]:
+    """Show *one* its symbol's prices; return its state and what to tell, and note in *fired* that it was told."""
+    told: list[Told] = []
+    for price in quoted.get(one.symbol, ()) if at > one.created_at else ():
+        if not (math.isfinite(price) and price > 0):
+            continue
+        state, reference, met = on_price(one, state, price, at, fired.get(one.price_alert_id, 0))
+        if met:
+            fired[one.price_alert_id] = at
+            told.append((one, price, reference))
+    return state, told
+
+
+def _after(prices: Prices, states: dict[str, PriceState], fired: dict[str, int]) -> Prices:
     if states == prices.alerts and fired == prices.fired:
-        return prices, alerts
-    return msgspec.structs.replace(prices, alerts=states, fired=fired), alerts
+        return prices
+    return msgspec.structs.replace(prices, alerts=states, fired=fired)
 
 
 def _state_of(asked: PriceAlert, states: dict[str, PriceState], fired: dict[str, int]) -> PriceState:

@@ -65,7 +65,7 @@ class Prices(Fact, frozen=True):
     """Where the ticks have come to."""
 
     last_tick: int = 0  #: exchange clock
-    covered: tuple[int, ...] = ()  #: the newest scans in whose bar a tick was seen
+    gaps: tuple[tuple[int, int], ...] = ()  #: the newest spans within which no price was seen, oldest first
     alerts: dict[str, PriceState] = msgspec.field(default_factory=dict)
     fired: dict[str, int] = msgspec.field(default_factory=dict)  #: price_alert_id -> when it was last told
 

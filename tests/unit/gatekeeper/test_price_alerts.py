@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
@@ -12,7 +13,7 @@ from services.gatekeeper import handler
 from services.gatekeeper.domain import restoring
 from services.gatekeeper.domain import state as states
 from services.gatekeeper.domain.state import State
-from services.gatekeeper.handler import World
+from services.gatekeeper.handler import Outcome, World
 from shared.contracts import Alert, PriceAlert, PriceCondition, PriceTick, StateRestored
 from shared.settings import RuntimeSettings
 from tests.unit.gatekeeper.facts import SCAN, STEP, analysis, opened
@@ -93,21 +94,99 @@ def test_one_crossed_while_nobody_looked_is_told_on_return() -> None:
     assert body.while_down
 
 
-def test_one_crossed_and_left_again_while_nobody_looked_is_found_in_the_bar() -> None:
-    """A bar within which no tick was seen is evaluated itself; one with ticks is not."""
-    one = asked("above", 105.0)
-    state, _ = play(one, 99.0)
-    made = analysis(scan_id=SCAN + 4 * STEP, bar=(99.0, 106.0, 98.0, 99.0, 1.0))
+BAR = SCAN + 4 * STEP  #: a close, and what its bar did
+BAR_PRICES = (99.0, 106.0, 98.0, 99.0, 1.0)
+NO_HOLE = range(0)
+
+
+def told_by(*steps: Outcome) -> list[Alert]:
+    """Return the price alerts of *steps*."""
+    messages = [message for outcome in steps for _, message in outcome.outputs]
+    return [message for message in messages if isinstance(message, Alert) and message.kind == "price"]
+
+
+def settle(state: State, bar: tuple[float, ...], close: int, world: World) -> Outcome:
+    """Settle the scan of *bar*, which passes no gate."""
+    made = analysis(scan_id=close, bar=bar, score=0.0)
+    return handler.settle_scan(state, opened("AAAUSDT", scan_id=close), {"AAAUSDT": made}, world, opened_wall=0)
+
+
+def around_a_hole(
+    one: PriceAlert, hole: range, bar: tuple[float, ...] = BAR_PRICES, path: tuple[float, ...] = (99.0,)
+) -> list[Alert]:
+    """Show a tick every ten seconds along *path*, but for those of *hole*; then settle the bar of `BAR`."""
     world = World(RuntimeSettings(), 0, (), (one,))
-    for last_tick, expected in ((SCAN + 1, True), (made.scan_id - 1_000, False)):
-        tick = PriceTick(at=last_tick, prices={"AAAUSDT": 99.0})
-        seen = handler.take_ticks(State(), [(tick, False)], world).state
-        outcome = handler.settle_scan(
-            seen, opened("AAAUSDT", scan_id=made.scan_id), {"AAAUSDT": made}, world, opened_wall=0
-        )
-        found = [m for _, m in outcome.outputs if isinstance(m, Alert) and m.kind == "price"]
-        assert bool(found) == expected
-    assert state.prices.alerts["p"].price == 99.0
+    ticks = [
+        PriceTick(at=BAR - STEP + second * 1_000, prices={"AAAUSDT": path[max(0, second) * len(path) // 300]})
+        for second in range(-300, 300, 10)
+        if second not in hole
+    ]
+    seen = handler.take_ticks(State(), [(tick, False) for tick in ticks], world)
+    return told_by(seen, settle(seen.state, bar, BAR, world))
+
+
+@pytest.mark.parametrize(
+    ("hole", "found"),
+    [
+        (NO_HOLE, False),
+        (range(-200, -20), False),
+        (range(120, 130), True),
+        (range(30, 270), True),
+        (range(240, 300), True),
+    ],
+)
+def test_one_crossed_and_left_again_while_nobody_looked_is_found_in_the_bar(hole: range, found: bool) -> None:
+    """A bar from which ticks are missing is evaluated itself, however few; one that was watched is not."""
+    told: list[Any] = around_a_hole(asked("above", 105.0), hole)
+    assert [(alert.occurred_at, alert.body.while_down) for alert in told] == [(BAR, True)] * found
+
+
+@pytest.mark.parametrize("repeat", [False, True])
+def test_what_a_tick_told_the_bar_does_not_tell_again(repeat: bool) -> None:
+    """Told by a tick within the bar, it is not told once more for what nobody saw of the same bar."""
+    one = asked("above", 105.0, repeat=repeat, cooldown_seconds=0)
+    told: list[Any] = around_a_hole(one, range(200, 250), path=(99.0, 106.0, 99.0))
+    assert [alert.body.while_down for alert in told] == [False]
+
+
+def test_one_that_waits_for_the_price_to_come_back_is_not_told_by_the_bar_it_came_back_in() -> None:
+    """Above all the time and below at the bar's end: ready again, but nothing rose within that bar."""
+    one = asked("above", 100.0, repeat=True, cooldown_seconds=0)
+    told = around_a_hole(one, range(100, 200), (101.0, 101.5, 99.0, 99.0, 1.0), path=(101.0, 101.0, 99.0))
+    assert [alert.occurred_at for alert in told] == [BAR - 2 * STEP]
+
+
+@given(
+    some.lists(some.floats(90, 110), min_size=18, max_size=18),
+    some.integers(1, 89),
+    some.integers(0, 88),
+    some.booleans(),
+)
+def test_whatever_ticks_are_lost_an_alert_is_told_exactly_when_it_would_have_been(
+    points: list[float], first: int, count: int, late: bool
+) -> None:
+    """Three bars with a hole anywhere, their scans settled before or after newer ticks were read."""
+    path = np.interp(np.arange(91) / 5, np.arange(19), [100.0, *points]).tolist()  # a price every ten seconds
+    for condition, value in (("above", 104.0), ("below", 96.0), ("crosses", 102.0)):
+        one = asked(condition, value)  # type: ignore[arg-type]
+        hole = range(first, first + count)
+        assert told_over(one, path, hole, late) == told_over(one, path, NO_HOLE, late)
+
+
+def told_over(one: PriceAlert, path: list[float], hole: range, late: bool) -> int:
+    """Return how often *one* is told over the three bars of *path*, whose ticks in *hole* are lost."""
+    world, state, told = World(RuntimeSettings(), 0, (), (one,)), State(), 0
+    for number in range(3 + late):
+        steps = [step for step in range(30 * number, min(30 * number + 30, 90)) if step not in hole]
+        ticks = [PriceTick(at=SCAN + 10_000 * step, prices={"AAAUSDT": path[step]}) for step in steps]
+        shown = handler.take_ticks(state, [(tick, False) for tick in ticks], world)
+        state, told = shown.state, told + len(told_by(shown))
+        if 0 <= (closed := number - late) < 3:
+            part = path[30 * closed : 30 * closed + 31]
+            bar = (part[0], max(part), min(part), part[-1], 1.0)
+            settled = settle(state, bar, SCAN + STEP * (closed + 1), world)
+            state, told = settled.state, told + len(told_by(settled))
+    return told
 
 
 @pytest.mark.parametrize(
