@@ -545,6 +545,8 @@ class StateRestored(Fact, frozen=True, tag="state_restored/1"):
     price_alert_states: dict[str, int] = {}  #: price_alert_id -> when it last fired, exchange clock
     delivered: tuple[str, ...] = ()  #: "alert_id:destination" that must not be sent again
     settled_scan: int = 0  #: the last scan Postgres has
+    told: dict[str, tuple[LifecycleEvent, ...]] = {}  #: signal_id of an open one -> what was told of it
+    rows: dict[str, int] = {}  #: symbol -> scans in the row that ends with its last appearance
 
 
 SettingsEvent = SettingsChanged | PriceAlertsChanged | MutesChanged | StateRestored

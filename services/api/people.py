@@ -9,7 +9,7 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from services.api.database import Database
-from shared.contracts import Mute, OpenSignal, PriceAlert, StateRestored
+from shared.contracts import LifecycleEvent, Mute, OpenSignal, PriceAlert, StateRestored
 from shared.settings import RuntimeSettings
 
 HOUR_MS: Final = 3_600_000
@@ -146,14 +146,17 @@ async def restored_state(database: Database, settings: RuntimeSettings, version:
     fired = await database.rows(
         "SELECT subject, max(occurred_at) AS at FROM alerts WHERE kind = 'price' GROUP BY subject"
     )
+    appeared = await _appearances(database, settled)
     return StateRestored(
         version=version,
         open_signals=tuple(_open_signal(row) for row in opened),
-        appearances=await _appearances(database, settled),
+        appearances={row["symbol"]: (row["scan_id"], row["side"]) for row in appeared},
         cooldowns=await _cooldowns(database, settings),
         price_alert_states={row["subject"]: row["at"] for row in fired},
         delivered=await _delivered(database, now),
         settled_scan=settled,
+        told=await _told(database),
+        rows={row["symbol"]: row["length"] for row in appeared},
     )
 
 
@@ -165,14 +168,23 @@ def _open_signal(row: dict[str, Any]) -> OpenSignal:
     return OpenSignal(**{name: row[name] for name in names})
 
 
-async def _appearances(database: Database, settled: int) -> dict[str, tuple[int, str]]:
-    """Return each symbol's last appearance of the last two hours: an older one can start no row."""
-    rows = await database.rows(
-        "SELECT DISTINCT ON (symbol) symbol, scan_id, side FROM decisions "
-        "WHERE appeared AND outcome <> 'late' AND scan_id > %s ORDER BY symbol, scan_id DESC",
+async def _appearances(database: Database, settled: int) -> list[dict[str, Any]]:
+    """Return each symbol's last appearance of the last two hours in a sound scan: an older one can start no row."""
+    return await database.rows(
+        "SELECT DISTINCT ON (symbol) symbol, scan_id, side, 1 + COALESCE(persistence_value, 0)::int AS length "
+        "FROM decisions LEFT JOIN scans USING (scan_id) WHERE appeared AND outcome <> 'late' "
+        "AND COALESCE(degraded, '') = '' AND scan_id > %s ORDER BY symbol, scan_id DESC",
         [settled - 2 * HOUR_MS],
     )
-    return {row["symbol"]: (row["scan_id"], row["side"]) for row in rows}
+
+
+async def _told(database: Database) -> dict[str, tuple[LifecycleEvent, ...]]:
+    """Return what was told of each open signal; an alert's id ends with its event."""
+    rows = await database.rows(
+        "SELECT signal_id, array_agg(substring(alerts.alert_id FROM '[^:]+$') ORDER BY occurred_at) AS events "
+        "FROM signals JOIN alerts ON subject = signal_id AND kind = 'lifecycle' WHERE status = 'open' GROUP BY 1"
+    )
+    return {row["signal_id"]: tuple(row["events"]) for row in rows}
 
 
 async def _cooldowns(database: Database, settings: RuntimeSettings) -> dict[str, int]:

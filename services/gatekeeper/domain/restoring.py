@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import msgspec
+
 from services.gatekeeper.domain import system
 from services.gatekeeper.domain.gates.verdict import Appearance
 from services.gatekeeper.domain.state import Prices, Progress, State, Tracked, key
@@ -13,18 +15,19 @@ from shared.contracts import Alert, StateRestored
 def restore(known: StateRestored) -> State:
     """Return the state that Postgres remembers.
 
-    A row of appearances comes back with its newest scan alone.
+    What a tick announced and no bar has confirmed is left to the next tick and bar: told it was.
     """
-    told = {"target", "stop", "danger", "caution", "moved"}
     tracked = {
         key(signal.symbol, signal.side): Tracked(
-            signal=signal, told=tuple(sorted(told & {signal.label, signal.announced}))
+            signal=msgspec.structs.replace(signal, announced=""), told=known.told.get(signal.signal_id, ())
         )
         for signal in known.open_signals
         if signal.entry != signal.stop  # a signal without a risk cannot be followed
     }
     rows = {
-        symbol: Appearance(side="long" if side == "long" else "short", scan_id=scan_id, length=1)
+        symbol: Appearance(
+            side="long" if side == "long" else "short", scan_id=scan_id, length=known.rows.get(symbol, 1)
+        )
         for symbol, (scan_id, side) in known.appearances.items()
     }
     return State(

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 
@@ -15,6 +16,7 @@ from services.api.database import migrate
 from services.api.recorder import CONSUMER, GROUP, STREAMS
 from shared.contracts import (
     SCAN_MS,
+    Message,
     Mute,
     MutesChanged,
     PriceAlert,
@@ -86,16 +88,20 @@ async def test_restored_state_is_what_postgres_knows(api: Context) -> None:
     """Open signals, appearances, cooldowns, fired price alerts, deliveries and the last scan come back."""
     now = time.time_ns() // 1_000_000
     later = facts.SCAN + SCAN_MS
-    await api.bus.publish(Stream.SCANS, [facts.opened(), facts.settled(), facts.opened(later), facts.settled(later)])
+    degraded = msgspec.structs.replace(facts.opened(later + SCAN_MS), degraded="exchange gap")
+    scans: list[Message] = [facts.opened(), facts.settled(), facts.opened(later), facts.settled(later), degraded]
+    await api.bus.publish(Stream.SCANS, scans)
     await api.bus.publish(
         Stream.DECISIONS_PASSED, [facts.decision(passed=True), facts.decision("BBBUSDT", later, passed=True)]
     )
+    await api.bus.publish(Stream.DECISIONS, [facts.decision("CCCUSDT", degraded.scan_id)])  # counts for nothing
     await api.bus.publish(
         Stream.ALERTS,
         [
             facts.signal_alert(),
             facts.signal_alert("BBBUSDT", later),
             facts.lifecycle_alert("caution", "BBBUSDT", later),
+            facts.lifecycle_alert("danger", "BBBUSDT", later),
             facts.lifecycle_alert("target"),
             facts.price_alert_fired("p1"),
         ],
@@ -113,9 +119,11 @@ async def test_restored_state_is_what_postgres_knows(api: Context) -> None:
     await api.publisher.publish()
     state: StateRestored = (await held(api))["StateRestored"]
     (signal,) = state.open_signals
-    assert (signal.symbol, signal.label, signal.entry, signal.atr) == ("BBBUSDT", "caution", 100.5, 1.7)
+    assert (signal.symbol, signal.label, signal.entry, signal.atr) == ("BBBUSDT", "danger", 100.5, 1.7)
     assert signal.alert_id == f"signal:BBBUSDT:long:{later}"
     assert state.appearances == {"AAAUSDT": (facts.SCAN, "long"), "BBBUSDT": (later, "long")}
+    assert state.rows == {"AAAUSDT": 2, "BBBUSDT": 2}
+    assert {name: set(events) for name, events in state.told.items()} == {signal.signal_id: {"caution", "danger"}}
     assert state.cooldowns == {"AAAUSDT:long": facts.SCAN + 2 * SCAN_MS + HOUR}
     assert state.price_alert_states == {"p1": facts.SCAN}
     assert state.delivered == ("a1:phone", "a2:phone")

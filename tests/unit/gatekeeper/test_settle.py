@@ -285,6 +285,46 @@ def test_postgres_state_goes_on_where_it_was() -> None:
     assert outcomes(fourth) == {"CCCUSDT": "cooldown"}
 
 
+def test_what_was_told_before_the_bus_was_lost_is_not_told_again_and_ends_nothing_by_itself() -> None:
+    """Labels and an early stop stay told; without a bar the signal stays open, and its bar ends it as ever."""
+    state, _ = row(80, 80)
+    signal: OpenSignal = msgspec.structs.replace(state.signals["AAAUSDT:long"].signal, label="danger", announced="stop")
+    known = StateRestored(
+        version=2,
+        open_signals=(signal,),
+        settled_scan=SCAN + STEP,
+        told={signal.signal_id: ("caution", "danger", "stop")},
+    )
+    again = restoring.restore(known)
+    at = SCAN + 2 * STEP
+    for price in (99.4, 99.2, 98.9):
+        shown = handler.take_ticks(again, [(PriceTick(at=at + 1_000, prices={"AAAUSDT": price}), False)], WORLD)
+        assert alerts(shown) == []
+    missing = settle(again, scan=opened("AAAUSDT", scan_id=at))
+    assert alerts(missing) == []
+    assert set(missing.state.signals) == {"AAAUSDT:long"}
+    ended = settle(missing.state, analysis(scan_id=at + STEP, bar=(99.5, 99.5, 98.8, 99.0, 1.0)))
+    assert [(one.alert_id, one.body.result_r) for one in alerts(ended)] == [  # type: ignore[union-attr]
+        (f"lifecycle:{signal.signal_id}:stop", -1.0)
+    ]
+
+
+def test_a_row_of_several_scans_comes_back_whole() -> None:
+    """Where two earlier scans are asked for, a symbol that had them before the bus was lost has them still."""
+    known = StateRestored(version=2, appearances={"AAAUSDT": (SCAN, "long")}, rows={"AAAUSDT": 2}, settled_scan=SCAN)
+    world = World(RuntimeSettings(thresholds=Thresholds(persistence=2)), now=0)
+    outcome = settle(restoring.restore(known), analysis(scan_id=SCAN + STEP), world=world)
+    assert outcomes(outcome) == {"AAAUSDT": "alerted"}
+
+
+def test_persistence_may_ask_for_more_than_one_scan() -> None:
+    """Each of the two scans before, five and ten minutes ago; a gap anywhere begins anew."""
+    world = World(RuntimeSettings(thresholds=Thresholds(persistence=2)), now=0)
+    assert row(80, 80, 80, world=world)[1] == ["rejected", "rejected", "alerted"]
+    assert row(80, 80, None, 80, 80, 80, world=world)[1][3:] == ["rejected", "rejected", "alerted"]
+    assert row(80, 40, 80, 80, world=world)[1] == ["rejected"] * 4
+
+
 ODD = some.sampled_from([math.nan, math.inf, -math.inf, 0.0, -1.0, 1e308, 100.0])
 
 
