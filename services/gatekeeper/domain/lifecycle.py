@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -95,7 +94,7 @@ def on_bar(tracked: Tracked, analysis: Analysis | None, scan_id: int) -> tuple[T
         return tracked, None
     if analysis is None or not has_bar(analysis):
         return tracked, _announced_end(tracked, scan_id)
-    _, high, low, _ = analysis.bar[:4]
+    _, high, low, close = analysis.bar[:4]
     best, worst = (high, low) if signal.side == "long" else (low, high)
     end = "stop" if in_r(signal, worst) <= -1.0 or _reached(signal, worst, signal.stop, -1) else ""
     if not end and _reached(signal, best, signal.target, 1):
@@ -107,7 +106,7 @@ def on_bar(tracked: Tracked, analysis: Analysis | None, scan_id: int) -> tuple[T
         worst_r=min(signal.worst_r, max(in_r(signal, worst), -1.0)),
         announced="" if tracked.announced_scan <= scan_id else signal.announced,
     )
-    tracked = msgspec.structs.replace(tracked, signal=signal)
+    tracked = msgspec.structs.replace(tracked, signal=signal, last_close=close)
     if end == "stop":
         return tracked, _body(signal, "stop", signal.stop)
     if end == "target":
@@ -147,8 +146,8 @@ def on_analysis(
         if signal.weak_scans >= rules.invalidation_scans:
             return tracked, _body(signal, "invalidated", close, reason="score fell")
     if scan_id - signal.scan_id >= rules.expiry_hours * HOUR_MS:
-        close = analysis.bar[3] if analysis is not None and has_bar(analysis) else signal.entry
-        return tracked, _body(signal, "expired", close)
+        close = analysis.bar[3] if analysis is not None and has_bar(analysis) else tracked.last_close
+        return tracked, _body(signal, "expired", close or signal.entry)
     return tracked, None
 
 
@@ -203,8 +202,3 @@ def alert(tracked: Tracked, body: LifecycleBody, *, at: int, scan_id: int, now: 
         parent_id=tracked.signal.alert_id,
         estimated=tracked.estimated,
     )
-
-
-def ended(bodies: Iterable[LifecycleBody]) -> bool:
-    """Return whether one of *bodies* ends its signal for good."""
-    return any(not body.early and body.event in ("target", "stop", "invalidated", "expired") for body in bodies)

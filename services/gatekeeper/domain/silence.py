@@ -48,10 +48,10 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def held_by(alert: Alert, mutes: Iterable[Mute], settings: RuntimeSettings, now: int) -> str:
-    """Return what holds *alert* back, empty when nothing does."""
-    for mute in mutes:
-        if mutes_match(mute, alert, now):
-            return f"mute {mute.mute_id}"
+    """Return what holds *alert* back, empty when nothing does; of several mutes the one that ends last."""
+    matching = [mute for mute in mutes if mutes_match(mute, alert, now)]
+    if matching:
+        return f"mute {max(matching, key=lambda mute: (mute.until, mute.mute_id)).mute_id}"
     quiet = is_quiet(settings.quiet_hours, alert.kind, settings.presentation.timezone, now)
     return QUIET if quiet else ""
 
@@ -76,15 +76,14 @@ def line(alert: Alert) -> str:
 def due(held: Held, mutes: Iterable[Mute], settings: RuntimeSettings, now: int) -> tuple[Held, list[HeldAlert], int]:
     """Return what stays held, what is to be told now, and how many more there were.
 
-    An alert is due when what held it has ended: its mute is over or was lifted, or the quiet hours are.
+    An alert is due when its mute is over or was lifted, and never within the quiet hours of its kind.
     """
     standing = {f"mute {mute.mute_id}" for mute in mutes if now < mute.until}
     zone = settings.presentation.timezone
     stays = tuple(
         entry
         for entry in held.alerts
-        if entry.held_by in standing
-        or (entry.held_by == QUIET and is_quiet(settings.quiet_hours, entry.kind, zone, now))
+        if entry.held_by in standing or is_quiet(settings.quiet_hours, entry.kind, zone, now)
     )
     told = [entry for entry in held.alerts if entry not in stays]
     if not told:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from services.gatekeeper import handler
 from services.gatekeeper.domain import lifecycle
-from services.gatekeeper.domain.state import Tracked
-from shared.contracts import Side
-from shared.settings import Lifecycle, Thresholds
-from tests.unit.gatekeeper.facts import SCAN, STEP, analysis, signal
+from services.gatekeeper.domain import state as states
+from services.gatekeeper.domain.state import State, Tracked
+from services.gatekeeper.handler import World
+from shared.contracts import Alert, LifecycleBody, PriceTick, Side
+from shared.settings import Lifecycle, RuntimeSettings, Thresholds
+from tests.unit.gatekeeper.facts import SCAN, STEP, analysis, opened, signal
 
 LATER = SCAN + STEP
 
@@ -88,8 +94,6 @@ def test_a_tick_announces_and_the_bar_confirms_with_the_same_id() -> None:
     ids = {lifecycle.alert(after, body, at=1, scan_id=LATER, now=2).alert_id for body in (*early, final)}
     assert ids == {f"lifecycle:{signal().signal_id}:target"}
     assert [body.early for body in (*early, final)] == [True, False]
-    assert not lifecycle.ended(early)
-    assert lifecycle.ended([final])
 
 
 def test_a_bar_that_contradicts_the_tick_takes_it_back() -> None:
@@ -181,3 +185,54 @@ def test_a_signal_expires_on_the_exchanges_clock() -> None:
     )
     assert end is not None
     assert end.result_r == pytest.approx(0.5)
+
+
+def test_without_a_bar_it_expires_at_the_last_known_close() -> None:
+    """A symbol that left the exchange is not said to have ended where it was entered."""
+    tracked, _ = lifecycle.on_bar(Tracked(signal=signal()), analysis(scan_id=LATER, close=100.5), LATER)
+    for known, result in ((tracked, 0.5), (Tracked(signal=signal()), 0.0)):
+        _, end = lifecycle.on_analysis(
+            known, None, SCAN + 12 * STEP, qualified=False, limits=Thresholds(), rules=Lifecycle(expiry_hours=1.0)
+        )
+        assert end is not None
+        assert end.event == "expired"
+        assert end.result_r == pytest.approx(result)
+
+
+Scan = some.tuples(
+    some.booleans(),  # whether the symbol is in it
+    some.floats(97.5, 103.5),  # one end of the bar
+    some.floats(97.5, 103.5),  # the other
+    some.sampled_from([80.0, 40.0]),  # the score of either side
+    some.lists(some.floats(97.5, 103.5), max_size=4),  # ticks, which the bar may contradict
+)
+ENDS = {"target", "stop", "invalidated", "expired"}
+
+
+@given(some.sampled_from(["long", "short"]), some.lists(Scan, min_size=1, max_size=14))
+def test_a_signal_ends_exactly_once(side: Side, scans: list[Any]) -> None:
+    """Whatever bars and ticks do, over a restart after each: one end, nothing after it, each event told once."""
+    world = World(RuntimeSettings(lifecycle=Lifecycle(expiry_hours=1.0)), 0)
+    state, told = State(signals={f"AAAUSDT:{side}": Tracked(signal=signal(side))}), list[LifecycleBody]()
+    for number, (present, one, other, score, prices) in enumerate(scans, 1):
+        close = SCAN + STEP * number
+        ticks = [PriceTick(at=close - 5_000 + at, prices={"AAAUSDT": price}) for at, price in enumerate(prices)]
+        shown = handler.take_ticks(state, [(tick, False) for tick in ticks], world)
+        bar = (100.0, max(one, other), min(one, other), 100.0, 1.0)
+        made = analysis(scan_id=close, side=side, bar=bar, score=score, groups=())  # opens nothing
+        settled = handler.settle_scan(
+            shown.state, opened("AAAUSDT", scan_id=close), {"AAAUSDT": made} if present else {}, world, opened_wall=0
+        )
+        messages = [message for outcome in (shown, settled) for _, message in outcome.outputs]
+        told += [m.body for m in messages if isinstance(m, Alert) and isinstance(m.body, LifecycleBody)]
+        state = states.load(states.dump(settled.state))
+        for tracked in state.signals.values():
+            assert -1 <= tracked.signal.worst_r <= 0 <= tracked.signal.best_r <= 2 + 1e-9
+    ends = [body for body in told if body.event in ENDS and not body.early]
+    assert len(ends) == (not state.signals)
+    assert ends == told[-1:] if ends else len(scans) < 12  # an hour is twelve scans
+    assert max(Counter((body.event, body.early) for body in told).values(), default=1) == 1
+    assert all(body.worst_r <= body.result_r <= body.best_r for body in told)
+    for body in ends:
+        if body.event in ("target", "stop") and not body.reason:
+            assert body.result_r == pytest.approx(2.0 if body.event == "target" else -1.0)

@@ -107,6 +107,19 @@ def test_what_quiet_hours_hold_is_told_in_one_digest_when_they_end() -> None:
     assert digests == [("07:00", "2 alerts held back meanwhile"), ("09:00", "1 alert held back meanwhile")]
 
 
+def test_a_mute_that_ends_in_the_night_is_told_in_the_morning() -> None:
+    """The digest of what it held waits for the quiet hours as well; of two mutes the later end counts."""
+    rules = RuntimeSettings(quiet_hours=QuietHours(start="22:00", end="07:00"))
+    mutes = tuple(Mute(mute_id=name, until=wall(end)) for name, end in (("first", "01:00"), ("last", "02:00")))
+    assert silence.held_by(alert(), mutes, rules, wall("00:30")) == "mute last"
+    state, told = State(held=silence.hold(Held(), alert(held_by="mute last"))), []
+    for clock in ("01:30", "02:30", "07:00", "08:00"):
+        outcome = handler.tell_digest(state, World(rules, wall(clock), mutes))
+        state = outcome.state
+        told += [clock] * len(outcome.outputs)
+    assert told == ["07:00"]
+
+
 def codes(outcome: Outcome) -> list[str]:
     """Return the codes of the system alerts of *outcome*."""
     bodies = [message.body for _, message in outcome.outputs if isinstance(message, Alert)]
