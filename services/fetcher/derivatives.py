@@ -69,11 +69,10 @@ class SymbolDerivatives:
     funding: Series = field(default_factory=lambda: Series(SETTLEMENTS))
     listed_hours: int | None = None  #: what fundingInfo says
     marks: deque[Mark] = field(default_factory=deque)
-    swept_for: int = 0  #: the scan that was swept for last
 
     def observe(self, mark: Mark) -> None:
         """Keep *mark*; marks within five seconds of the one before the last replace the last."""
-        if not mark.price > 0 or not np.isfinite(mark.price):
+        if not (mark.price > 0 and np.isfinite((mark.price, mark.index, mark.rate or 0.0)).all()):
             return
         if self.marks and mark.at <= self.marks[-1].at:
             return

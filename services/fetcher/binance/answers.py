@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 
+from services.fetcher.binance.decoding import UNREADABLE, decoder, rows
 from services.fetcher.binance.errors import GarbledError
-from services.fetcher.universe import KNOWN_STATES, KNOWN_TYPES, PERPETUAL, Instrument
+from services.fetcher.universe import KNOWN_STATES, KNOWN_TYPES, KNOWN_UNDERLYINGS, PERPETUAL, Instrument
 from shared.contracts import COLUMNS, Depth, Floats, pack
 
 KLINE_FIELDS: Final = 12
@@ -23,7 +26,7 @@ class _Error(msgspec.Struct):
 
 class _Filter(msgspec.Struct):
     filterType: str = ""  # noqa: N815
-    tickSize: str = ""  # noqa: N815
+    tickSize: float | None = None  # noqa: N815
 
 
 class _Symbol(msgspec.Struct):
@@ -48,7 +51,7 @@ class _Simulated(msgspec.Struct, frozen=True):
 
 
 class _ExchangeInfo(msgspec.Struct):
-    symbols: list[_Symbol]
+    symbols: msgspec.Raw
     rateLimits: list[_RateLimit] = []  # noqa: N815
     simulated: _Simulated = _Simulated()
 
@@ -77,8 +80,16 @@ class Premium(msgspec.Struct):
 
     @property
     def rate(self) -> float | None:
-        """The running rate; contracts with a delivery date have none."""
-        return float(self.lastFundingRate) if self.lastFundingRate else None
+        """The running rate."""
+        return funding_rate(self.lastFundingRate)
+
+
+def funding_rate(text: str) -> float | None:
+    """Return a rate as the exchange writes it; contracts with a delivery date have none."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 class _FundingInfo(msgspec.Struct):
@@ -113,17 +124,13 @@ class _Time(msgspec.Struct):
     serverTime: int  # noqa: N815
 
 
+_BANNED_UNTIL: Final = re.compile(rb"banned until (\d{13})\b")
 _flat = msgspec.json.Decoder(list[float], strict=False)
 
 
-def decoder(kind: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(kind, strict=False)
-
-
-_error, _info, _tickers = decoder(_Error), decoder(_ExchangeInfo), decoder(list[_Ticker])
-_prices, _premiums, _funding_info = decoder(list[_Price]), decoder(list[Premium]), decoder(list[_FundingInfo])
-_funding, _interest, _ratios = decoder(list[_FundingRate]), decoder(list[_OpenInterest]), decoder(list[_Ratio])
-_book, _time = decoder(_Book), decoder(_Time)
+_error, _info, _book, _time = (decoder(kind).decode for kind in (_Error, _ExchangeInfo, _Book, _Time))
+_symbols, _tickers, _prices, _premiums = rows(_Symbol), rows(_Ticker), rows(_Price), rows(Premium)
+_funding_info, _funding, _interest, _ratios = rows(_FundingInfo), rows(_FundingRate), rows(_OpenInterest), rows(_Ratio)
 
 
 def parse_klines(body: bytes) -> Floats:
@@ -132,22 +139,23 @@ def parse_klines(body: bytes) -> Floats:
     The brackets within are dropped and the numbers read as one flat list: no object is made per
     row.  Raises `GarbledError` on anything but complete rows of numbers.
     """
-    if not body.startswith(b"[") or not body.rstrip().endswith((b"]]", b"[]")):
+    count = body.count(b"[") - 1
+    if not body.startswith(b"[") or not body.rstrip().endswith(b"]") or body.count(b"]") != count + 1:
         raise GarbledError("klines are not a list of lists")
     try:
         flat = np.array(_flat.decode(b"[" + body.translate(None, b"[]") + b"]"))
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise GarbledError(f"klines: {error}") from error
-    if flat.size % KLINE_FIELDS:
+    if flat.size != count * KLINE_FIELDS:
         raise GarbledError("klines with incomplete rows")
-    rows = flat.reshape(-1, KLINE_FIELDS)
-    return np.ascontiguousarray(rows[:, KLINE_COLUMNS].T) if flat.size else np.empty((len(COLUMNS), 0))
+    table = flat.reshape(-1, KLINE_FIELDS)
+    return np.ascontiguousarray(table[:, KLINE_COLUMNS].T) if count else np.empty((len(COLUMNS), 0))
 
 
-def _decode(kind: msgspec.json.Decoder[Any], body: bytes) -> Any:
+def _decode(decode: Callable[[bytes], Any], body: bytes) -> Any:
     try:
-        return kind.decode(body)
-    except msgspec.DecodeError as error:
+        return decode(body)
+    except UNREADABLE as error:
         raise GarbledError(str(error)) from error
 
 
@@ -158,15 +166,16 @@ def instrument(row: _Symbol, estimated: tuple[str, ...]) -> Instrument:
         unknown = "contract type"
     elif row.status not in KNOWN_STATES:
         unknown = "status"
-    ticks = [part.tickSize for part in row.filters if part.filterType == "PRICE_FILTER"]
-    tick = float(ticks[0]) if ticks and ticks[0] else 0.0
+    elif row.underlyingType not in KNOWN_UNDERLYINGS:
+        unknown = "underlying type"
+    tick = next((part.tickSize or 0.0 for part in row.filters if part.filterType == "PRICE_FILTER"), 0.0)
     wanted = (row.status, row.contractType, row.underlyingType, row.quoteAsset)
-    tradable = wanted == ("TRADING", PERPETUAL, "COIN", "USDT") and tick > 0
+    tradable = wanted == ("TRADING", PERPETUAL, "COIN", "USDT") and 0 < tick < np.inf
     return Instrument(row.symbol, tick, row.onboardDate, tradable, unknown, estimated)
 
 
-def _points(rows: list[tuple[int, float]]) -> tuple[Floats, Floats]:
-    table = np.array(sorted(rows), dtype=np.float64).reshape(-1, 2)
+def _points(stamped: list[tuple[int, float]]) -> tuple[Floats, Floats]:
+    table = np.array(sorted(stamped), dtype=np.float64).reshape(-1, 2)
     table = table[np.isfinite(table).all(axis=1)]
     return table[:, 0], table[:, 1]
 
@@ -174,9 +183,15 @@ def _points(rows: list[tuple[int, float]]) -> tuple[Floats, Floats]:
 def error_code(body: bytes) -> int:
     """Return the code of an error's body, 0 where there is none."""
     try:
-        return int(_error.decode(body).code)
-    except msgspec.DecodeError:
+        return int(_error(body).code)
+    except UNREADABLE:
         return 0
+
+
+def banned_until(body: bytes) -> int:
+    """Return when the ban that an error's text tells of ends, ms; 0 where it does not say."""
+    found = _BANNED_UNTIL.search(body)
+    return int(found[1]) if found else 0
 
 
 def server_time(body: bytes) -> int:
@@ -189,20 +204,21 @@ def contracts(body: bytes) -> tuple[dict[str, Instrument], int | None]:
     info: _ExchangeInfo = _decode(_info, body)
     minute = ("REQUEST_WEIGHT", "MINUTE", 1)
     limits = [one.limit for one in info.rateLimits if (one.rateLimitType, one.interval, one.intervalNum) == minute]
-    found = {row.symbol: instrument(row, info.simulated.estimated) for row in info.symbols}
+    found = {row.symbol: instrument(row, info.simulated.estimated) for row in _decode(_symbols, info.symbols)}
     return found, limits[-1] if limits else None
 
 
 def volumes(body: bytes) -> dict[str, float]:
     """Return the 24 h quote volume of every symbol, USDT."""
-    rows: list[_Ticker] = _decode(_tickers, body)
-    return {row.symbol: row.quoteVolume for row in rows}
+    return {row.symbol: row.quoteVolume for row in _decode(_tickers, body)}
 
 
 def prices(body: bytes) -> tuple[int, dict[str, float]]:
-    """Return the newest stamp and the last price of every symbol."""
-    rows: list[_Price] = _decode(_prices, body)
-    return max((row.time for row in rows), default=0), {row.symbol: row.price for row in rows}
+    """Return the newest stamp and the last price of every symbol that has one."""
+    found: list[_Price] = _decode(_prices, body)
+    return max((row.time for row in found), default=0), {
+        row.symbol: row.price for row in found if 0 < row.price < np.inf
+    }
 
 
 def book(body: bytes, *, estimated: bool) -> Depth:
@@ -216,8 +232,8 @@ def book(body: bytes, *, estimated: bool) -> Depth:
 
 def premiums(body: bytes) -> list[Premium]:
     """Return mark price and funding of every symbol."""
-    rows: list[Premium] = _decode(_premiums, body)
-    return rows
+    found: list[Premium] = _decode(_premiums, body)
+    return found
 
 
 def funding_intervals(body: bytes) -> dict[str, int]:

@@ -7,7 +7,8 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from services.fetcher.binance.answers import decoder
+from services.fetcher.binance.answers import funding_rate
+from services.fetcher.binance.decoding import UNREADABLE, decoder, rows
 from services.fetcher.derivatives import Mark
 from shared import metrics
 from shared.contracts import Floats
@@ -60,7 +61,7 @@ class _Frame(msgspec.Struct):
 
 
 _frame, _kline = decoder(_Frame), decoder(_KlineEvent)
-_tickers, _marks = decoder(list[_Ticker]), decoder(list[_Mark])
+_tickers, _marks = rows(_Ticker), rows(_Mark)
 
 
 class Listener:
@@ -99,7 +100,7 @@ def hear(data: bytes, listener: Listener) -> None:
             _hear_marks(frame.data, listener)
         elif frame.stream:
             metrics.FEED_FAULTS.labels("unknown stream").inc()
-    except (msgspec.DecodeError, ValueError):
+    except UNREADABLE:
         metrics.FEED_FAULTS.labels("unreadable frame").inc()
 
 
@@ -117,15 +118,15 @@ def _hear_kline(data: bytes, listener: Listener) -> None:
 
 
 def _hear_tickers(data: msgspec.Raw, listener: Listener) -> None:
-    rows: list[_Ticker] = _tickers.decode(data)
+    told = _tickers(data)
     # since the merger of the markets COIN-M rows come along, with another st
-    prices = {row.s: row.c for row in rows if row.st == 1 and 0 < row.c < float("inf")}
-    if rows:
-        listener.prices(max(row.E for row in rows), prices)
+    prices = {row.s: row.c for row in told if row.st == 1 and 0 < row.c < float("inf")}
+    if told:
+        listener.prices(max(row.E for row in told), prices)
 
 
 def _hear_marks(data: msgspec.Raw, listener: Listener) -> None:
-    rows: list[_Mark] = _marks.decode(data)
-    marks = {row.s: Mark(row.E, row.p, row.i, float(row.r) if row.r else None, row.T) for row in rows if row.st == 1}
-    if rows:
-        listener.marks(max(row.E for row in rows), marks)
+    told = _marks(data)
+    marks = {row.s: Mark(row.E, row.p, row.i, funding_rate(row.r), row.T) for row in told if row.st == 1}
+    if told:
+        listener.marks(max(row.E for row in told), marks)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from services.fetcher import handler, sentiment
+from services.fetcher.binance import answers
 from services.fetcher.binance.answers import parse_klines
 from services.fetcher.binance.errors import GarbledError
 from services.fetcher.binance.frames import Listener, hear, kline_stream
@@ -133,6 +134,7 @@ def test_marks_are_cut_five_minutes_before_the_scan() -> None:
     held = SymbolDerivatives()
     for at, price in ((100_000, 10.0), (700_000, 11.0), (950_000, 12.0), (960_000, float("nan"))):
         held.observe(Mark(at, price, price, 1e-4))
+    held.observe(Mark(650_000, 11.0, 11.0, float("inf")))
     cut = held.cut(1_200_000)
     assert (cut.funding_at, cut.mark_price) == (700_000, 11.0)
 
@@ -160,6 +162,31 @@ def test_anything_but_complete_rows_of_numbers_is_garbled(body: bytes) -> None:
     """Errors, pages, cut and short rows raise."""
     with pytest.raises(GarbledError):
         parse_klines(body)
+
+
+@pytest.mark.parametrize("text", [b"[[1,2,3,4,5,6,7,8,9,10,11]]", b"[[1],[2]]", b"[" + ROW + b"," + ROW[:-1] + b",1]]"])
+def test_rows_that_are_too_short_or_too_long_are_garbled(text: bytes) -> None:
+    """Nothing is shifted into another column."""
+    with pytest.raises(GarbledError):
+        parse_klines(text)
+
+
+def test_one_row_that_cannot_be_read_does_not_cost_the_others() -> None:
+    """A null, a word or broken text in one contract's row is left out; a list without any good row is garbled."""
+    rows = [b'{"symbol":"A","price":"1","time":5}', b'{"symbol":"B","price":null}', b'{"symbol":"C\xff","price":"1"}']
+    assert answers.prices(b"[" + b",".join(rows) + b"]") == (5, {"A": 1.0})
+    with pytest.raises(GarbledError):
+        answers.prices(b"[" + rows[1] + b"]")
+    heard = Heard()
+    told = [{"s": "A", "c": None, "E": 6, "st": 1}, {"s": "B", "c": "2", "E": 5, "st": 1}]
+    hear(msgspec.json.encode({"stream": "!ticker@arr", "data": told}), heard)
+    assert heard.told == {"B": 2.0}
+
+
+def test_prices_that_are_none_are_left_out_over_rest_as_well() -> None:
+    """Zero, negative and infinite last prices are of nobody."""
+    rows = [{"symbol": price, "price": price, "time": 1} for price in ("0", "-1", "inf", "nan", "2")]
+    assert answers.prices(msgspec.json.encode(rows)) == (1, {"2": 2.0})
 
 
 class Heard(Listener):
