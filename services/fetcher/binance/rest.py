@@ -24,7 +24,10 @@ BACKOFF_S: Final = 0.25
 FIREWALL_S: Final = 300.0  #: silence after 403
 REGION_S: Final = 900.0  #: silence after 451
 DEFAULT_BAN_S: Final = 120.0
-CONCURRENCY: Final = 20
+#: requests of each pool that may be under way, or wait for their budget: an empty pool blocks no other
+CONCURRENCY: Final[dict[Pool, int]] = {"weight": 20, "data": 10, "funding": 2}
+TOO_MANY: Final = -1003
+INTERNAL: Final = frozenset({-1001, -1007})  #: the exchange's own trouble, whatever the status: asked again
 CHEAPEST: Final = 99  #: bars that cost a weight of 1
 
 log = structlog.get_logger()
@@ -38,13 +41,13 @@ class BinanceRest:
         self.ledger = ledger
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
-        self._slots = asyncio.Semaphore(CONCURRENCY)
+        self._slots = {pool: asyncio.Semaphore(most) for pool, most in CONCURRENCY.items()}
         self._haste = max(1.0, clock.speed)  #: a silence that nobody timed is as long on the exchange's clock
 
     async def open(self) -> None:
         """Open the connections' pool."""
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONCURRENCY, ttl_dns_cache=300),
+            connector=aiohttp.TCPConnector(limit=sum(CONCURRENCY.values()), ttl_dns_cache=300),
             timeout=aiohttp.ClientTimeout(total=10.0),
         )
 
@@ -62,7 +65,7 @@ class BinanceRest:
         for attempt in range(TRIES):
             if attempt:
                 await asyncio.sleep(BACKOFF_S * 2**attempt * random.uniform(0.5, 1.5))
-            async with self._slots:
+            async with self._slots[pool]:
                 await self.ledger.spend(weight, pool)
                 answer = await self._ask(path, query)
             if isinstance(answer, bytes):
@@ -83,31 +86,33 @@ class BinanceRest:
         used = response.headers.get("X-MBX-USED-WEIGHT-1M", "")
         if used.isdecimal():
             await self.ledger.learn(int(used))
-        if response.status == 200 and body[:1] in {b"[", b"{"}:
+        status = response.status
+        if status == 200 and body[:1] in {b"[", b"{"}:
             self.ledger.answered()
-            return await self._unless_error(body)
-        return await self._failed(response.status, response.headers.get("Retry-After", ""), body)
-
-    async def _unless_error(self, body: bytes) -> bytes | str:
-        """Errors have come with status 200 too."""
-        if body.startswith(b'{"code":') and (code := answers.error_code(body)) < 0:
-            return await self._failed(400, "", body) if code not in {-1001, -1003} else f"code {code}"
-        return body
+            if not body.startswith(b'{"code":') or answers.error_code(body) >= 0:
+                return body
+            status = 400  # errors have come with status 200 too
+        return await self._failed(status, response.headers.get("Retry-After", ""), body)
 
     async def _failed(self, status: int, retry_after: str, body: bytes) -> str:
+        """Obey what an error asks for; return why to try again, or raise where that would not help."""
         seconds = float(retry_after) if retry_after.replace(".", "", 1).isdecimal() else None
         code = answers.error_code(body)
         if status == 418:
-            await self.ledger.block("banned", seconds or DEFAULT_BAN_S)
-        elif status == 429 or code == -1003:
+            await self.ledger.block("banned", max(seconds or DEFAULT_BAN_S, self._until(answers.banned_until(body))))
+        elif status == 429 or code == TOO_MANY:
             self.ledger.pause(seconds)
         elif status == 451:
             await self.ledger.block("region not served", REGION_S / self._haste)
         elif status == 403:
             await self.ledger.block("firewall", FIREWALL_S / self._haste)
-        elif status == 400:
+        elif status == 400 and code not in INTERNAL:
             raise (UnknownSymbolError if code in {-1121, -1122} else RefusedError)(body[:200].decode(errors="replace"))
         return f"status {status}, code {code}"
+
+    def _until(self, moment: int) -> float:
+        """Return the seconds of wall time until *moment*, 0 where it has passed or the time is not known yet."""
+        return self._clock.wall_seconds(moment - self._clock.now()) if self._clock.known and self._clock.speed else 0.0
 
     async def server_time(self) -> int:
         """Return the exchange's time, ms."""
