@@ -8,9 +8,10 @@ from typing import Final
 
 import numpy as np
 
+from services.fetcher.bars import CLOSE, OPEN_TIME, VOLUME
 from services.fetcher.derivatives import SymbolDerivatives
 from services.fetcher.universe import BITCOIN, Instrument
-from services.fetcher.windows import CLOSE, OPEN_TIME, VOLUME, SymbolWindows
+from services.fetcher.windows import SymbolWindows
 from shared.contracts import (
     SCAN_MS,
     Bars,

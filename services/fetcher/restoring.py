@@ -32,8 +32,9 @@ def _take_up(market: Market, kept: MarketSnapshot) -> bool:
     }
     coin.windows.load(closed)
     coin.derivatives.restore(kept.derivatives)
-    if "quarantined" in kept.problems:
-        coin.windows.distrusted[kept.scan_id - SCAN_MS] = "restored"
+    # what the mark price said of a wick is not on the bus, what came of it is
+    quarantined = "quarantined" in kept.problems
+    coin.windows.distrusted = {kept.scan_id - SCAN_MS: "restored"} if quarantined else {}
     coin.depth = kept.depth
     return True
 

@@ -7,33 +7,31 @@ closed; the one so far is aggregated when the window is cut, so nothing newer th
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Final
 
 import numpy as np
 
-from shared.contracts import COLUMNS, INTERVALS, SCAN_MS, Floats, Interval, Problem
+from services.fetcher.bars import (
+    CLOSE,
+    HIGH,
+    LOW,
+    OPEN,
+    OPEN_TIME,
+    VOLUME,
+    Taken,
+    aggregate,
+    flaw,
+    resample,
+    sound,
+    wicks,
+)
+from services.fetcher.window import HELD, Window
+from shared.contracts import INTERVALS, SCAN_MS, Floats, Interval, Problem
 
-HELD: Final = 499  #: bars of each interval: the most that one cheap request brings
 LEAST: Final = 300  #: fewer are not analysed
-SLACK: Final = 36  #: columns written before the window is moved back to the front
 WICK: Final = 0.5  #: a wick this far beyond both the last close and the mark price is quarantined
 QUARANTINE_MS: Final = 100 * SCAN_MS  #: by then the wick's part in a 14-bar average is below a thousandth
-OPEN_TIME, OPEN, HIGH, LOW, CLOSE, VOLUME, QUOTE_VOLUME, TAKER = range(len(COLUMNS))
 HIGHER: Final[tuple[Interval, ...]] = ("15m", "1h", "4h")
-
-
-class Taken(StrEnum):
-    """What became of a bar that was offered."""
-
-    APPENDED = "appended"
-    DUPLICATE = "duplicate"
-    REVISED = "revised"
-    OLD = "old"  #: before the window
-    GAP = "gap"  #: bars are missing between the window and this one: not taken
-    NOT_FINITE = "not finite"
-    INCONSISTENT = "inconsistent"  #: not positive, high below low, off the five-minute grid
-    QUARANTINED = "quarantined"  #: taken, and its symbol distrusted
 
 
 @dataclass(frozen=True)
@@ -42,117 +40,6 @@ class MarkRange:
 
     low: float
     high: float
-
-
-def flaw(bar: Floats, interval: Interval = "5m") -> Taken | None:
-    """Return why *bar* (one column, as `COLUMNS`) cannot be a bar; None when it can."""
-    if not np.isfinite(bar).all():
-        return Taken.NOT_FINITE
-    prices = bar[OPEN : CLOSE + 1]
-    if prices.min() <= 0 or bar[HIGH] < prices.max() or bar[LOW] > prices.min():
-        return Taken.INCONSISTENT
-    if bar[VOLUME] < 0 or bar[QUOTE_VOLUME] < 0 or bar[TAKER] < 0 or bar[OPEN_TIME] % INTERVALS[interval]:
-        return Taken.INCONSISTENT
-    return None
-
-
-def sound(matrix: Floats, interval: Interval) -> Floats:
-    """Return the columns of *matrix* that can be bars, in order of time, each time once (the last given)."""
-    prices = matrix[OPEN : CLOSE + 1]
-    good = np.isfinite(matrix).all(axis=0) & (prices.min(axis=0) > 0)
-    good &= (matrix[HIGH] >= prices.max(axis=0)) & (matrix[LOW] <= prices.min(axis=0))
-    good &= (matrix[VOLUME:].min(axis=0) >= 0) & (matrix[OPEN_TIME] % INTERVALS[interval] == 0)
-    kept = matrix[:, good]
-    if kept.shape[1] > 1 and (np.diff(kept[OPEN_TIME]) <= 0).any():
-        _, last = np.unique(kept[OPEN_TIME][::-1], return_index=True)
-        kept = kept[:, kept.shape[1] - 1 - last]
-    return kept
-
-
-def aggregate(bars: Floats, bucket: int) -> Floats:
-    """Return the bar opening at *bucket* that the shorter *bars*, shape (8, n ≥ 1), make up."""
-    return np.array(
-        [
-            bucket,
-            bars[OPEN, 0],
-            bars[HIGH].max(),
-            bars[LOW].min(),
-            bars[CLOSE, -1],
-            bars[VOLUME].sum(),
-            bars[QUOTE_VOLUME].sum(),
-            bars[TAKER].sum(),
-        ]
-    )
-
-
-def resample(bars: Floats, source: Interval, target: Interval) -> Floats:
-    """Return the bars of *target* that the bars of *source*, shape (8, n), make up whole."""
-    length = INTERVALS[target]
-    buckets = bars[OPEN_TIME] - bars[OPEN_TIME] % length
-    starts, counts = np.unique(buckets, return_counts=True)
-    whole = starts[counts == length // INTERVALS[source]]
-    made = [aggregate(bars[:, buckets == start], start) for start in whole]
-    return np.array(made).T if made else np.empty((len(COLUMNS), 0))
-
-
-class Window:
-    """The newest closed bars of one interval, oldest first."""
-
-    def __init__(self, interval: Interval, bars: Floats | None = None) -> None:
-        self.interval: Interval = interval
-        self._cells: Floats = np.empty((len(COLUMNS), HELD + SLACK))
-        self._start = self._end = 0
-        if bars is not None:
-            self.load(bars)
-
-    def load(self, bars: Floats) -> None:
-        """Hold the last of *bars* instead of what was held."""
-        kept = sound(bars, self.interval)[:, -HELD:]
-        self._start, self._end = 0, kept.shape[1]
-        self._cells[:, : self._end] = kept
-
-    @property
-    def bars(self) -> Floats:
-        """The bars, shape (8, n): a view, valid until the next change."""
-        return self._cells[:, self._start : self._end]
-
-    @property
-    def last_open(self) -> int:
-        """Open time of the newest bar, 0 without one."""
-        return int(self._cells[OPEN_TIME, self._end - 1]) if len(self) else 0
-
-    def __len__(self) -> int:
-        return self._end - self._start
-
-    def append(self, bar: Floats) -> None:
-        """Add *bar* behind the newest one; the oldest goes when the window is full."""
-        if self._end == self._cells.shape[1]:
-            kept = self.bars[:, -(HELD - 1) :].copy()
-            self._start, self._end = 0, kept.shape[1]
-            self._cells[:, : self._end] = kept
-        self._cells[:, self._end] = bar
-        self._end += 1
-        self._start = max(self._start, self._end - HELD)
-
-    def position(self, open_time: int) -> int | None:
-        """Return the column of the bar opening at *open_time*, None without one."""
-        column = int(np.searchsorted(self.bars[OPEN_TIME], open_time))
-        return column if column < len(self) and self.bars[OPEN_TIME, column] == open_time else None
-
-    def replace(self, column: int, bar: Floats) -> None:
-        """Put *bar* at *column* of `bars`."""
-        self._cells[:, self._start + column] = bar
-
-    def before(self, moment: int) -> Floats:
-        """Return the bars that had closed at *moment*."""
-        if self.last_open + INTERVALS[self.interval] <= moment:
-            return self.bars
-        end = int(np.searchsorted(self.bars[OPEN_TIME], moment - INTERVALS[self.interval], side="right"))
-        return self.bars[:, :end]
-
-    def has_gap(self) -> bool:
-        """Whether a bar is missing between the oldest and the newest."""
-        return len(self) > 1 and self.last_open - self.bars[OPEN_TIME, 0] != (len(self) - 1) * INTERVALS[self.interval]
 
 
 @dataclass
@@ -170,9 +57,11 @@ class SymbolWindows:
         return self.windows["5m"].last_open + SCAN_MS if len(self.windows["5m"]) else 0
 
     def load(self, bars: dict[Interval, Floats]) -> None:
-        """Hold *bars* (closed ones only) instead of what was held."""
+        """Hold *bars* (closed ones only) instead of what was held; of their wicks no mark price is known."""
         for interval, matrix in bars.items():
             self.windows[interval].load(matrix)
+        if "5m" in bars:
+            self.distrusted |= {int(at): "wick" for at in wicks(self.windows["5m"].bars, WICK)}
         self._complete_higher(self.last_close)
 
     def take(self, bar: Floats, mark: MarkRange | None = None) -> Taken:
@@ -182,11 +71,11 @@ class SymbolWindows:
             return refused
         window = self.windows["5m"]
         open_time = int(bar[OPEN_TIME])
-        if len(window) and open_time <= window.last_open:
+        if open_time <= window.last_open:
             return self._revise(window, open_time, bar)
-        if len(window) and open_time != window.last_open + SCAN_MS:
+        if not len(window) or open_time != window.last_open + SCAN_MS:
             return Taken.GAP
-        wick = len(window) > 0 and self._is_wick(float(window.bars[CLOSE, -1]), bar, mark)
+        wick = self._is_wick(float(window.bars[CLOSE, -1]), bar, mark)
         window.append(bar)
         self._complete_higher(open_time + SCAN_MS)
         if wick:

@@ -7,19 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.fetcher.windows import (
-    HELD,
-    HIGH,
-    LOW,
-    OPEN_TIME,
-    VOLUME,
-    MarkRange,
-    SymbolWindows,
-    Taken,
-    aggregate,
-    resample,
-    sound,
-)
+from services.fetcher.bars import HIGH, LOW, OPEN_TIME, VOLUME, Taken, aggregate, resample, sound
+from services.fetcher.window import HELD
+from services.fetcher.windows import MarkRange, SymbolWindows
 from shared.contracts import INTERVALS, SCAN_MS, Floats, Interval
 
 START = 1_768_176_000_000  # a UTC midnight
@@ -108,6 +98,13 @@ def test_a_gap_is_not_bridged() -> None:
     assert windows.wanted(START + 103 * SCAN_MS)["5m"] == 3
 
 
+def test_a_window_that_was_never_loaded_takes_no_single_bar() -> None:
+    """One bar out of the streams would pass for a whole window; everything is wanted instead."""
+    windows = SymbolWindows("TESTUSDT")
+    assert windows.take(bars(1)[:, 0]) is Taken.GAP
+    assert windows.wanted(START + SCAN_MS) == dict.fromkeys(INTERVALS, HELD)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, 0.0, -1.0])
 @pytest.mark.parametrize("row", [1, 2, 3, 4])
 def test_no_impossible_price_enters(value: float, row: int) -> None:
@@ -129,6 +126,17 @@ def test_a_wick_is_quarantined_unless_the_mark_price_went_along() -> None:
     assert loaded(50).take(crash, MarkRange(float(crash[LOW]), 100.0)) is Taken.APPENDED
     windows.take(bars(51)[:, 50])  # the exchange thinks better of it
     assert "quarantined" not in windows.problems(scan_id, windows.cut(scan_id))
+
+
+def test_a_wick_in_the_bars_that_were_loaded_is_distrusted_until_it_is_old() -> None:
+    """A restart does not make a wick trustworthy; a hundred bars later its part in the averages is gone."""
+    five = bars(200)
+    five[LOW, 80] /= 1_000
+    windows = SymbolWindows("TESTUSDT")
+    windows.load({"5m": five[:, :180]})
+    assert "quarantined" in windows.problems(windows.last_close, windows.cut(windows.last_close))
+    windows.load({"5m": five})
+    assert "quarantined" not in windows.problems(windows.last_close, windows.cut(windows.last_close))
 
 
 def test_what_is_wrong_with_a_window_is_said() -> None:
