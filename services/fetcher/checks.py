@@ -11,7 +11,7 @@ from services.fetcher.binance.rest import CHEAPEST, BinanceRest
 from services.fetcher.budget import BlockedError
 from services.fetcher.handler import Coin
 from services.fetcher.market import Market
-from services.fetcher.windows import HELD
+from services.fetcher.window import HELD
 from shared import metrics
 from shared.contracts import SCAN_MS, Interval
 
@@ -35,7 +35,7 @@ class Checks:
         25 weight per five minutes more than the budget has (docs/adr/0008).
         """
         turn, part = divmod(close // SCAN_MS, SCANS_AN_HOUR)
-        for number, symbol in enumerate(self._market.selection.held):
+        for number, symbol in enumerate(sorted(self._market.selection.held)):  # by name: volumes change the ranks
             if number % SCANS_AN_HOUR != part or not self._market.loaded(symbol):
                 continue
             await self._check(self._market.coins[symbol], "15m", close)

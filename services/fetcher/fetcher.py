@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from redis.exceptions import RedisError
@@ -28,6 +28,8 @@ from services.fetcher.sentiment import FearAndGreed
 from services.fetcher.sweep import Sweep
 from shared.bus import Lease, LeaseLost, RedisBus
 from shared.service import Service
+
+RETRY_MS: Final = 60_000  #: a universe that could not be refreshed is asked for again; its volumes cost 40
 
 log = structlog.get_logger()
 
@@ -67,7 +69,7 @@ class Fetcher:
             refused=lambda: self.ledger.blocked,
         )
         self._wanted: Any = self._wishes()
-        self._universe_at = 0
+        self._universe_due = 0  #: exchange clock
 
     @property
     def feed(self) -> Any:
@@ -152,12 +154,13 @@ class Fetcher:
     async def _keep_house(self) -> None:
         """Refresh the universe hourly and when its settings change, the sentiment when it is due."""
         now = self.clock.now()
-        if not self._universe_at:
-            self._universe_at = now
         await self.sentiment.refresh()
-        if now - self._universe_at >= HOUR_MS or self._wishes() != self._wanted:
-            self._universe_at, self._wanted = now, self._wishes()
+        if not self._universe_due:
+            self._universe_due = now + HOUR_MS
+        if now >= self._universe_due or self._wishes() != self._wanted:
+            self._wanted, self._universe_due = self._wishes(), now + RETRY_MS
             await self.listing.refresh_universe()
             await self._listen()
             await self.mending.load()
+            self._universe_due = now + HOUR_MS
         await self.service.pause(min(5.0, max(1.0, self.clock.wall_seconds(30_000))))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from services.fetcher.bars import Taken
 from services.fetcher.clock import ExchangeClock
 from services.fetcher.handler import Coin
 from services.fetcher.universe import Instrument, Selection
-from services.fetcher.windows import WICK, SymbolWindows, Taken
+from services.fetcher.windows import WICK, SymbolWindows
 from shared import metrics
 from shared.contracts import SCAN_MS, Floats, Interval
 
@@ -24,6 +25,7 @@ class Market:
         self.prices: dict[str, float] = {}  #: last ones, of contracts that trade
         self.next_close = 0
         self.waiting: set[str] = set()  #: symbols whose bar of the next close is not in
+        self.brought: set[str] = set()  #: symbols whose stream brought a bar of the next close, whatever became of it
         self.urgent: set[str] = set()  #: of those, whose windows REST has to mend
         self.suspect: set[str] = set()  #: symbols whose newest bar REST has to confirm
         self.moved = asyncio.Event()  #: set by whatever a waiter may wait for
@@ -62,6 +64,7 @@ class Market:
             and self.coins[symbol].windows.last_close < close
             and self.coins[symbol].absent != "not trading"
         }
+        self.brought.clear()
         self.urgent.clear()
 
     def last_closed(self) -> int:
@@ -92,6 +95,8 @@ class Market:
         coin = self.coins.get(symbol)
         if coin is None:
             return
+        if bar[0] + SCAN_MS == self.next_close:
+            self.brought.add(symbol)
         if symbol in self._loaded:
             self.take(coin, bar)
         else:

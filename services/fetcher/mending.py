@@ -14,11 +14,12 @@ from services.fetcher.binance.rest import CHEAPEST, BinanceRest
 from services.fetcher.budget import BlockedError
 from services.fetcher.handler import Coin
 from services.fetcher.market import Market
-from services.fetcher.windows import HELD
+from services.fetcher.window import HELD
 from shared.service import Service
 
 FILL_S: Final = 5.0  #: wall time for REST to bring late bars
 TOLD_EVERY_S: Final = 0.5  #: how far a load is
+LOAD_TRIES: Final = 3  #: of a window, each of which is four of a request
 AGAIN: Final = 2  #: held bars that are asked for again: one that was told a moment too early is mended
 
 log = structlog.get_logger()
@@ -52,19 +53,22 @@ class Mending:
         self._service.beat()
 
     async def _load_one(self, coin: Coin) -> None:
-        """Fetch what *coin* lacks until it is whole, or its exchange does not give it."""
-        symbol = coin.instrument.symbol
-        while True:
+        """Fetch what *coin* lacks; one that cannot be had is left to the closes, the others do not wait for it."""
+        symbol, tries = coin.instrument.symbol, 0
+        while tries < LOAD_TRIES:
             try:
                 await self._mend(coin, self._market.last_closed())
                 break
             except RefusedError as error:
                 coin.absent = "not known to the exchange" if isinstance(error, UnknownSymbolError) else "refused"
                 break
-            except (FeedError, BlockedError) as error:
+            except BlockedError as error:
+                await asyncio.sleep(min(5.0, error.seconds))
+            except FeedError as error:
+                tries += 1
                 coin.absent = "not loaded"
                 log.warning("a window cannot be loaded", symbol=symbol, error=str(error))
-                await asyncio.sleep(min(5.0, getattr(error, "seconds", 1.0)))
+                await asyncio.sleep(1.0)
         self._market.set_loaded(symbol)
 
     async def _mend(self, coin: Coin, close: int) -> None:

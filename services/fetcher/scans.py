@@ -145,8 +145,9 @@ class Scans:
 
     def _judge_streams(self, late: set[str]) -> None:
         """Replace the sockets of streams that were silent at two closes in a row, or all at once."""
-        self._misses = Counter({symbol: self._misses[symbol] + 1 for symbol in late})
         metrics.FEED_FAULTS.labels("late bar").inc(len(late))
+        late -= self._market.brought  # their streams do speak; what they say cannot be used
+        self._misses = Counter({symbol: self._misses[symbol] + 1 for symbol in late})
         silent = [symbol for symbol, times in self._misses.items() if times >= 2]
         if len(late) > len(self._market.selection.held) / 2:
             silent = list(late)
