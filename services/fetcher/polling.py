@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+from services.fetcher.binance.frames import MARKS, TICKERS
 from services.fetcher.binance.rest import BinanceRest
 from services.fetcher.binance.streams import Streams
 from services.fetcher.derivatives import Mark
@@ -31,36 +32,32 @@ class Polling:
         self._polled = self._marks_polled = -1  #: numbers of the periods
 
     async def watch(self) -> None:
-        """Poll what the streams do not bring; replace streams that went silent."""
+        """Poll what the streams do not bring; replace sockets that went silent."""
         metrics.FEED_AGE.set(self._clock.silent_seconds)
-        if self._service.settings.settings.feed.rest_only or self._tickers_are_silent():
-            await self._poll()
+        self._replace_the_silent()
+        rest_only = self._service.settings.settings.feed.rest_only
+        # both tell the time as well
+        if rest_only or self._lacking(TICKERS):
+            await self._poll_prices()
+        if rest_only or self._lacking(MARKS):
+            await self._poll_marks()
         await asyncio.sleep(min(1.0, max(0.05, self._clock.wall_seconds(OUTAGE_POLL_MS))))
 
-    def _tickers_are_silent(self) -> bool:
+    def _lacking(self, name: str) -> bool:
+        """Whether the stream *name* should bring something and does not."""
+        batch = self._streams.bringing(name)
         # in lockstep nothing is sent between the steps: silence says nothing
         longest = SILENT_S if self._clock.speed else float("inf")
-        batches = self._streams.batches
-        silent = [batch for batch in batches if not batch.up or batch.silent_seconds > longest]
-        if not batches or not silent:
-            return False
-        stale_ms = self._service.settings.settings.feed.stale_seconds * 1_000
-        for batch in silent if self._clock.speed else ():
-            if batch.silent_seconds > max(SILENT_S, self._clock.wall_seconds(stale_ms)):
-                batch.replace("socket silent")
-        return silent[0] is batches[0]
+        return batch is not None and (not batch.up or batch.silent_seconds > longest)
 
-    async def _poll(self) -> None:
-        """Ask for prices and, once an interval, for mark prices; both tell the time as well."""
-        now = self._clock.now()
-        period = now // self._price_ms()
-        if period != self._polled or not self._clock.speed:
-            self._polled = period
-            await self._poll_prices()
-        interval = (now + MARKS_BEFORE_MS) // SCAN_MS
-        if interval != self._marks_polled:
-            self._marks_polled = interval
-            await self._poll_marks()
+    def _replace_the_silent(self) -> None:
+        if not self._clock.speed:
+            return
+        stale_ms = self._service.settings.settings.feed.stale_seconds * 1_000
+        longest = max(SILENT_S, self._clock.wall_seconds(stale_ms))
+        for batch in self._streams.batches:
+            if batch.silent_seconds > longest:
+                batch.replace("socket silent")
 
     def _price_ms(self) -> int:
         """Return how far polls are apart: every 5 s they would cost a REST-only scan 120 of its 500 weight."""
@@ -70,6 +67,10 @@ class Polling:
         return int(min(feed.rest_price_seconds, feed.stale_seconds / 2) * 1_000)
 
     async def _poll_prices(self) -> None:
+        period = self._clock.now() // self._price_ms()
+        if period == self._polled and self._clock.speed:
+            return
+        self._polled = period
         if not self._clock.speed:
             self._clock.synchronise(await self._rest.server_time(), silence_s=0.5)
         stamp, prices = await self._rest.prices()
@@ -79,8 +80,13 @@ class Polling:
             self._clock.synchronise(await self._rest.server_time())
 
     async def _poll_marks(self) -> None:
+        """Ask for the mark prices once an interval."""
+        interval = (self._clock.now() + MARKS_BEFORE_MS) // SCAN_MS
+        if interval == self._marks_polled:
+            return
         rows = await self._rest.premiums()
+        self._marks_polled = interval
         found = {
             row.symbol: Mark(row.time, row.markPrice, row.indexPrice, row.rate, row.nextFundingTime) for row in rows
         }
-        self._hearing.marks(max(row.time for row in rows), found)
+        self._hearing.marks(max((row.time for row in rows), default=0), found)

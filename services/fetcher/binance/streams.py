@@ -21,6 +21,7 @@ import structlog
 from services.fetcher.binance.frames import MARKS, TICKERS, Listener, hear, kline_stream
 from shared import metrics
 
+WHOLE_MARKET: Final = (TICKERS, MARKS)  #: each has a socket of its own, so that its silence is seen
 BATCH: Final = 200  #: streams a socket, of the 1024 that the exchange allows
 FEW: Final = 4
 NAMES_A_MESSAGE: Final = 100
@@ -190,7 +191,7 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 
 class Streams:
-    """All batches: the kline streams of the held symbols, and the two that bring all symbols."""
+    """All batches: the kline streams of the held symbols, and the two streams of the whole market."""
 
     def __init__(self, url: str, listener: Listener, lifetime: Callable[[], float]) -> None:
         self._url = f"{url.rstrip('/')}/market/stream"
@@ -203,7 +204,7 @@ class Streams:
         """Listen to *symbols*; batches that do not change stay as they are."""
         if self._session is None:
             self._session = aiohttp.ClientSession()
-        wanted: list[tuple[str, ...]] = [(TICKERS, MARKS)]
+        wanted: list[tuple[str, ...]] = [(name,) for name in WHOLE_MARKET]
         kept = [names for names in self._batches if set(names) <= {kline_stream(symbol) for symbol in symbols}]
         held = {name for names in kept for name in names}
         fresh = [kline_stream(symbol) for symbol in symbols if kline_stream(symbol) not in held]
@@ -231,6 +232,10 @@ class Streams:
         """All batches of now."""
         return [batch for batch, _ in self._batches.values()]
 
+    def bringing(self, name: str) -> Batch | None:
+        """Return the batch that *name* belongs to, None where it is not listened to."""
+        return next((batch for batch in self.batches if name in batch.names), None)
+
     def silent(self, symbols: Sequence[str], reason: str) -> None:
         """Replace the sockets whose streams of *symbols* brought nothing."""
         names = {kline_stream(symbol) for symbol in symbols}
@@ -253,7 +258,7 @@ class Streams:
 
     @property
     def _telling(self) -> list[Batch]:
-        return [batch for batch in self.batches if TICKERS in batch.names or len(batch.names) > FEW]
+        return [batch for batch in self.batches if batch.names[0] in WHOLE_MARKET or len(batch.names) > FEW]
 
     async def close(self) -> None:
         for _, task in self._batches.values():
