@@ -147,10 +147,9 @@ def explain(
     from services.terminal import explain as explaining
     from services.terminal.console import Screen
 
-    name = symbol.upper() if symbol.upper().endswith("USDT") else f"{symbol.upper()}USDT"
     try:
         query = {"at": str(moment(at))} if at else None
-        decision = client.request("GET", f"/api/explain/{quote(name)}", query=query)
+        decision = client.request("GET", f"/api/explain/{quote(symbol, safe='')}", query=query)
     except (client.ApiError, ValueError) as error:
         refuse(str(error))
     if as_json:
@@ -310,7 +309,10 @@ def moment(text: str) -> int:
     """Read a time as UNIX ms; raise ValueError with what is wrong."""
     if text.isdecimal():
         return int(text)
-    read = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    try:
+        read = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError as error:
+        raise ValueError(f"not a time: {text!r}; say 2026-01-31T14:05, or UNIX ms") from error
     return int((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp() * 1_000)
 
 
