@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import structlog
@@ -11,9 +11,9 @@ import structlog
 from services.notifier.bot import run_bot
 from services.notifier.digest import keep_digests
 from services.notifier.handler import Outcome, outcome_of
-from services.notifier.ledger import Ledger, now_ms
+from services.notifier.ledger import Held, Ledger, now_ms
 from services.notifier.queues import Outbox, connect
-from services.notifier.routing import FOREVER, plan
+from services.notifier.routing import plan, subject_of
 from services.notifier.summary import keep_summaries
 from services.notifier.text import text_of
 from shared.bus import Commit, Delivery, RedisBus, from_wire
@@ -59,7 +59,7 @@ class Notifier:
             self._restored = (data, frozenset(event.delivered))
         return self._restored[1]
 
-    async def _route(self, delivery: Delivery, parked: object, delivered: frozenset[str]) -> Commit:
+    async def _route(self, delivery: Delivery, parked: Collection[str], delivered: frozenset[str]) -> Commit:
         alert = delivery.message
         if not isinstance(alert, Alert):
             raise TypeError(f"not an alert: {type(alert).__name__}")
@@ -69,7 +69,7 @@ class Notifier:
             cache.settings,
             cache.mutes.mutes,
             now_ms(),
-            parked=parked,  # type: ignore[arg-type]
+            parked=parked,
             delivered=delivered,
         )
         outcome = outcome_of(alert, stops, cache.settings)
@@ -78,12 +78,10 @@ class Notifier:
         return Commit(tokens=[delivery.token], outputs=[(Stream.DELIVERIES, report) for report in outcome.reports])
 
     async def _keep(self, alert: Alert, outcome: Outcome) -> None:
-        """Keep what is held for the digest, unless it is muted for good."""
-        timezone = self._service.settings.settings.presentation.timezone
-        for stop in outcome.hold:
-            if stop.until < FOREVER:
-                entry = {"line": text_of(alert, timezone).title, "until": stop.until, "at": alert.created_at}
-                await self._ledger.hold(stop.destination, alert.alert_id, entry)
+        """Keep what is held for the digests."""
+        for destination in outcome.hold:
+            entry = Held(text_of(alert).title, alert.created_at, subject_of(alert))
+            await self._ledger.hold(destination, alert.alert_id, entry)
 
 
 async def main(service: Service) -> None:

@@ -16,7 +16,7 @@ class Outcome:
     """What to enqueue, what to keep for the digest, and what to report."""
 
     send: tuple[str, ...]
-    hold: tuple[Stop, ...]
+    hold: tuple[str, ...]
     reports: tuple[DeliveryReport, ...]
 
 
@@ -35,4 +35,5 @@ def outcome_of(alert: Alert, stops: Sequence[Stop], settings: RuntimeSettings) -
         )
         for stop in held
     )
-    return Outcome(tuple(stop.destination for stop in stops if not stop.hold), held, reports)
+    kept = tuple(stop.destination for stop in held if stop.hold != "destination muted")
+    return Outcome(tuple(stop.destination for stop in stops if not stop.hold), kept, reports)

@@ -6,15 +6,15 @@ open belongs to a process that died in between: whether the other side got it, n
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from services.notifier.queues import job_id
+from services.notifier.routing import Subject
 from shared import metrics
 from shared.bus import RedisBus, to_wire
 from shared.contracts import Alert, DeliveryReport, DeliveryStatus, Stream
@@ -52,6 +52,14 @@ class Parking(msgspec.Struct, frozen=True):
     at: int  #: wall clock, ms
     reason: str
     fingerprint: str  #: of the destination's settings; changed settings end the parking
+
+
+class Held(msgspec.Struct, frozen=True):
+    """An alert that was held back at a destination, for its digest."""
+
+    line: str
+    at: int  #: when it was made, wall clock, ms
+    subject: Subject  #: tells whether it is still to be held
 
 
 class Ledger:
@@ -119,16 +127,16 @@ class Ledger:
     async def migrate(self, chat_id: str, new: str) -> None:
         await self._bus.redis.hset(self._bus.key("migrated-chats"), chat_id, new)
 
-    async def hold(self, destination: str, alert_id: str, entry: dict[str, Any]) -> None:
-        """Keep a held alert's line for the digest."""
+    async def hold(self, destination: str, alert_id: str, entry: Held) -> None:
+        """Keep a held alert for the digest."""
         key = self._bus.key(f"held:{destination}")
-        await self._bus.redis.hset(key, alert_id, json.dumps(entry))
+        await self._bus.redis.hset(key, alert_id, msgspec.json.encode(entry))
         await self._bus.redis.expire(key, MARK_SECONDS)
 
-    async def held(self, destination: str) -> dict[str, dict[str, Any]]:
+    async def held(self, destination: str) -> dict[str, Held]:
         """Return what was held back at *destination*: alert id -> its entry."""
         found = await self._bus.redis.hgetall(self._bus.key(f"held:{destination}"))
-        return {name.decode(): json.loads(data) for name, data in found.items()}
+        return {name.decode(): msgspec.json.decode(data, type=Held) for name, data in found.items()}
 
     async def release(self, destination: str, alert_ids: list[str]) -> None:
         await self._bus.redis.hdel(self._bus.key(f"held:{destination}"), *alert_ids)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from fnmatch import fnmatchcase
-from typing import Final, Literal
+from typing import Literal
 from zoneinfo import ZoneInfo
 
-from shared.contracts import Alert, GroupBody, Mute, SignalBody
+import msgspec
+
+from shared.contracts import Alert, AlertKind, GroupBody, Mute, Side, SignalBody, SystemBody
 from shared.settings import QuietHours, Route, RuntimeSettings
 
-Hold = Literal["", "muted", "quiet hours", "held"]
-FOREVER: Final = 2**53
+Hold = Literal["", "muted", "quiet hours", "held", "destination muted"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,14 @@ class Stop:
 
     destination: str
     hold: Hold = ""  #: why it is not sent now; empty: send it
-    until: int = 0  #: wall clock when the hold ends, ms
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """What mutes and quiet hours ask about an alert."""
+
+    kind: AlertKind
+    side: Side | None
+    symbols: tuple[str, ...]
 
 
 def traits(alert: Alert) -> Traits:
@@ -53,11 +61,16 @@ def traits(alert: Alert) -> Traits:
     return Traits(symbols=(alert.symbol,) if alert.symbol else ())
 
 
+def subject_of(alert: Alert) -> Subject:
+    return Subject(alert.kind, alert.side, traits(alert).symbols)
+
+
 def matches(route: Route, alert: Alert, found: Traits, now: datetime) -> bool:  # noqa: PLR0911 - one a condition
     """Return whether *route* wants *alert*; a condition on what the alert lacks does not count against it."""
     if route.kinds and alert.kind not in route.kinds:
         return False
-    if route.symbols and not any(fnmatchcase(name, pattern) for name in found.symbols for pattern in route.symbols):
+    patterns = [pattern.upper() for pattern in route.symbols]
+    if patterns and not any(fnmatchcase(name, pattern) for name in found.symbols for pattern in patterns):
         return False
     if route.side is not None and alert.side not in (None, route.side):
         return False
@@ -80,30 +93,37 @@ def within(hours: QuietHours, now: datetime) -> bool:
     return minute >= hours.start or minute < hours.end
 
 
-def quiet_until(hours: QuietHours | None, alert: Alert, now: datetime) -> int:
-    """Return when the quiet hours that hold *alert* end, wall clock ms; 0 when none do."""
-    if hours is None or (hours.kinds and alert.kind not in hours.kinds) or not within(hours, now):
-        return 0
-    hour, minute = (int(part) for part in hours.end.split(":"))
-    end = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
-    if end <= now:
-        end += timedelta(days=1)
-    return int(end.timestamp() * 1_000)
+def is_quiet(hours: QuietHours | None, kind: str, now: datetime) -> bool:
+    """Return whether *now*, local time, lies in quiet hours for alerts of *kind*; equal ends: never."""
+    if hours is None or hours.start == hours.end or (hours.kinds and kind not in hours.kinds):
+        return False
+    return within(hours, now)
 
 
-def muted_until(mutes: Sequence[Mute], alert: Alert, destination: str, now_ms: int) -> int:
-    """Return when the last mute of *alert* at *destination* ends; 0 without one."""
-    return max((mute.until for mute in mutes if mute.until > now_ms and _mutes(mute, alert, destination)), default=0)
-
-
-def _mutes(mute: Mute, alert: Alert, destination: str) -> bool:
-    symbols = traits(alert).symbols
-    return (
-        mute.destination in ("", destination)
-        and (not mute.symbol or (bool(symbols) and set(symbols) <= {mute.symbol}))
-        and mute.side in (None, alert.side)
-        and mute.kind in (None, alert.kind)
+def is_muted(mutes: Sequence[Mute], subject: Subject, destination: str, now_ms: int) -> bool:
+    """Return whether one of *mutes* that still stands silences *subject* at *destination*."""
+    return any(
+        mute.until > now_ms
+        and mute.destination in ("", destination)
+        and (not mute.symbol or (bool(subject.symbols) and set(subject.symbols) <= {mute.symbol}))
+        and mute.side in (None, subject.side)
+        and mute.kind in (None, subject.kind)
+        for mute in mutes
     )
+
+
+def hold_of(subject: Subject, name: str, settings: RuntimeSettings, mutes: Sequence[Mute], now_ms: int) -> Hold:
+    """Return what holds back an alert about *subject* at destination *name* now."""
+    if is_muted(mutes, subject, name, now_ms):
+        return "muted"
+    now = local(settings, now_ms)
+    both = settings.quiet_hours, settings.destinations[name].quiet_hours
+    return "quiet hours" if any(is_quiet(hours, subject.kind, now) for hours in both) else ""
+
+
+def local(settings: RuntimeSettings, now_ms: int) -> datetime:
+    """Return the time on the clocks where the user lives."""
+    return datetime.fromtimestamp(now_ms / 1_000, ZoneInfo(settings.presentation.timezone))
 
 
 def destinations(alert: Alert, settings: RuntimeSettings, now: datetime) -> list[str]:
@@ -128,15 +148,21 @@ def plan(
     delivered: Collection[str] = (),
 ) -> list[Stop]:
     """Return where *alert* goes, and what holds it back there; what was *delivered* already is left out."""
-    now = datetime.fromtimestamp(now_ms / 1_000, ZoneInfo(settings.presentation.timezone))
-    names = destinations(alert, settings, now)
+    if is_gatekeepers_digest(alert):
+        return []
+    names = destinations(alert, settings, local(settings, now_ms))
     if alert.kind == "system" and not alert.destinations:
         names = [name for name in names if name not in parked] or _anywhere(settings, parked)
     return [
-        _stop(alert, name, settings, mutes, now, now_ms)
+        Stop(name, _hold(alert, name, settings, mutes, now_ms))
         for name in names
         if f"{alert.alert_id}:{name}" not in delivered
     ]
+
+
+def is_gatekeepers_digest(alert: Alert) -> bool:
+    """Return whether *alert* tells everybody what was held back: each destination is told of its own instead."""
+    return isinstance(alert.body, SystemBody) and alert.body.code == "digest" and not alert.destinations
 
 
 def _anywhere(settings: RuntimeSettings, parked: Collection[str]) -> list[str]:
@@ -144,20 +170,9 @@ def _anywhere(settings: RuntimeSettings, parked: Collection[str]) -> list[str]:
     return [name for name in settings.destinations if name not in parked]
 
 
-def _stop(
-    alert: Alert, name: str, settings: RuntimeSettings, mutes: Sequence[Mute], now: datetime, now_ms: int
-) -> Stop:
+def _hold(alert: Alert, name: str, settings: RuntimeSettings, mutes: Sequence[Mute], now_ms: int) -> Hold:
     if alert.destinations:  # a digest: what it tells was held back long enough
-        return Stop(name)
+        return ""
     if settings.destinations[name].muted:
-        return Stop(name, "muted", FOREVER)
-    if until := muted_until(mutes, alert, name, now_ms):
-        return Stop(name, "muted", until)
-    quiet = max(
-        quiet_until(hours, alert, now) for hours in (settings.quiet_hours, settings.destinations[name].quiet_hours)
-    )
-    if quiet:
-        return Stop(name, "quiet hours", quiet)
-    if alert.held_by:
-        return Stop(name, "held", now_ms)
-    return Stop(name)
+        return "destination muted"
+    return hold_of(subject_of(alert), name, settings, mutes, now_ms) or ("held" if alert.held_by else "")

@@ -8,32 +8,52 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.notifier.digest import LONGEST, digest_of
-from services.notifier.summary import due, summary_of
+from services.notifier import summary
+from services.notifier.digest import LONGEST, digest_of, due
+from services.notifier.ledger import Held
+from services.notifier.routing import Subject
+from shared.contracts import Mute
+from shared.settings import RuntimeSettings
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
-def held(count: int, until: int = 100) -> dict[str, dict[str, Any]]:
-    return {f"a{number}": {"line": f"line {number}", "until": until, "at": number} for number in range(count)}
+NOON = 1_767_268_800_000  #: 1 January 2026, 12:00 UTC
+HOUR = 3_600_000
 
 
-def test_a_digest_waits_for_the_last_hold_and_goes_to_its_destination_alone() -> None:
+def held(count: int, symbol: str = "SOLUSDT") -> dict[str, Held]:
+    subject = Subject("signal", "long", (symbol,))
+    return {f"{symbol}{number}": Held(f"{symbol} {number}", number, subject) for number in range(count)}
+
+
+def rules(**more: Any) -> RuntimeSettings:
+    return RuntimeSettings.model_validate({"destinations": {"phone": {"channel": "telegram", "chat_id": "1"}}, **more})
+
+
+def test_what_was_held_is_due_when_its_own_hold_has_ended() -> None:
+    """A mute of one coin for a month does not keep the others' digest back, and one that is lifted has ended."""
+    quiet = rules(quiet_hours={"start": "22:00", "end": "13:00"})
+    month = Mute(mute_id="m", until=NOON + 720 * HOUR, symbol="DOGEUSDT", destination="phone")
+    both = held(2) | held(1, "DOGEUSDT")
+    assert due(both, "phone", quiet, [month], NOON) == {}
+    assert due(both, "phone", quiet, [month], NOON + HOUR) == held(2)
+    assert due(both, "phone", quiet, [], NOON + HOUR) == both
+    assert due(both, "phone", rules(), [], NOON) == both
+
+
+def test_a_digest_goes_to_its_destination_alone_in_the_order_of_the_alerts() -> None:
     """The same held alerts give the same id, so a repetition is sent once."""
-    assert digest_of("phone", {}, 50) is None
-    assert digest_of("phone", held(2), 50) is None
-    made, again = digest_of("phone", held(2), 100), digest_of("phone", held(2), 170)
-    assert made is not None
-    assert again is not None
+    entries = list(held(2).values())
+    made, again = digest_of("phone", entries, 100), digest_of("phone", entries[::-1], 170)
     assert made.alert_id == again.alert_id
     assert made.destinations == ("phone",)
-    assert made.body.lines == ("line 0", "line 1")  # type: ignore[union-attr]
+    assert again.body.lines == ("SOLUSDT 0", "SOLUSDT 1")  # type: ignore[union-attr]
 
 
 def test_a_long_digest_says_how_much_is_left_out() -> None:
     """It fits one message."""
-    made = digest_of("phone", held(LONGEST + 5), 100)
-    assert made is not None
+    made = digest_of("phone", held(LONGEST + 5).values(), 100)
     assert made.body.lines[-1] == "… and 5 more"  # type: ignore[union-attr]
 
 
@@ -51,7 +71,7 @@ def test_a_long_digest_says_how_much_is_left_out() -> None:
 def test_a_summary_is_due_within_ten_minutes(at: str, now: str, day: str) -> None:
     """Without a time it is off."""
     hour, minute = (int(part) for part in now.split(":"))
-    assert due(at, datetime(2026, 3, 1, hour, minute, tzinfo=BERLIN)) == day
+    assert summary.due(at, datetime(2026, 3, 1, hour, minute, tzinfo=BERLIN)) == day
 
 
 def test_a_summary_counts() -> None:
@@ -61,6 +81,6 @@ def test_a_summary_counts() -> None:
         {"side": "short", "status": "stop", "result_r": -1.0},
         {"side": "long", "status": "open", "result_r": None},
     ]
-    text = " ".join(summary_of("2026-03-01", signals, 0).body.lines)  # type: ignore[union-attr]
+    text = " ".join(summary.summary_of("2026-03-01", signals, 0).body.lines)  # type: ignore[union-attr]
     assert "3 signals: 2 long, 1 short" in text
     assert "+1.00 R" in text

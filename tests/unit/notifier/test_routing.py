@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -9,8 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 from services.notifier import samples
-from services.notifier.routing import FOREVER, Stop, plan
-from shared.contracts import Alert, Mute
+from services.notifier.handler import outcome_of
+from services.notifier.routing import Stop, plan
+from shared.contracts import Alert, Mute, SystemBody
 from shared.settings import RuntimeSettings, explain
 
 NOON = samples.SCAN  #: 12:00 UTC
@@ -31,6 +33,7 @@ CONDITIONS = [
     ({"kinds": ["lifecycle"]}, False),
     ({"kinds": ["signal", "group"]}, True),
     ({"symbols": ["SOL*"]}, True),
+    ({"symbols": ["sol?sdt"]}, True),
     ({"symbols": ["BTCUSDT", "ETH?SDT"]}, False),
     ({"side": "short"}, False),
     ({"side": "long"}, True),
@@ -94,25 +97,60 @@ def test_a_mute_matches_by_what_it_names() -> None:
         Mute(mute_id="2", until=NOON, symbol="SOLUSDT"),
         Mute(mute_id="3", until=NOON + 9, symbol="BTCUSDT"),
     )
-    assert plan(samples.signal(), chosen, mutes, NOON) == [Stop("a"), Stop("b", "muted", NOON + 5)]
+    assert plan(samples.signal(), chosen, mutes, NOON) == [Stop("a"), Stop("b", "muted")]
 
 
-def test_quiet_hours_follow_the_time_zone_over_midnight() -> None:
-    """Noon in UTC is 21:00 in Tokyo; the hold ends at 07:00 there."""
-    quiet = {"start": "20:30", "end": "07:00", "kinds": ["signal"]}
+def at(text: str) -> int:
+    """Return a UTC time in ms."""
+    return int(datetime.fromisoformat(f"{text}+00:00").timestamp() * 1_000)
+
+
+@pytest.mark.parametrize(
+    ("now", "quiet"),
+    [
+        ("2026-03-28 21:59", False),  # 22:59 in Berlin, winter
+        ("2026-03-28 22:00", True),
+        ("2026-03-29 01:30", True),  # half an hour after the clocks went on
+        ("2026-03-29 04:59", True),
+        ("2026-03-29 05:00", False),  # 07:00, summer
+        ("2026-10-25 05:59", True),  # the clocks went back
+        ("2026-10-25 06:00", False),
+    ],
+)
+def test_quiet_hours_follow_the_clocks_of_the_zone(now: str, quiet: bool) -> None:
+    """From 23:00 to 07:00 on the clock, over midnight and the change to and from summer time."""
+    hours = {"start": "23:00", "end": "07:00", "kinds": ["signal"]}
     chosen = settings(
         {"destinations": ["a"]},
-        destinations={"a": {**HOUSE, "quiet_hours": quiet}},
-        presentation={"timezone": "Asia/Tokyo"},
+        destinations={"a": {**HOUSE, "quiet_hours": hours}},
+        presentation={"timezone": "Europe/Berlin"},
     )
-    assert plan(samples.signal(), chosen, (), NOON) == [Stop("a", "quiet hours", NOON + 10 * 3_600_000)]
-    assert plan(samples.price(), chosen, (), NOON) == [Stop("a")]
+    assert plan(samples.signal(), chosen, (), at(now)) == [Stop("a", "quiet hours" if quiet else "")]
+    assert plan(samples.price(), chosen, (), at(now)) == [Stop("a")]
+
+
+def test_quiet_hours_of_no_length_silence_nothing() -> None:
+    """A start that is the end makes no day of silence that no digest would ever end."""
+    chosen = settings({"destinations": ["a"]}, quiet_hours={"start": "08:00", "end": "08:00"})
+    assert plan(samples.signal(), chosen, (), NOON) == [Stop("a")]
 
 
 def test_a_muted_destination_hears_nothing() -> None:
     """Its alerts are not kept for a digest."""
     chosen = settings({"destinations": ["a"]}, destinations={"a": {**HOUSE, "muted": True}})
-    assert plan(samples.signal(), chosen, (), NOON) == [Stop("a", "muted", FOREVER)]
+    stops = plan(samples.signal(), chosen, (), NOON)
+    assert stops == [Stop("a", "destination muted")]
+    outcome = outcome_of(samples.signal(), stops, chosen)
+    assert (outcome.send, outcome.hold, outcome.reports[0].reason) == ((), (), "destination muted")
+
+
+def test_what_was_held_back_is_told_once() -> None:
+    """Each destination has a digest of its own; the gatekeeper's, about everything, is for the record."""
+    body = SystemBody(code="digest", headline="2 alerts held back meanwhile", lines=())
+    everybodys = msgspec.structs.replace(samples.system(), body=body)
+    chosen = settings({"destinations": ["a", "b"]})
+    assert plan(everybodys, chosen, (), NOON) == []
+    assert plan(msgspec.structs.replace(everybodys, destinations=("b",)), chosen, (), NOON) == [Stop("b")]
 
 
 def test_a_route_to_nowhere_is_refused_by_its_place() -> None:
