@@ -4,9 +4,9 @@
 set -u
 cd "${1:?the data folder}"
 shift
+trap 'if [ -n "${!:-}" ]; then kill -TERM "$!"; else exit 143; fi' TERM INT # set first: a stop may come at once
 "$@" &
 redis=$!
-trap 'kill -TERM "$redis"' TERM INT
 wait "$redis"
 code=$?
 if kill -0 "$redis" 2>/dev/null; then # it was the signal that ended the wait
