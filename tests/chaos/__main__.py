@@ -1,7 +1,7 @@
 """`make chaos`: many seeded runs in one process, then runs with real processes; the figures at the end.
 
-`--seed N` replays one seed of the runs in one process, `--run N` one run with real processes;
-`--runs 0` or `--processes 0` leaves out the others.
+A violation names its seed or its run: `--seed N` replays one seed of the runs in one process,
+`--run N` one run with real processes; `--runs 0` or `--processes 0` leaves out the others.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from services.terminal import stores
 from shared.service import configure_logging
@@ -37,6 +38,11 @@ class Totals:
     struck: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
 
+    def broken(self, name: str, error: Exception) -> None:
+        """Count a run that the harness could not finish as a violation: nobody knows what it would have shown."""
+        self.runs += 1
+        self.violations.append(f"{name}: it broke off: {error!r}")
+
     def add(self, name: str, kills: Counter[str], struck: Counter[str], alerts: int, violations: Iterable[str]) -> None:
         """Add one run."""
         self.runs += 1
@@ -56,10 +62,14 @@ async def many(seeds: Iterable[int], *, rate: float, together: int, totals: Tota
             turn = asyncio.Semaphore(together)
 
             async def one(seed: int) -> None:
+                before = len(totals.violations)
                 async with turn:
-                    run = await inprocess.run(seed, store.url, rate=rate)
-                totals.add(f"seed {seed}", run.kills, run.struck, len(run.alerts), run.violations)
-                if run.violations or totals.runs % 20 == 0:
+                    try:
+                        run = await inprocess.run(seed, store.url, rate=rate)
+                        totals.add(f"seed {seed}", run.kills, run.struck, len(run.alerts), run.violations)
+                    except Exception as error:
+                        totals.broken(f"seed {seed}", error)
+                if len(totals.violations) > before or totals.runs % 20 == 0:
                     print(f"  {totals.runs} runs, {totals.kills.total()} kills, {len(totals.violations)} violations")
 
             await asyncio.gather(*(one(seed) for seed in seeds))
@@ -67,25 +77,38 @@ async def many(seeds: Iterable[int], *, rate: float, together: int, totals: Tota
 
 async def real(numbers: Iterable[int], *, closes: int, totals: Totals) -> None:
     """Run the services as processes, each run compared with its market's undisturbed one."""
-    references: dict[int, processes.ProcessRun] = {}
+    reference: processes.ProcessRun | None = None
+    known = 0
     for number in numbers:
         market = 1 + (number - 1) // PER_MARKET
-        if market not in references:
-            made = await processes.run(f"market {market}", market, closes=closes, symbols=SYMBOLS, analyzers=1)
-            references = {market: made}
-            totals.violations += [f"{made.name}, undisturbed: {text}" for text in made.violations]
-            print(f"  {made.name}: {len(made.alerts)} alerts, {made.seconds:.0f} s undisturbed")
-        name = f"process run {number}"
-        run = await processes.run(name, market, closes=closes, symbols=SYMBOLS, number=number)
-        violations = [*run.violations, *processes.compare(references[market], run)]
-        totals.add(name, run.kills, run.struck, len(run.alerts), violations)
-        slowest = max((scan.seconds for scan in run.scans), default=0.0)
-        print(
-            f"  {name} ({run.kind}): {run.kills.total()} kills in flight, {len(violations)} violations, "
-            f"{run.seconds:.0f} s, slowest scan {slowest:.1f} s, queues empty after {run.drained_seconds:.1f} s, "
-            f"MB: {', '.join(f'{name} {size >> 20}' for name, size in sorted(run.memory.items()))}"
-        )
-        print("    " + ", ".join(f"{what} {count}" for what, count in sorted(run.struck.items()) if count))
+        try:
+            if reference is None or market != known:
+                reference, known = await _undisturbed(market, closes, totals), market
+            run = await processes.run(f"process run {number}", market, closes=closes, symbols=SYMBOLS, number=number)
+        except Exception as error:
+            totals.broken(f"process run {number}", error)
+            continue
+        violations = [*run.violations, *processes.compare(reference, run)]
+        totals.add(run.name, run.kills, run.struck, len(run.alerts), violations)
+        _tell(run, len(violations))
+
+
+async def _undisturbed(market: int, closes: int, totals: Totals) -> processes.ProcessRun:
+    run = await processes.run(f"market {market}", market, closes=closes, symbols=SYMBOLS, analyzers=1)
+    totals.violations += [f"{run.name}, undisturbed: {text}" for text in run.violations]
+    print(f"  {run.name}: {len(run.alerts)} alerts, {run.seconds:.0f} s undisturbed")
+    return run
+
+
+def _tell(run: processes.ProcessRun, violations: int) -> None:
+    """Print what one run with real processes came to."""
+    slowest = max((scan.seconds for scan in run.scans), default=0.0)
+    print(
+        f"  {run.name} ({run.kind}): {run.kills.total()} kills in flight, {violations} violations, "
+        f"{run.seconds:.0f} s, slowest scan {slowest:.1f} s, queues empty after {run.drained_seconds:.1f} s, "
+        f"MB: {', '.join(f'{name} {size >> 20}' for name, size in sorted(run.memory.items()))}"
+    )
+    print("    " + ", ".join(f"{what} {count}" for what, count in sorted(run.struck.items()) if count))
 
 
 def report(title: str, totals: Totals, seconds: float) -> None:
@@ -116,17 +139,31 @@ def main() -> int:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     seeds = range(1, options.runs + 1) if not alone else [options.seed] * (options.seed is not None)
     numbers = range(1, options.processes + 1) if not alone else [options.run] * (options.run is not None)
-    parts: list[Totals] = []
-    if seeds:
-        totals, started = Totals(), time.monotonic()
-        asyncio.run(many(seeds, rate=options.rate, together=options.together, totals=totals))
-        report("stages in one process", totals, time.monotonic() - started)
-        parts.append(totals)
-    if numbers:
-        totals, started = Totals(), time.monotonic()
-        asyncio.run(real(numbers, closes=options.closes, totals=totals))
-        report("real processes", totals, time.monotonic() - started)
-        parts.append(totals)
+    inside, outside = Totals(), Totals()
+    try:
+        if seeds:
+            work = many(seeds, rate=options.rate, together=options.together, totals=inside)
+            timed("stages in one process", inside, work)
+        if numbers:
+            timed("real processes", outside, real(numbers, closes=options.closes, totals=outside))
+    except KeyboardInterrupt:
+        print("\ninterrupted: the figures are those of the runs until then")
+        summary(inside, outside)
+        return 130
+    return 1 if summary(inside, outside) else 0
+
+
+def timed(title: str, totals: Totals, work: Coroutine[Any, Any, None]) -> None:
+    """Do *work* and print what it hit, however it ends."""
+    started = time.monotonic()
+    try:
+        asyncio.run(work)
+    finally:
+        report(title, totals, time.monotonic() - started)
+
+
+def summary(*parts: Totals) -> int:
+    """Print the last three lines; return how many violations there were."""
     violations = sum(len(part.violations) for part in parts)
     if idle := sum(part.without_kill for part in parts):
         print(f"  VIOLATION {idle} runs killed nothing in flight")
@@ -134,7 +171,7 @@ def main() -> int:
     print(f"\nruns: {sum(part.runs for part in parts)}")
     print(f"kills in flight: {sum(part.kills.total() for part in parts)}")
     print(f"violations: {violations}")
-    return 1 if violations else 0
+    return violations
 
 
 if __name__ == "__main__":
