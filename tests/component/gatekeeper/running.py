@@ -77,14 +77,14 @@ async def until(found: Callable[[], Any], seconds: float = 8.0) -> Any:
     raise AssertionError("it did not come in time")
 
 
-async def settled(bus: RedisBus, count: int) -> list[ScanSettled]:
+async def settled(bus: RedisBus, count: int, seconds: float = 8.0) -> list[ScanSettled]:
     """Return the settled scans once there are *count*."""
 
     async def enough() -> list[ScanSettled]:
         scans = [event for event in await everything(bus, Stream.SCANS) if isinstance(event, ScanSettled)]
         return scans if len(scans) >= count else []
 
-    return await until(enough)  # type: ignore[no-any-return]
+    return await until(enough, seconds)  # type: ignore[no-any-return]
 
 
 async def publish(bus: RedisBus, stream: Stream, *messages: Message) -> None:

@@ -250,22 +250,3 @@ async def test_a_stale_commit_writes_nothing(bus: RedisBus) -> None:
     result = await bus.commit(Commit(outputs=[], state=change, lease=Lease(NAME, "another")))
     assert result == "stale"
     assert (await bus.load_state(NAME)).version == 0
-
-
-@pytest.mark.slow
-async def test_the_standby_goes_on_within_fifteen_seconds(bus: RedisBus) -> None:
-    """With the product's own lease: the active one dies without a word, and the other settles what it held."""
-    async with gatekeeper(address(bus), "active"):
-        await publish(bus, Stream.SCANS, opened("AAAUSDT", "BBBUSDT"))
-        await publish(bus, Stream.ANALYSES, analysis("AAAUSDT"))
-        await asyncio.sleep(1.0)  # it holds them unacknowledged
-    died = time.monotonic()
-    async with gatekeeper(address(bus), "standby"):
-        await publish(bus, Stream.ANALYSES, analysis("BBBUSDT"))
-
-        async def whole() -> list[ScanSettled]:
-            return [event for event in await everything(bus, Stream.SCANS) if isinstance(event, ScanSettled)]
-
-        scans = await until(whole, 20.0)
-    assert time.monotonic() - died < 15.0
-    assert (scans[0].missing, scans[0].analysed) == ((), 2)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -16,6 +13,7 @@ from shared.bus import MAX_TRIES, DeadLetter, RedisBus
 from shared.contracts import Decision, Stream
 from tests.component.gatekeeper.running import begin, everything, publish, settled, until
 from tests.conftest import ROOT
+from tests.integration.gatekeeper.processes import process
 from tests.unit.gatekeeper.facts import SCAN, STEP, analysis, opened
 
 #: a gatekeeper in which somebody has made a mistake in a gate
@@ -28,18 +26,6 @@ def mistaken(analysis, *others):
 gates.judge = mistaken
 wiring.run(wiring.NAME, wiring.main)
 """
-
-
-@contextmanager
-def process(url: str, *argv: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run Python with *argv* as a gatekeeper; kill it in the end."""
-    environment = {**os.environ, "SEVENGATE_REDIS_URL": url, "SEVENGATE_METRICS_PORT": "0"}
-    running = subprocess.Popen([sys.executable, *argv], env=environment, cwd=ROOT, stderr=subprocess.DEVNULL)
-    try:
-        yield running
-    finally:
-        running.send_signal(signal.SIGKILL)
-        running.wait(10)
 
 
 async def scan(bus: RedisBus, number: int) -> None:
@@ -68,7 +54,7 @@ async def test_a_mistake_costs_one_symbol_and_is_put_right_afterwards(fresh_valk
     assert {(letter.tries, letter.error) for letter in letters} == {
         (MAX_TRIES, repr(ZeroDivisionError("division by zero")))
     }
-    with process(fresh_valkey, "-m", "services.gatekeeper"):
+    with process(fresh_valkey):
         command = [sys.executable, "-m", "services.terminal", "dead-letters", "put-back", "all"]
         environment = {**os.environ, "SEVENGATE_REDIS_URL": fresh_valkey}
         done = await asyncio.to_thread(subprocess.run, command, env=environment, cwd=ROOT, check=False)
