@@ -73,6 +73,22 @@ async def test_a_bar_that_cannot_be_one_is_refused_and_its_symbol_named(feed: Fe
     await assert_true_windows(feed, healed.scan_id)
 
 
+@pytest.mark.parametrize("name", ["nan-literal", "gap-all"])
+async def test_a_coin_that_cannot_be_loaded_does_not_hold_up_the_others(feed: Feed, name: str) -> None:
+    """Broken from the start: the scan opens without it, and with it when its bars can be had."""
+    await feed.fault(name, VICTIM)
+    feed.start_fetcher()
+    await feed.scan()
+    opened = await feed.next_scan()
+    assert opened.missing.keys() == {VICTIM}
+    assert not opened.degraded
+    await feed.clear()
+    for _ in range(2):
+        healed = await feed.next_scan()
+    assert not healed.missing
+    await assert_true_windows(feed, healed.scan_id)
+
+
 async def test_a_gap_in_all_symbols_degrades_the_scan_until_the_windows_are_whole(feed: Feed) -> None:
     """While the exchange has no bars the scan says so; afterwards the missing ones are fetched."""
     feed.start_fetcher()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 
 import pytest
 
-from shared.contracts import MarketSnapshot, ScanOpened, Stream
+from shared.contracts import SCAN_MS, MarketSnapshot, ScanOpened, Stream
 
 from .conftest import Feed
-from .test_faults import assert_true_windows
+from .test_faults import assert_true_windows, scans_until
 
 pytestmark = pytest.mark.timeout(180)  # whole processes, on whatever machine
 
@@ -31,22 +32,33 @@ async def test_a_restart_fetches_only_what_the_bus_does_not_hold(feed: Feed) -> 
     assert warm <= 8 * 3  # the higher bar that each window lacks, and the one check
 
 
+TAKEOVER_S = 15.0
+CLOSE_S = 5.0  #: five minutes at 60 times the pace
+
+
 @pytest.mark.parametrize("simulator_arguments", [("--symbols", "8", "--seed", "3", "--speed", "60")])
-async def test_a_killed_fetcher_is_replaced_within_fifteen_seconds_without_a_second_scan(feed: Feed) -> None:
-    """The standby opens the next scan; every scan id is on the bus once."""
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+async def test_a_lost_fetcher_is_replaced_within_fifteen_seconds_without_a_second_scan(
+    feed: Feed, how: signal.Signals
+) -> None:
+    """Killed, or paused past its lease and back: the other one opens the next scan; every scan is there once."""
     active = feed.start_fetcher(SEVENGATE_INSTANCE="a")
     await feed.scan()
     feed.start_fetcher(SEVENGATE_INSTANCE="b")
     await asyncio.sleep(2)
-    active.kill()
-    killed = time.monotonic()
-    before = len([scan for scan in await feed.all(Stream.SCANS) if isinstance(scan, ScanOpened)])
-    while len([scan for scan in await feed.all(Stream.SCANS) if isinstance(scan, ScanOpened)]) <= before:
+    active.send_signal(how)
+    lost = time.monotonic()
+    before = len(await feed.scans())
+    while len(await feed.scans()) <= before:
         await asyncio.sleep(0.1)
-        assert time.monotonic() - killed < 15 + 5.5, "nobody took over"  # the next close is at most 5 s away
-    scans = [scan.scan_id for scan in await feed.all(Stream.SCANS) if isinstance(scan, ScanOpened)]
-    assert len(scans) == len(set(scans))
-    await assert_true_windows(feed, (await feed.scan(scans[-1])).scan_id)
+        assert time.monotonic() - lost < TAKEOVER_S + CLOSE_S + 0.5, "nobody took over"
+    assert await feed.bus.redis.get(feed.bus.key("lease:fetcher")) != b"a"
+    active.send_signal(signal.SIGCONT)  # what it was about to say is refused
+    newest = (await feed.scans())[-1].scan_id
+    await scans_until(feed, newest + 3 * SCAN_MS)
+    scans = await feed.scans()
+    assert len(scans) == len({scan.scan_id for scan in scans})
+    await assert_true_windows(feed, (await feed.scan(scans[-1].scan_id)).scan_id)
 
 
 async def test_snapshots_of_a_scan_that_was_only_opened_are_said_again(feed: Feed) -> None:
