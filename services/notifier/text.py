@@ -22,13 +22,13 @@ from shared.contracts import (
 
 ARROWS: Final = {"long": "▲", "short": "▼"}
 EVENTS: Final = {
-    "target": "target reached",
-    "stop": "stopped out",
+    "target": "TP HIT",
+    "stop": "SL HIT",
     "invalidated": "invalidated",
     "expired": "expired",
-    "danger": "danger",
-    "caution": "caution",
-    "moved": "levels moved",
+    "danger": "DANGER",
+    "caution": "CAUTION",
+    "moved": "MOVED",
 }
 CAPTION: Final = 1_024  #: Telegram's limits, in UTF-16 units after its entities are parsed
 MESSAGE: Final = 4_096

@@ -171,6 +171,19 @@ function progress(signal: Signal): number | null {
   return (now - signal.entry) / Math.abs(signal.entry - signal.stop) * (signal.side === "long" ? 1 : -1);
 }
 
+// The live label, by where the price stands between stop, entry and target; the closed bar decides whether it was an end.
+function liveLabel(signal: Signal, at: number | null): string {
+  if (at === null) return signal.label;
+  const risk = Math.abs(signal.entry - signal.stop);
+  const reward = Math.abs(signal.target - signal.entry) / risk;
+  if (at <= -1) return "stop";
+  if (at >= reward) return "target";
+  if (at <= -0.5) return at <= -0.75 ? "danger" : "caution";
+  return at >= 0.4 * reward || (signal.atr && at >= signal.atr / risk) ? "moved" : "";
+}
+
+const LABELS: Record<string, string> = { stop: "SL HIT", target: "TP HIT", danger: "DANGER", caution: "CAUTION", moved: "MOVED" };
+
 function Signals({ choose }: { choose: (symbol: string) => void }) {
   const signals = [...state.signals.values()].sort(
     (a, b) => Number(b.status === "open") - Number(a.status === "open") || b.scan_id - a.scan_id,
@@ -184,6 +197,7 @@ function Signals({ choose }: { choose: (symbol: string) => void }) {
       <ul>
         {signals.slice(0, 40).map((signal) => {
           const at = progress(signal);
+          const label = liveLabel(signal, at);
           return (
             <li
               key={signal.signal_id}
@@ -195,7 +209,7 @@ function Signals({ choose }: { choose: (symbol: string) => void }) {
               <div>
                 <b>{signal.symbol}</b> <span class={signal.side}>{signal.side}</span>
                 {signal.weak && <span class="tag">weak</span>}
-                {signal.label && signal.status === "open" && <span class={`tag ${signal.label}`}>{signal.label}</span>}
+                {label && signal.status === "open" && <span class={`tag ${label}`}>{LABELS[label]}</span>}
                 {signal.status !== "open" && <span class={`tag ${signal.status}`}>{signal.status}</span>}
                 <time>{clock(signal.scan_id)}</time>
               </div>

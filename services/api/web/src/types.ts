@@ -41,6 +41,7 @@ export interface Signal {
   entry: number;
   stop: number;
   target: number;
+  atr?: number;
   reward_to_risk: number | null;
   weak: boolean;
   score: number;
