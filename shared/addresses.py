@@ -56,7 +56,9 @@ def permitted(address: Address, allow: Sequence[str]) -> bool:
 
 def literal(host: str) -> Address | None:
     """Return the address that *host* spells, in decimal, octal, hexadecimal, shortened or full-width forms too."""
-    host = unicodedata.normalize("NFKC", host).rstrip(".")
+    host = unicodedata.normalize("NFKC", host).replace("\N{IDEOGRAPHIC FULL STOP}", ".").rstrip(".").lower()
+    if host == "localhost" or host.endswith(".localhost"):
+        return ipaddress.IPv4Address("127.0.0.1")  # whatever a name server says: RFC 6761
     try:
         return ipaddress.ip_address(host.split("%", maxsplit=1)[0])
     except ValueError:

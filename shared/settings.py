@@ -6,21 +6,18 @@ the API publishes on `settings`; config.yaml has its shape, and every ◇ defaul
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared import addresses
+from shared.destinations import Destination, Network, may_be_called
+from shared.sections import Kind, QuietHours, Section, Side, TimeOrNever
 
 MARKET = "binance-um"
-Kind = Literal["signal", "lifecycle", "group", "price", "anomaly", "system"]
-Side = Literal["long", "short"]
 Percentage = Annotated[float, Field(ge=0, le=100)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -42,10 +39,10 @@ class Environment(BaseSettings):
     api_key: SecretStr = SecretStr("")
     api_url: str = ""  #: where the bot and the command line find the API; empty: this machine's port
     api_host: str = "127.0.0.1"
-    api_port: int = 8710
+    api_port: int = Field(default=8710, ge=1, le=65_535)
     api_hosts: str = ""  #: names, by comma, under which the API may be reached without a key
     metrics_host: str = "127.0.0.1"
-    metrics_port: int = 0  #: 0: any free port
+    metrics_port: int = Field(default=0, ge=0, le=65_535)  #: 0: any free port
     data_dir: Path = Path(".sevengate")
     config: Path = Path("config.yaml")
     market: str = MARKET
@@ -53,6 +50,14 @@ class Environment(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
     instance: str = ""  #: distinguishes processes of one service; empty: host and process id
+
+    def __init__(self, **values: Any) -> None:
+        """Read it; a process that was told nonsense ends here, with a line for each mistake."""
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            named = [(f"SEVENGATE_{item['loc'][0]}: ".upper() if item["loc"] else "", item) for item in error.errors()]
+            raise SystemExit("\n".join(f"sevengate: {name}{told(item['msg'])}" for name, item in named)) from None
 
     @model_validator(mode="before")
     @classmethod
@@ -64,19 +69,13 @@ class Environment(BaseSettings):
             for name in cls.model_fields:
                 path = os.environ.get(f"SEVENGATE_{name.upper()}_FILE")
                 if path and name not in values:
-                    values[name] = Path(path).read_text(encoding="utf-8").strip()
+                    values[name] = _content(f"SEVENGATE_{name.upper()}_FILE", path)
         return values
 
     @property
     def api_address(self) -> str:
         """Where the API is found from here."""
         return (self.api_url or f"http://127.0.0.1:{self.api_port}").rstrip("/")
-
-
-class Section(BaseModel):
-    """A part of the settings: frozen, and unknown names are an error rather than ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Universe(Section):
@@ -170,97 +169,10 @@ class Scanning(Section):
     stale_after_seconds: float = Field(default=600, gt=0)  #: a scan settled later than this after opening alerts nobody
 
 
-class QuietHours(Section):
-    """When to hold back, in `timezone`; ``start`` may be later than ``end`` (over midnight)."""
-
-    start: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
-    end: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
-    kinds: tuple[Kind, ...] = ()  #: empty: all
-
-
-class DestinationBase(Section):
-    """What every destination has."""
-
-    muted: bool = False
-    quiet_hours: QuietHours | None = None
-
-
-class TelegramDestination(DestinationBase):
-    channel: Literal["telegram"]
-    chat_id: str
-    topic_id: int | None = None
-
-
-class WebDestination(DestinationBase):
-    """A destination with a person's address: it must be public, or in a network of *allow*."""
-
-    url: SecretStr
-    allow: tuple[str, ...] = ()  #: networks of the LAN that may be called
-
-    @model_validator(mode="after")
-    def _may_be_called(self) -> WebDestination:
-        for network in self.allow:
-            ip_network(network, strict=False)
-        try:
-            addresses.check(self.url.get_secret_value(), self.allow)
-        except addresses.Forbidden as error:
-            raise ValueError(f"url: {error}") from error
-        return self
-
-
-class DiscordDestination(WebDestination):
-    channel: Literal["discord"]
-
-
-class EmailDestination(DestinationBase):
-    channel: Literal["email"]
-    host: str
-    port: int = Field(default=587, ge=1, le=65535)
-    security: Literal["starttls", "tls", "none"] = "starttls"
-    username: str = ""
-    password: SecretStr = SecretStr("")
-    sender: str
-    to: tuple[str, ...]
-    ca_file: str = ""
-
-
-class WebhookDestination(WebDestination):
-    channel: Literal["webhook"]
-    secret: SecretStr = SecretStr("")  #: Standard Webhooks: whsec_…; empty: not signed
-    template: str = ""  #: Jinja template of the body
-    content_type: str = "application/json"
-    headers: dict[str, str] = {}
-
-
-class AppriseDestination(DestinationBase):
-    channel: Literal["apprise"]
-    url: SecretStr
-    allow: tuple[str, ...] = ()  #: networks of the LAN that may be called
-
-    @model_validator(mode="after")
-    def _may_be_called(self) -> AppriseDestination:
-        """Refuse a literal address; only a call tells where a name leads, and whether it is one at all."""
-        for network in self.allow:
-            ip_network(network, strict=False)
-        try:
-            address = ip_address(urlsplit(self.url.get_secret_value()).hostname or "")
-        except ValueError:
-            return self
-        if not addresses.permitted(address, self.allow):
-            raise ValueError(f"url: {address} is not public and not allowed")
-        return self
-
-
-Destination = Annotated[
-    TelegramDestination | DiscordDestination | EmailDestination | WebhookDestination | AppriseDestination,
-    Field(discriminator="channel"),
-]
-
-
 class Route(Section):
     """Which alerts go to which destinations; an empty condition matches everything."""
 
-    destinations: tuple[str, ...]
+    destinations: tuple[str, ...] = Field(min_length=1)
     kinds: tuple[Kind, ...] = ()
     symbols: tuple[str, ...] = ()  #: names or shell patterns
     side: Side | None = None
@@ -285,7 +197,7 @@ class Presentation(Section):
 
     timezone: str = "UTC"
     theme: Literal["dark", "light"] = "dark"
-    daily_summary: str = Field(default="", pattern=r"^$|^([01]\d|2[0-3]):[0-5]\d$")
+    daily_summary: TimeOrNever = ""
 
     @field_validator("timezone")
     @classmethod
@@ -322,7 +234,7 @@ class RuntimeSettings(Section):
     recording: Recording = Recording()
     heartbeat_url: SecretStr = SecretStr("")
     heartbeat_seconds: float = Field(default=60, ge=10)
-    heartbeat_allow: tuple[str, ...] = ()  #: networks of the LAN that `heartbeat_url` may lead to
+    heartbeat_allow: tuple[Network, ...] = ()  #: networks of the LAN that `heartbeat_url` may lead to
 
     @model_validator(mode="after")
     def _routes_lead_somewhere(self) -> RuntimeSettings:
@@ -338,13 +250,8 @@ class RuntimeSettings(Section):
 
     @model_validator(mode="after")
     def _heart_may_be_heard(self) -> RuntimeSettings:
-        for network in self.heartbeat_allow:
-            ip_network(network, strict=False)
         if url := self.heartbeat_url.get_secret_value():
-            try:
-                addresses.check(url, self.heartbeat_allow)
-            except addresses.Forbidden as error:
-                raise ValueError(f"heartbeat_url: {error}") from error
+            may_be_called(url, self.heartbeat_allow, name="heartbeat_url")
         return self
 
     def thresholds_for(self, symbol: str) -> Thresholds:
@@ -357,6 +264,13 @@ class RuntimeSettings(Section):
     def dump(self) -> dict[str, Any]:
         """Return the JSON-able value with its secrets in clear, for `settings` only."""
         return _reveal(self.model_dump(mode="python"))  # type: ignore[no-any-return]
+
+
+def _content(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{name}: {path} cannot be read ({error})") from error
 
 
 def _nowhere(place: tuple[str | int, ...], name: str) -> InitErrorDetails:
@@ -381,5 +295,5 @@ def explain(error: ValidationError) -> list[str]:
 
 
 def told(message: str) -> str:
-    """Return pydantic's message without the word for its kind."""
-    return message.removeprefix("Value error, ")
+    """Return pydantic's message without the word for its kind; what it calls a tuple is a list to people."""
+    return message.removeprefix("Value error, ").replace("Tuple", "List").replace("valid tuple", "list")

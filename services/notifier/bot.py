@@ -27,8 +27,8 @@ from services.notifier.ledger import Ledger
 from services.notifier.rest import HttpApi
 from services.notifier.text import MESSAGE
 from shared.bus import Lease, RedisBus
+from shared.destinations import TelegramDestination
 from shared.service import Service
-from shared.settings import TelegramDestination
 
 LEASE_MS: Final = 9_000
 BUTTONS: Final = ("why", "chart", "mute")

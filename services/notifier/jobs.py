@@ -27,17 +27,16 @@ from services.notifier.rates import Rates
 from services.notifier.text import text_of
 from shared.bus import RedisBus, from_wire
 from shared.contracts import Alert, DeliveryStatus, SettingsChanged, SystemBody
-from shared.settings import (
+from shared.destinations import (
     AppriseDestination,
     Destination,
     DestinationBase,
     DiscordDestination,
     EmailDestination,
-    Environment,
-    RuntimeSettings,
     TelegramDestination,
     WebhookDestination,
 )
+from shared.settings import Environment, RuntimeSettings
 
 FIRST_BACKOFF_S: Final = 2.0
 PARENT_POLL_S: Final = 2

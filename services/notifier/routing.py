@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from shared.contracts import Alert, AlertKind, GroupBody, Mute, Side, SignalBody, SystemBody
-from shared.settings import QuietHours, Route, RuntimeSettings
+from shared.sections import QuietHours
+from shared.settings import Route, RuntimeSettings
 
 Hold = Literal["", "muted", "quiet hours", "held", "destination muted"]
 

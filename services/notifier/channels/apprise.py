@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from services.notifier.channels.outcome import Outgoing, Rejected
-from shared.settings import AppriseDestination
+from shared.destinations import AppriseDestination
 
 
 async def send(outgoing: Outgoing, destination: AppriseDestination) -> str:

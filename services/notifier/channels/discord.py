@@ -12,7 +12,7 @@ import httpx
 from services.notifier.channels.outcome import Outgoing
 from services.notifier.channels.web import ask, judge, refusal, seconds_of
 from services.notifier.rates import Rates
-from shared.settings import DiscordDestination
+from shared.destinations import DiscordDestination
 
 GREEN, RED, GREY = 0x2EBD85, 0xF6465D, 0x8A94A6
 EVERYWHERE: Final = "discord"  #: the lane of all webhooks, for a global limit

@@ -13,7 +13,7 @@ import aiosmtplib
 
 from services.notifier.channels.outcome import Ambiguous, Later, NotDelivered, Outgoing, Parked, Rejected
 from shared.contracts import Alert
-from shared.settings import EmailDestination
+from shared.destinations import EmailDestination
 
 
 async def send(outgoing: Outgoing, destination: EmailDestination) -> str:

@@ -15,7 +15,7 @@ from telegram.request import HTTPXRequest
 
 from services.notifier.channels.outcome import Ambiguous, Later, NotDelivered, Outgoing, Parked, Rejected
 from services.notifier.text import CAPTION, MESSAGE, Text
-from shared.settings import TelegramDestination
+from shared.destinations import TelegramDestination
 
 NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 BUTTONS_FOR: Final = frozenset({"signal", "anomaly", "price"})

@@ -14,7 +14,7 @@ from standardwebhooks import Webhook
 from services.notifier.channels.outcome import Outgoing, Rejected
 from services.notifier.channels.web import post
 from services.notifier.payload import payload_of
-from shared.settings import WebhookDestination
+from shared.destinations import WebhookDestination
 
 LONGEST_BODY = 262_144
 _environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
@@ -49,9 +49,8 @@ def body_of(outgoing: Outgoing, destination: WebhookDestination) -> str:
 
 def headers_of(outgoing: Outgoing, destination: WebhookDestination, body: str) -> dict[str, str]:
     """Return the headers, signed where the destination has a secret."""
-    headers = {**destination.headers, "Content-Type": destination.content_type, "User-Agent": "Sevengate"}
-    if any(mark in text for item in headers.items() for text in item for mark in "\r\n"):
-        raise Rejected("bad header", "a line break in a header")
+    headers = {name: value.get_secret_value() for name, value in destination.headers.items()}
+    headers |= {"Content-Type": destination.content_type, "User-Agent": "Sevengate"}
     secret = destination.secret.get_secret_value()
     if secret:
         headers |= signature(secret, outgoing.alert.alert_id, datetime.now(UTC), body)
@@ -64,7 +63,7 @@ def signature(secret: str, message_id: str, at: datetime, body: str) -> dict[str
     try:
         signed = Webhook(secret).sign(identity, at, body)
     except ValueError as error:
-        raise Rejected("bad secret", "the secret is not base64") from error
+        raise Rejected("bad secret", "it has to be whsec_ and base64") from error
     return {"webhook-id": identity, "webhook-timestamp": str(int(at.timestamp())), "webhook-signature": signed}
 
 

@@ -16,7 +16,8 @@ from services.notifier.channels import apprise as channel
 from services.notifier.channels.outcome import Ambiguous, Later, NotDelivered, Outgoing, Parked, Rejected
 from services.notifier.text import text_of
 from shared.contracts import Alert
-from shared.settings import AppriseDestination, RuntimeSettings
+from shared.destinations import AppriseDestination
+from shared.settings import RuntimeSettings
 from tests.integration.notifier.conftest import LOCAL, Stage
 from tests.integration.notifier.sinks import Answer, Sink, hang, status
 

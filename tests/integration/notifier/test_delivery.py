@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -318,11 +319,10 @@ async def test_a_new_destination_needs_no_restart(stage: Stage) -> None:
 
 
 async def test_a_forbidden_address_is_never_called(stage: Stage, fresh_signal: Alert) -> None:
-    """FAULTS 38: loopback without permission is refused when sent, and so is a redirect."""
+    """FAULTS 38: a name that leads to this machine is refused when sent, and so is a redirect."""
     stage.sink.answers.append(status(302, headers={"Location": "http://169.254.169.254/"}))
-    await stage.route(
-        inside={"channel": "webhook", "url": f"http://localhost:{stage.sink.port}/"}, away=stage.webhook()
-    )
+    name = socket.gethostname()
+    await stage.route(inside={"channel": "webhook", "url": f"http://{name}:{stage.sink.port}/"}, away=stage.webhook())
     await stage.tell(fresh_signal)
     reports = await stage.until(settled(2))
     assert told(reports) == [("away", "rejected", "redirected"), ("inside", "rejected", "forbidden address")]

@@ -14,7 +14,8 @@ from services.notifier.channels.outcome import Later, Outgoing
 from services.notifier.rates import Rates
 from services.notifier.text import text_of
 from shared.bus import RedisBus
-from shared.settings import DiscordDestination, RuntimeSettings
+from shared.destinations import DiscordDestination
+from shared.settings import RuntimeSettings
 from tests.integration.notifier.conftest import LOCAL, Stage, now_ms
 from tests.integration.notifier.sinks import Sink, status
 

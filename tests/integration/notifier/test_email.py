@@ -14,6 +14,7 @@ import pytest
 import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from pydantic import ValidationError
 
 from services.notifier import samples
 from services.notifier.card import card_of
@@ -21,7 +22,8 @@ from services.notifier.channels import email as channel
 from services.notifier.channels.outcome import Later, Outgoing, Parked, Rejected
 from services.notifier.text import text_of
 from shared.contracts import Alert
-from shared.settings import EmailDestination, RuntimeSettings
+from shared.destinations import EmailDestination
+from shared.settings import RuntimeSettings
 
 pytestmark = [
     pytest.mark.asyncio,
@@ -154,10 +156,11 @@ async def test_what_a_server_refuses_is_told_apart(server: Any, tmp_path: Path) 
 
 async def test_a_line_break_in_a_header_is_refused() -> None:
     """FAULTS 39: nothing can be smuggled into the headers."""
-    destination = EmailDestination(channel="email", host="x", sender="a@b.c\r\nBcc: eve@x", to=("me@b.c",))
+    smuggled = "a@b.c\r\nBcc: eve@x"
+    with pytest.raises(ValidationError, match="a line break in a header"):
+        EmailDestination(channel="email", host="x", sender=smuggled, to=("me@b.c",))
+    destination = EmailDestination(channel="email", host="x", sender="a@b.c", to=("me@b.c",))
     with pytest.raises(Rejected, match="bad header"):
-        channel.message_of(outgoing(samples.signal()), destination)
-    letter = channel.message_of(
-        outgoing(samples.signal("A\r\nBcc: eve@x")), destination.model_copy(update={"sender": "a@b.c"})
-    )
+        channel.message_of(outgoing(samples.signal()), destination.model_copy(update={"sender": smuggled}))
+    letter = channel.message_of(outgoing(samples.signal("A\r\nBcc: eve@x")), destination)
     assert letter["Bcc"] is None

@@ -19,6 +19,13 @@ FORBIDDEN = (
     "http://0/",
     "http://127.0.0.1./",
     "http://①②⑦.0.0.1/",
+    "http://127。0。0。1/",
+    "http://localhost:8710/",
+    "http://LocalHost./",
+    "http://api.localhost/",
+    "http://0xa9fea9fe/latest/meta-data",
+    "http://[::ffff:0:a9fe:a9fe]/",
+    "http://[64:ff9b:1::a9fe:a9fe]/",
     "http://192.0.0.192/opc/v2/",
     "http://168.63.129.16/",
     "http://[fec0::1]/",
@@ -95,3 +102,12 @@ def test_settings_with_a_forbidden_address_are_not_saved() -> None:
     assert "192.168.1.20 is not public and not allowed" in line
     assert "webhook/x" not in line
     RuntimeSettings.model_validate({"destinations": {"house": {**house, "allow": ["192.168.1.0/24"]}}})
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "0x7f.1", "[::ffff:10.0.0.1]", "localhost"])
+def test_an_apprise_address_that_spells_a_private_one_is_not_saved(host: str) -> None:
+    """Where a name leads is found out when it is called; a bot's number is no address."""
+    other = {"channel": "apprise", "url": f"json://{host}/hook"}
+    with pytest.raises(ValidationError, match="is not public and not allowed"):
+        RuntimeSettings.model_validate({"destinations": {"other": other}})
+    RuntimeSettings.model_validate({"destinations": {"other": {**other, "url": "tgram://167772161:token/1"}}})

@@ -153,6 +153,35 @@ def test_what_was_held_back_is_told_once() -> None:
     assert plan(msgspec.structs.replace(everybodys, destinations=("b",)), chosen, (), NOON) == [Stop("b")]
 
 
+def test_what_yaml_makes_of_numbers_is_what_was_meant() -> None:
+    """A chat's id without quotes is a number, and 23:00 is YAML's 1380."""
+    made = settings(
+        {"destinations": ["a"]},
+        destinations={"a": {"channel": "telegram", "chat_id": -1001234567890}},
+        quiet_hours={"start": 1_380, "end": "07:00"},
+    )
+    assert made.destinations["a"].chat_id == "-1001234567890"  # type: ignore[union-attr]
+    assert made.quiet_hours is not None
+    assert made.quiet_hours.start == "23:00"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"quiet_hours": {"start": "8:00", "end": "25:00"}}, "'8:00' is not a time of day such as 08:00"),
+        ({"presentation": {"daily_summary": 1_440}}, "daily_summary"),
+        ({"destinations": {"a": {"channel": "telegram", "chat_id": "me"}}}, "'me' is not a chat's id"),
+        ({"routes": [{"destinations": []}]}, "routes.0.destinations: List should have at least 1 item"),
+        ({"destinations": {"a": {"channel": "email", "host": "h", "sender": "me", "to": ["a@b"]}}}, "not an address"),
+    ],
+)
+def test_a_mistake_is_told_in_words(value: dict[str, Any], said: str) -> None:
+    """They say what is expected rather than a pattern."""
+    with pytest.raises(ValidationError) as caught:
+        RuntimeSettings.model_validate(value)
+    assert said in "\n".join(explain(caught.value))
+
+
 def test_a_route_to_nowhere_is_refused_by_its_place() -> None:
     """Every such name is told; config.yaml's lines are found by the place."""
     with pytest.raises(ValidationError) as caught:

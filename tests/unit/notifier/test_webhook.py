@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema_rs
 import msgspec
 import pytest
+from pydantic import ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from scripts.webhook_schema import schema
@@ -19,7 +20,8 @@ from services.notifier.channels.web import refusal
 from services.notifier.channels.webhook import body_of, headers_of, signature
 from services.notifier.text import text_of
 from shared.contracts import Alert
-from shared.settings import RuntimeSettings, WebhookDestination
+from shared.destinations import WebhookDestination
+from shared.settings import RuntimeSettings
 
 SCHEMA = Path(__file__).resolve().parents[3] / "docs" / "webhook.schema.json"
 SECRET = "whsec_c2V2ZW5nYXRlLXNldmVuZ2F0ZS1zZXZlbmdhdGU="
@@ -77,7 +79,6 @@ def test_a_template_makes_the_body() -> None:
         "{{ ''.__class__.__mro__ }}",
         "{{ title.__init__.__globals__ }}",
         "{{ nothing }}",
-        "{{ ",
         "{% for n in range(10**9) %}x{% endfor %}",
         "{{ 1 / 0 }}",
         "{{ body.update({'a': 1}) }}",
@@ -98,10 +99,32 @@ def test_a_signature_holds_for_its_body_alone() -> None:
         Webhook(SECRET).verify('{"a":1}', headers)
 
 
-def test_a_header_with_a_line_break_is_refused() -> None:
-    """Nothing can be smuggled behind a header."""
-    with pytest.raises(Rejected, match="bad header"):
-        headers_of(outgoing(samples.signal()), hook(headers={"X": "a\r\nHost: eve"}), "")
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [
+        ({"headers": {"X": "a\r\nHost: eve"}}, "a line break in a header"),
+        ({"headers": {"X\nHost": "eve"}}, "a line break in a header"),
+        ({"content_type": "text/plain\r\nHost: eve"}, "a line break in a header"),
+        ({"template": "a\n{{ title "}, "line 2 of the template: unexpected end of template"),
+    ],
+)
+def test_a_webhook_that_could_never_be_sent_is_not_saved(mistake: dict[str, Any], said: str) -> None:
+    """Nothing can be smuggled behind a header, and what is wrong is said before the first alert."""
+    with pytest.raises(ValidationError, match=said):
+        hook(**mistake)
+
+
+def test_a_secret_that_is_none_is_a_rejection() -> None:
+    """Rather than a body without a signature."""
+    with pytest.raises(Rejected, match="bad secret"):
+        headers_of(outgoing(samples.signal()), hook(secret="whsec_…"), "")
+
+
+def test_a_header_of_ones_own_is_sent_and_never_shown() -> None:
+    """A receiver's token is as secret as an address."""
+    chosen = hook(headers={"Authorization": "Bearer tk_1"})
+    assert headers_of(outgoing(samples.signal()), chosen, "")["Authorization"] == "Bearer tk_1"
+    assert "tk_1" not in f"{chosen!r}{chosen.model_dump_json()}"
 
 
 @pytest.mark.parametrize(
