@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import signal
 import sys
 from pathlib import Path
@@ -18,26 +17,17 @@ from services.simulator.kept import KeptClock
 from services.simulator.seeded import SeededMarket
 from services.simulator.server import Options, Simulator
 from services.simulator.tape import NoBarsError, Source
+from shared.moment import moment
 
 FIRST_DAY = "2026-01-12T13:00:00Z"
 LISTING = "\n\n".join(f"{name}: {meaning} (feed fault {entry})" for name, (entry, meaning) in faults.KINDS.items())
 
 
-def moment(text: str) -> int:
-    """Read UNIX ms, or ISO 8601 (UTC where no zone is named)."""
-    if text.isdecimal():
-        return int(text)
-    try:
-        read = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-    read = read if read.tzinfo else read.replace(tzinfo=datetime.UTC)
-    return int(read.timestamp() * 1_000)
-
-
 def simulate(
     *,
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one and prints it.")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 takes a free one and prints it.")
+    ] = 0,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 in a container.")] = "127.0.0.1",
     symbols: Annotated[
         int, typer.Option(min=1, max=1_000, help="How many tradable contracts (with --replay: at most).")
@@ -70,7 +60,7 @@ def simulate(
     try:
         played = tuple(faults.parse(text) for text in fault or ())
         source, begin = prepare(symbols, seed, start, replay, lockstep=pace == 0)
-    except (faults.UnknownFaultError, NoBarsError) as error:
+    except ValueError as error:  # of a fault, the time or the recorded bars
         raise typer.BadParameter(str(error)) from error
     kept = None if clock_file is None else KeptClock(clock_file)
     options = Options(
@@ -82,9 +72,6 @@ def simulate(
         kept=kept,
     )
     uvloop.run(serve(source, options, host, port))
-
-
-simulate.__doc__ = f"{simulate.__doc__}\n\nFaults:\n\n{LISTING}"
 
 
 def prepare(symbols: int, seed: int, start: str, replay: Path | None, *, lockstep: bool) -> tuple[Source, int]:
@@ -109,7 +96,10 @@ async def serve(source: Source, options: Options, host: str, port: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     simulator = Simulator(source, options)
-    bound = await simulator.open(host, port)
+    try:
+        bound = await simulator.open(host, port)
+    except OSError as error:
+        raise SystemExit(f"sevengate: cannot listen on {host}:{port}: {error.strerror}") from None
     listening = {
         "event": "listening",
         "url": f"http://{host}:{bound}",
@@ -127,7 +117,9 @@ async def serve(source: Source, options: Options, host: str, port: int) -> None:
 
 def main() -> None:
     """Run the command line."""
-    typer.run(simulate)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.command(epilog=f"Faults:\n\n{LISTING}")(simulate)
+    app(prog_name="sevengate simulator")
 
 
 if __name__ == "__main__":

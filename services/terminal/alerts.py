@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from services.terminal import following
 from shared.bus import Bus
 from shared.contracts import (
     Alert,
@@ -78,7 +79,7 @@ class AlertLines:
         """Tell what is on the bus, and go on until cancelled."""
         after = {Stream.ALERTS: "0-0", Stream.DELIVERIES: "0-0"}
         while True:
-            for stream, entry_id, message in await bus.tail(after, block_ms=500):
+            for stream, entry_id, message in await following.news(bus, after):
                 after[stream] = entry_id
                 self.take(message)
 

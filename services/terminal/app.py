@@ -7,7 +7,6 @@ import os
 import re
 import sys
 from collections.abc import Coroutine
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 from urllib.parse import quote
@@ -30,12 +29,14 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Seconds = Annotated[float | None, typer.Option("--for", help="Stop after this many seconds.")]
+Seconds = Annotated[float | None, typer.Option("--for", min=0, help="Stop after this many seconds.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show warnings and alerts only.")]
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the dashboard where there is a browser.")]
 Analyzers = Annotated[int, typer.Option(min=1, max=64, help="How many analyzers.")]
-Port = Annotated[int, typer.Option(help="The dashboard's port; 0: SEVENGATE_API_PORT, default 8710.")]
+Port = Annotated[
+    int, typer.Option(min=0, max=65_535, help="The dashboard's port; 0: SEVENGATE_API_PORT, default 8710.")
+]
 
 
 def print_version(wanted: bool) -> None:
@@ -68,7 +69,8 @@ def demo(
     seed: int = 7,
     analyzers: Analyzers = 1,
     replay: Annotated[
-        Path | None, typer.Option(help="A folder of recorded bars, instead of the seeded market.")
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="A folder of recorded bars, instead of the seeded market."),
     ] = None,
     lockstep: Annotated[bool, typer.Option(help="Serve the next close only when the last scan has settled.")] = False,
     seconds: Seconds = None,
@@ -146,6 +148,7 @@ def explain(
     from services.terminal import client
     from services.terminal import explain as explaining
     from services.terminal.console import Screen
+    from shared.moment import moment
 
     try:
         query = {"at": str(moment(at))} if at else None
@@ -303,17 +306,6 @@ def on_bus(bus: RedisBus, work: Coroutine[Any, Any, Answer]) -> Answer:
         return asyncio.run(whole())
     except (RedisError, OSError) as error:
         refuse(f"the bus does not answer: {error}")
-
-
-def moment(text: str) -> int:
-    """Read a time as UNIX ms; raise ValueError with what is wrong."""
-    if text.isdecimal():
-        return int(text)
-    try:
-        read = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError as error:
-        raise ValueError(f"not a time: {text!r}; say 2026-01-31T14:05, or UNIX ms") from error
-    return int((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp() * 1_000)
 
 
 def refuse(message: str) -> NoReturn:

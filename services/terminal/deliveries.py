@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from services.terminal.house import running_redis
-from shared.settings import Environment
+from services.terminal.console import complain
+from services.terminal.house import NO_BUS, known_redis
 
 
 def test_alert(  # not a test, whatever pytest's naming says
@@ -33,12 +33,10 @@ def resend(
 
 def _run(program: str, *words: str) -> None:
     """Run the notifier's *program* and end with its exit status."""
-    surroundings = dict(os.environ)
-    if not {"SEVENGATE_REDIS_URL", "SEVENGATE_REDIS_URL_FILE"} & surroundings.keys():
-        url = running_redis(Environment().data_dir)
-        if not url:
-            typer.echo("Nothing runs here (./sevengate demo or up), and SEVENGATE_REDIS_URL names no bus.", err=True)
-            raise typer.Exit(2)
-        surroundings["SEVENGATE_REDIS_URL"] = url
+    url = known_redis()
+    if not url:
+        complain(NO_BUS)
+        raise typer.Exit(1)
+    surroundings = {**os.environ, "SEVENGATE_REDIS_URL": url}
     arguments = [sys.executable, "-m", f"services.notifier.{program}", *(word for word in words if word)]
     raise typer.Exit(subprocess.run(arguments, check=False, env=surroundings).returncode)

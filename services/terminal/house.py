@@ -26,6 +26,7 @@ from shared.settings import Environment
 
 WORKERS: Final = ("fetcher", "gatekeeper", "notifier", "notifier.deliverer")
 READY_SECONDS: Final = 60.0
+HOPELESS_STARTS: Final = 2  #: restarts before it ever answered: it will not
 NO_BUS: Final = "nothing runs here (./sevengate demo or up), and SEVENGATE_REDIS_URL names no bus"
 BUS_ADDRESS: Final = "redis-url"
 API_ADDRESS: Final = "api-url"
@@ -186,7 +187,7 @@ class House:
         }
         kept = ["--clock-file", str(self.plan.folder / "exchange-clock")]  # one that died does not go back in time
         await self.supervisor.start("simulator", [*simulator.argv(port), *kept], self.environment)
-        await self.answers(f"{self.simulator_url}/sim/status", "the simulator")
+        await self.answers(f"{self.simulator_url}/sim/status", "simulator")
 
     async def open_services(self) -> None:
         """Start the services that exist; return when the API answers."""
@@ -198,18 +199,20 @@ class House:
         for number in range(1, self.plan.analyzers + 1):
             await self.supervisor.start(f"analyzer{number}", module("analyzer"), self.environment)
         if "api" in self.plan.services and exists("api"):
-            await self.answers(f"{self.api_url}/health", "the API")
+            await self.answers(f"{self.api_url}/health", "api")
 
     async def answers(self, url: str, name: str, seconds: float = READY_SECONDS) -> None:
-        """Return when *url* answers anything but a server's error; raise `HouseError` when it does not."""
+        """Return when *url* of the process *name* answers anything but a server's error; else raise `HouseError`."""
         deadline = time.monotonic() + seconds
         async with httpx.AsyncClient(timeout=2.0) as client:
             while time.monotonic() < deadline:
+                if self.supervisor.restarts(name) >= HOPELESS_STARTS:
+                    raise HouseError(f"the {name} ends as soon as it starts; its lines above say why")
                 with suppress(httpx.HTTPError):
                     if (await client.get(url)).status_code < 500:
                         return
                 await asyncio.sleep(0.1)
-        raise HouseError(f"{name} did not answer within {seconds:g} s; its lines above say why")
+        raise HouseError(f"the {name} did not answer within {seconds:g} s; its lines above say why")
 
     async def close(self) -> None:
         """Stop the services, then the exchange and the stores: what is in flight can still be stored."""

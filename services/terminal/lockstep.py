@@ -9,6 +9,7 @@ from typing import Final
 
 import httpx
 
+from services.terminal import following
 from shared.bus import Bus
 from shared.contracts import ScanSettled, Stream
 
@@ -53,7 +54,7 @@ async def _settled(bus: Bus, close: int, after: str) -> tuple[ScanSettled | None
     """Wait for the scan of *close*; return it and the position reached."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < deadline:
-        for _, entry_id, event in await bus.tail({Stream.SCANS: after}, block_ms=500):
+        for _, entry_id, event in await following.news(bus, {Stream.SCANS: after}):
             after = entry_id
             if isinstance(event, ScanSettled) and event.scan_id >= close:
                 return event, after

@@ -18,8 +18,8 @@ import httpx
 import msgspec
 import yaml
 
+from services.terminal import following, lockstep, stores
 from services.terminal import house as houses
-from services.terminal import lockstep, stores
 from services.terminal.alerts import AlertLines
 from services.terminal.console import Screen
 from services.terminal.house import House, HouseError, Plan, SimulatorPlan
@@ -29,7 +29,7 @@ from shared.bus import Bus, RedisBus
 from shared.contracts import ScanSettled, Stream
 from shared.settings import Environment
 
-EXPECTED = (HouseError, StartError, stores.StoreError, lockstep.NotSettledError, OSError)
+EXPECTED = (HouseError, StartError, stores.StoreError, lockstep.NotSettledError, httpx.HTTPError, OSError)
 
 
 @dataclass
@@ -211,7 +211,7 @@ def _median(values: list[float]) -> float | None:
 async def _count(bus: Bus, figures: Figures) -> None:
     after = "0-0"
     while True:
-        for _, entry_id, event in await bus.tail({Stream.SCANS: after}, block_ms=500):
+        for _, entry_id, event in await following.news(bus, {Stream.SCANS: after}):
             after = entry_id
             if isinstance(event, ScanSettled):
                 figures.take(event)

@@ -16,6 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from services.terminal.house import House, HouseError, Plan
+from services.terminal.stores import free_port
 from services.terminal.supervisor import ROOT, StartError, Supervisor
 
 FOREVER = "import time\nprint('up', flush=True)\ntime.sleep(600)"
@@ -78,6 +80,17 @@ async def test_what_dies_at_once_waits_longer_each_time() -> None:
         await supervisor.start("broken", python("raise SystemExit(3)"))
         await until(lambda: supervisor.restarts("broken") >= 2)
     assert [lines.count(f"(exit code 3); starts again in {pause} s") for pause in ("0.25", "0.5")] == [1, 1]
+
+
+async def test_a_process_that_never_lives_is_not_waited_for(tmp_path: Path) -> None:
+    """The house says within seconds that a service ends as soon as it starts, and which."""
+    lines = Lines()
+    async with Supervisor(lines) as supervisor:
+        house = House(Plan(tmp_path, tmp_path / "config.yaml", api_port=free_port()), supervisor, say=print)
+        await supervisor.start("api", python("raise SystemExit('SEVENGATE_API_PORT is nonsense')"))
+        with pytest.raises(HouseError, match="the api ends as soon as it starts"):
+            await house.answers(f"{house.api_url}/health", "api", seconds=30.0)
+    assert lines.count("SEVENGATE_API_PORT is nonsense") >= 1
 
 
 async def test_restarting_can_be_switched_off() -> None:

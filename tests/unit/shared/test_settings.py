@@ -67,3 +67,23 @@ def test_a_symbol_overrides_only_what_it_names() -> None:
     assert settings.thresholds_for("BTCUSDT").score == 80
     assert settings.thresholds_for("BTCUSDT").fmqs == settings.thresholds.fmqs
     assert settings.thresholds_for("ETHUSDT") == settings.thresholds
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SEVENGATE_API_PORT", "many"),
+        ("SEVENGATE_API_PORT", "70000"),
+        ("SEVENGATE_LOG_LEVEL", "loud"),
+        ("SEVENGATE_TELEGRAM_TOKEN_FILE", "/nowhere/hush-token"),
+    ],
+)
+def test_a_mistake_in_the_environment_ends_the_process_by_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """One line says which variable it is; no traceback of a library."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as ended:
+        Environment()
+    assert str(ended.value).startswith(f"sevengate: {name}: ")
+    assert "\n" not in str(ended.value)
