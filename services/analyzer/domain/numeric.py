@@ -58,6 +58,16 @@ def divide(above: Series, below: Series, otherwise: float | Series) -> Series:
     return result
 
 
+def forget(sums: Series, values: Series, period: int) -> Series:
+    """Return *sums*, running sums or means of *values*, with zero where the last *period* values are all zero.
+
+    TA-Lib adds what comes and subtracts what leaves: the rounding stays behind.
+    """
+    if np.count_nonzero(values) < len(values):
+        sums[talib.MAX(values, period) == 0.0] = 0.0
+    return sums
+
+
 def clip(value: float, low: float = -1.0, high: float = 1.0) -> float:
     """Return *value* held between *low* and *high*."""
     return low if value < low else high if value > high else value

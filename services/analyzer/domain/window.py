@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from services.analyzer.domain.numeric import Series, once, talib
+from services.analyzer.domain.numeric import Series, forget, once, talib
 from shared.contracts import INTERVALS, Interval, Problem
 
 LEAST_BARS: Final = 300
@@ -66,7 +66,8 @@ class Window:
     @once
     def keltner_half(self) -> Series:
         """1.5 × SMA 20 of the true range, that of the first bar being high − low."""
-        half: Series = talib.SMA(talib.TRANGE(*self._ranges)[1:], 20)
+        ranges = talib.TRANGE(*self._ranges)[1:]
+        half = forget(talib.SMA(ranges, 20), ranges, 20)
         half *= 1.5
         return half
 
@@ -92,12 +93,11 @@ class Window:
         sums[1, 1:] = self.turnover
         np.subtract(2.0 * self.taker, self.volume, out=sums[2, 1:])
         np.add.accumulate(sums, axis=1, out=sums)
-        days = self.open_time / DAY_MS
-        starts = (days == np.floor(days)).nonzero()[0]
-        edges = np.concatenate((starts, (len(self),)))
-        before, sums = sums.take(starts, axis=1), sums[:, 1:]
+        midnights = np.arange(-(-self.open_time[0] // DAY_MS) * DAY_MS, self.open_time[-1] + DAY_MS + 1, DAY_MS)
+        edges = self.open_time.searchsorted(midnights)  # the first bar of each day, whatever is missing; the end
+        before, sums = sums.take(edges[:-1], axis=1), sums[:, 1:]
         sums[:, : edges[0]] = np.nan
-        sums[:, edges[0] :] -= before.repeat(edges[1:] - starts, axis=1)
+        sums[:, edges[0] :] -= before.repeat(edges[1:] - edges[:-1], axis=1)
         return sums
 
     def closed(self, until: int) -> Window:

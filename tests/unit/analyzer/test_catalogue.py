@@ -150,6 +150,28 @@ def test_votes_stay_within_one(entry: Indicator, regime: Regime) -> None:
         assert -1.0 <= vote <= 1.0
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_market_that_falls_silent_leaves_no_rounding_behind(seed: int) -> None:
+    """Once every moving bar has left the window, indicators read as in a market that never moved or traded."""
+    rows = bars.matrix(seed=seed)
+    rows[1:5, 250:], rows[5:, 250:] = 87.3, 0.0
+    series = compute_all(Window("5m", rows))
+    still = {"mfi": 50.0, "stoch_rsi_k": 50.0, "williams_r": -50.0, "squeeze_on": 0.0, "volume_ratio": 0.0}
+    for name, value in still.items():
+        np.testing.assert_allclose(series[name][300:], value, atol=1e-9, err_msg=name)
+    rows[5, 400] = 10.0
+    assert compute_all(Window("5m", rows))["volume_ratio"][400] == 0.0  # nothing to compare it with
+
+
+def test_a_missing_midnight_bar_does_not_carry_the_day_over() -> None:
+    """Sums start anew at the first bar of a UTC day, whichever that is."""
+    rows = np.delete(bars.matrix(), [288, 289], axis=1)
+    window = Window("5m", rows)
+    series = compute_all(window)
+    assert series["vwap"][288] == pytest.approx(window.typical[288])
+    assert series["cumulative_delta"][288] == pytest.approx(2.0 * window.taker[288] - window.volume[288])
+
+
 def test_ta_lib_agrees_where_its_definition_is_the_same() -> None:
     """Where TradingView and TA-Lib define the same thing, the two agree to 1e-6."""
     window = bars.window(1000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from services.analyzer.domain.indicator import Indicator, Reading
-from services.analyzer.domain.numeric import Series, clip, divide, talib
+from services.analyzer.domain.numeric import Series, clip, divide, forget, talib
 from services.analyzer.domain.window import Window
 
 PERIOD = 14
@@ -20,7 +20,7 @@ def money_flow(window: Window) -> tuple[Series]:
     into = np.maximum(flow, 0.0)
     rising, falling = _sums(into), _sums(into - flow)
     falling += rising
-    values = divide(rising, falling, 0.5)
+    values = divide(rising, forget(falling, np.abs(flow), PERIOD), 0.5)
     values *= 100.0
     return (values,)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from services.analyzer.domain.indicator import Indicator, Reading
 from services.analyzer.domain.numeric import Series, clip, divide, talib
 from services.analyzer.domain.window import Window
 
 PERIOD, SMOOTH = 14, 3
+STILL = 1e-9  #: where prices stand, both of the RSI's averages fade and only rounding moves it
 
 
 def stochastic(window: Window) -> tuple[Series, Series]:
@@ -17,7 +20,11 @@ def stochastic(window: Window) -> tuple[Series, Series]:
     """
     rsi = window.rsi
     low = talib.MIN(rsi, PERIOD)
-    raw = divide(rsi - low, talib.MAX(rsi, PERIOD) - low, 0.5)
+    spread = talib.MAX(rsi, PERIOD) - low
+    still = spread < STILL
+    if np.count_nonzero(still):
+        spread[still] = 0.0
+    raw = divide(rsi - low, spread, 0.5)
     raw *= 100.0
     fast = talib.SMA(raw, SMOOTH)
     return fast, talib.SMA(fast, SMOOTH)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from services.analyzer.domain.indicator import Indicator, Reading
-from services.analyzer.domain.numeric import Series, clip, divide, talib
+from services.analyzer.domain.numeric import Series, clip, divide, forget, talib
 from services.analyzer.domain.window import Window
 
 PERIOD = 20
@@ -18,7 +18,7 @@ def ratio(window: Window) -> tuple[Series]:
 
     Source: relative volume, as screeners show it, the bar itself left out of the mean.
     """
-    usual = talib.SMA(window.volume, PERIOD)
+    usual = forget(talib.SMA(window.volume, PERIOD), window.volume, PERIOD)
     np.maximum(usual, 0.0, out=usual)
     values = np.empty(len(window))
     values[:1] = np.nan
