@@ -80,8 +80,10 @@ def watched(allow: Sequence[str]) -> Iterator[Watch]:
 
 @cache
 def _install() -> None:
-    """Put the watch between `requests` and the network, once."""
+    """Put the watch between the library, `requests` and the network, once."""
     resolve, send = socket.getaddrinfo, HTTPAdapter.send
+    connect: Any = socket.socket.connect
+    send_to: Any = socket.socket.sendto
 
     def getaddrinfo(*args: Any, **more: Any) -> Any:
         found, watch = resolve(*args, **more), _watch.get()
@@ -104,5 +106,19 @@ def _install() -> None:
         watch.answered(response)
         return response
 
+    def pinned(where: socket.socket, address: Any) -> Any:
+        """Return *address* with its name looked up here: a socket would ask past `getaddrinfo`."""
+        if _watch.get() is None or not isinstance(address, tuple):
+            return address
+        return getaddrinfo(*address[:2], where.family, where.type)[0][4]
+
+    def connect_watched(self: Any, address: Any) -> None:
+        connect(self, pinned(self, address))
+
+    def send_to_watched(self: Any, data: Any, *more: Any) -> Any:
+        return send_to(self, data, *more[:-1], pinned(self, more[-1]))
+
     socket.getaddrinfo = getaddrinfo
+    socket.socket.connect = connect_watched  # type: ignore[method-assign]
+    socket.socket.sendto = send_to_watched  # type: ignore[method-assign]
     HTTPAdapter.send = send_watched  # type: ignore[method-assign,assignment]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 from unittest import mock
 
 import pytest
@@ -93,8 +94,22 @@ async def test_what_is_not_public_is_not_called(sink: Sink) -> None:
     with pytest.raises(ValidationError, match=r"127\.0\.0\.1 is not public and not allowed"):
         other(sink, allow=[])
     with pytest.raises(Rejected, match="forbidden address"):
-        await channel.send(outgoing(), other(sink, "localhost", allow=[]))
+        await channel.send(outgoing(), other(sink, socket.gethostname(), allow=[]))
     assert not sink.received
+
+
+async def test_a_name_is_looked_up_here_for_datagrams_too() -> None:
+    """FAULTS 38: a service that is not spoken to by HTTP may leave the look-up to its socket."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as log_server:
+        log_server.bind(("127.0.0.1", 0))
+        log_server.settimeout(5)
+        port = log_server.getsockname()[1]
+        named = {"channel": "apprise", "url": f"rsyslog://{socket.gethostname()}:{port}"}
+        with pytest.raises(Rejected, match="forbidden address"):
+            await channel.send(outgoing(), AppriseDestination.model_validate(named))
+        allowed = {"channel": "apprise", "url": f"rsyslog://127.0.0.1:{port}", "allow": LOCAL}
+        await channel.send(outgoing(), AppriseDestination.model_validate(allowed))
+        assert b"LONG SOLUSDT" in log_server.recv(4_096)  # the first that came
 
 
 async def test_a_proxy_of_the_environment_is_not_asked(sink: Sink) -> None:
