@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from services.gatekeeper.heartbeat import send_heartbeats
-from services.gatekeeper.keeper import NAME, Keeper
+from services.gatekeeper.keeper import Keeper
+from services.gatekeeper.memory import NAME
 from shared.bus import Lease
 from shared.service import Service, lead, run
 

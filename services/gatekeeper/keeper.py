@@ -10,14 +10,15 @@ import structlog
 from redis.exceptions import RedisError
 
 from services.gatekeeper import handler
-from services.gatekeeper.domain import inhibition, restoring
-from services.gatekeeper.domain import state as states
+from services.gatekeeper.domain import inhibition
+from services.gatekeeper.domain.state import State
 from services.gatekeeper.handler import Outcome, World
 from services.gatekeeper.inbox import Held, Inbox
-from services.gatekeeper.suspects import Suspects
+from services.gatekeeper.memory import Memory, MovedError
+from services.gatekeeper.reading import Reader
+from services.gatekeeper.suspects import Suspects, culprits
 from shared import metrics
-from shared import service as base
-from shared.bus import Commit, CommitResult, Delivery, Lease, LeaseLost, StateChange, Token
+from shared.bus import Delivery, Lease, Token
 from shared.contracts import (
     Analysis,
     MutesChanged,
@@ -29,21 +30,11 @@ from shared.contracts import (
 )
 from shared.service import Service
 
-NAME: Final = "gatekeeper"
-CONSUMER: Final = "active"  #: one name, so that a new holder finds what the old one had pending
-STREAMS: Final = (Stream.TICKS, Stream.SCANS, Stream.ANALYSES)
-COUNT: Final = 512  #: messages of each stream in one read
-BLOCK_MS: Final = 250
 RECENT_TICKS: Final = 120  #: kept to show them to signals that open late
-AUDIT_SECONDS: Final = 5.0
 
 T = TypeVar("T", PriceTick, Analysis)
 
 log = structlog.get_logger()
-
-
-class MovedError(Exception):
-    """The state is not what it was: begin anew from what the bus holds."""
 
 
 class Keeper:
@@ -51,19 +42,17 @@ class Keeper:
 
     def __init__(self, service: Service, lease: Lease) -> None:
         self.service = service
-        self.bus = service.bus
-        self.lease = lease
-        self.state = states.State()
-        self.version = 0
-        self.inbox = Inbox()
-        self.suspects = Suspects(service.bus)
-        self.recent: list[PriceTick] = []
-        self.caught_up = False
-        self.ticks_caught_up = False
         self.active_since = _now()
-        self.heard = _now()
-        self.checked = 0.0
-        self.audited = time.monotonic()
+        self.memory = Memory(service.bus, lease)
+        self.reader = Reader(service.bus, lease, now=self.active_since)
+        self.suspects = Suspects(service.bus)
+        self.inbox = Inbox()
+        self.recent: list[PriceTick] = []
+
+    @property
+    def state(self) -> State:
+        """What is remembered, as last committed."""
+        return self.memory.state
 
     async def work(self) -> None:
         """Work until the lease is lost or the service stops."""
@@ -80,49 +69,31 @@ class Keeper:
 
     async def _begin(self) -> None:
         """Load the state and what was read and never committed."""
-        await self._still_ours()
-        held = await self.bus.load_state(NAME)
-        while held.version == 0:
+        await self.reader.begin()
+        while not await self.memory.load():
             if self.service.stopping.is_set():
                 return
             await self._restore()
-            held = await self.bus.load_state(NAME)
-        for event in await self.bus.newest_settings():
+        for event in await self.service.bus.newest_settings():
             if isinstance(event, PriceAlertsChanged | MutesChanged):  # the first tick is to find them
                 self.service.settings.take(event)
-        self.state, self.version = states.load(held.fields), held.version
-        self.heard = self.state.watch.stale_since or self.heard  # silence goes on until something is heard
+        # silence goes on until something is heard
+        self.reader.heard = self.state.watch.stale_since or self.reader.heard
         self.inbox, self.recent = Inbox(), []
-        self.caught_up = self.ticks_caught_up = False
-        self._take(await self.bus.pending(NAME, CONSUMER, STREAMS))
+        self._take(await self.reader.pending())
 
     async def _restore(self) -> None:
         """Begin from what Postgres knows, once the API has told it on this very bus."""
-        known = [event for event in await self.bus.newest_settings() if isinstance(event, StateRestored)]
-        if not known:
+        known = [event for event in await self.service.bus.newest_settings() if isinstance(event, StateRestored)]
+        if known:
+            await self.memory.restore(known[0], now=_now())
+        else:
             self.service.beat("state from the API")
             await self.service.pause(0.2)
-            return
-        log.info("state restored", version=known[0].version, open_signals=len(known[0].open_signals))
-        fields = states.dump(restoring.restore(known[0]))
-        alert = restoring.alert(known[0], now=_now())
-        outputs = [(Stream.ALERTS, alert)] if alert else []
-        await self.bus.commit(Commit(outputs=outputs, state=StateChange(NAME, 0, fields), lease=self.lease))
-
-    async def _still_ours(self) -> None:
-        """Raise `LeaseLost` when somebody else holds the lease: a paused process must not read on."""
-        if not await self.bus.renew(self.lease, ttl_ms=base.LEASE_MS):
-            raise LeaseLost(self.lease.name)
-        self.checked = time.monotonic()
 
     async def _turn(self) -> None:
         """Read once and do all that can be done."""
-        if time.monotonic() - self.checked > base.LEASE_MS / 6_000:
-            await self._still_ours()
-        await self._audit()
-        deliveries = await self.bus.read(NAME, CONSUMER, STREAMS, count=COUNT, block_ms=BLOCK_MS)
-        self._note_progress(deliveries)
-        self._take(deliveries)
+        self._take(await self.reader.read(self.inbox.seen))
         await self._ticks()
         while (held := self.inbox.oldest()) is not None and await self._settled(held):
             pass
@@ -131,26 +102,6 @@ class Keeper:
 
     def _take(self, deliveries: Sequence[Delivery]) -> None:
         self.inbox.take(deliveries, self.state.progress.settled_scan)
-
-    def _note_progress(self, deliveries: Sequence[Delivery]) -> None:
-        """Note whether a read has emptied the streams, and when the market was last heard of."""
-        full = {stream for stream in STREAMS if sum(d.token.stream is stream for d in deliveries) >= COUNT}
-        self.caught_up = not full
-        self.ticks_caught_up = Stream.TICKS not in full
-        heard = [d.sent_at for d in deliveries if isinstance(d.message, PriceTick | ScanOpened)]
-        self.heard = max([self.heard, *heard])
-
-    async def _audit(self) -> None:
-        """Begin anew when more is pending than is known here: a paused predecessor read it."""
-        if time.monotonic() - self.audited < AUDIT_SECONDS:
-            return
-        self.audited = time.monotonic()
-        for stream in STREAMS:
-            backlog = await self.bus.backlog(stream, NAME)
-            metrics.LAG.labels(stream, NAME).set(backlog.undelivered)
-            metrics.OLDEST_PENDING.labels(stream, NAME).set(backlog.oldest_pending_ms / 1_000)
-            if backlog.pending > sum(name is stream for name, _ in self.inbox.seen):
-                raise MovedError
 
     def _world(self, opened: ScanOpened | None = None) -> World:
         """Return what people have asked for: at the opening of a scan, or now."""
@@ -198,13 +149,13 @@ class Keeper:
 
     async def _settled(self, held: Held) -> bool:
         """Settle *held* if it is time; return whether that was done."""
-        if self.inbox.ticks or not self.ticks_caught_up:
+        if self.inbox.ticks or not self.reader.ticks_caught_up:
             return False
         world = self._world(held.opened)
         started = max(held.opened_wall, self.active_since)
-        overdue = self.caught_up and world.now - started >= world.settings.scanning.deadline_seconds * 1_000
+        overdue = self.reader.caught_up and world.now - started >= world.settings.scanning.deadline_seconds * 1_000
         if held.opened is None:
-            if not overdue and not (self.caught_up and self._opened_after(held)):
+            if not overdue and not (self.reader.caught_up and self._opened_after(held)):
                 return False
             self.inbox.expire(held.scan_id)
             return True
@@ -241,7 +192,7 @@ class Keeper:
         return Outcome(shown.state, [*outcome.outputs, *shown.outputs])
 
     async def _blame(self, held: Held, opened: ScanOpened, world: World, error: Exception) -> None:
-        """Find which analyses crash the handler alone; where none does, or none is needed, the scan itself is bad."""
+        """Count the crash against the messages to blame; the scan goes on without those that crashed too often."""
 
         def crash_of(analyses: Mapping[str, Analysis]) -> Exception | None:
             try:
@@ -250,11 +201,7 @@ class Keeper:
                 return raised
             return None
 
-        bad: list[tuple[Delivery, Exception]] = []
-        if crash_of({}) is None:
-            found = [(delivery, crash_of({symbol: one})) for symbol, (delivery, one) in held.analyses.items()]
-            bad = [(delivery, raised) for delivery, raised in found if raised is not None]
-        for delivery, raised in bad or [(delivery, error) for delivery in held.openings()]:
+        for delivery, raised in culprits(held, error, crash_of):
             if await self.suspects.failed(delivery, raised):
                 held.give_up(delivery)
                 self.inbox.forget([delivery.token])
@@ -280,7 +227,7 @@ class Keeper:
         settings = self.service.settings.settings
         limit = inhibition.silent_limit_ms(self.service.environment.clock_speed, settings.feed.stale_seconds)
         await self._commit_if_new(
-            handler.watch_silence(self.state, self._world(), heard_wall=self.heard, limit_ms=limit)
+            handler.watch_silence(self.state, self._world(), heard_wall=self.reader.heard, limit_ms=limit)
         )
 
     def _take_late(self, held: Sequence[tuple[Delivery, Analysis]]) -> Outcome:
@@ -298,13 +245,9 @@ class Keeper:
         trim_before: dict[Stream, str] | None = None,
         scan_id: int | None = None,
     ) -> None:
-        """Commit *outcome* and take its state; raise `MovedError` when the bus holds another one."""
+        """Commit *outcome*, with all that may be acknowledged besides."""
         tokens = [*tokens, *self.inbox.done]
-        change = StateChange(NAME, self.version, dict(states.changed(self.state, outcome.state)))
-        commit = Commit(tokens, outcome.outputs, change, self.lease, trim_before or {})
-        if await self.bus.commit(commit) is not CommitResult.COMMITTED:
-            raise MovedError
-        self.state, self.version = outcome.state, self.version + 1
+        await self.memory.commit(outcome, tokens, trim_before or {})
         self.inbox.forget(tokens, scan_id)
 
 

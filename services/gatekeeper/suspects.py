@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import structlog
 
+from services.gatekeeper.inbox import Held
 from shared.bus import MAX_TRIES, Bus, Delivery, Token
+from shared.contracts import Analysis
 
 log = structlog.get_logger()
 
@@ -29,3 +32,17 @@ class Suspects:
             return False
         await self._bus.put_aside(replace(delivery, tries=self._tries.pop(token)), repr(error))
         return True
+
+
+def culprits(
+    held: Held, error: Exception, crash_of: Callable[[Mapping[str, Analysis]], Exception | None]
+) -> list[tuple[Delivery, Exception]]:
+    """Return whom to blame for *error*, which the whole scan raised: the analyses that crash it alone.
+
+    Where none does, or it takes none, the scan itself is bad: what told that it opened.
+    """
+    alone: list[tuple[Delivery, Exception]] = []
+    if crash_of({}) is None:
+        found = [(delivery, crash_of({symbol: one})) for symbol, (delivery, one) in held.analyses.items()]
+        alone = [(delivery, raised) for delivery, raised in found if raised is not None]
+    return alone or [(delivery, error) for delivery in held.openings()]

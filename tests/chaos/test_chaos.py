@@ -41,7 +41,7 @@ async def test_a_gatekeeper_that_acknowledges_too_early_is_found_out(
     commit = Keeper._commit
 
     async def careless(self: Keeper, outcome: Any, tokens: Any, **named: Any) -> None:
-        await self.bus.commit(Commit(tokens=tokens))
+        await self.service.bus.commit(Commit(tokens=tokens))
         await commit(self, outcome, tokens, **named)
 
     monkeypatch.setattr(Keeper, "_commit", careless)

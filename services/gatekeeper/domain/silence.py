@@ -12,7 +12,8 @@ import msgspec
 from services.gatekeeper.domain import system
 from services.gatekeeper.domain.state import Held, HeldAlert
 from shared.contracts import Alert, Mute
-from shared.settings import QuietHours, RuntimeSettings
+from shared.sections import QuietHours
+from shared.settings import RuntimeSettings
 
 QUIET: Final = "quiet hours"
 KEPT: Final = 200  #: held alerts that the digest can name; the rest is counted

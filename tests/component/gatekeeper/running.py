@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from services.gatekeeper.keeper import NAME, Keeper
+from services.gatekeeper.keeper import Keeper
+from services.gatekeeper.memory import NAME
 from shared.bus import RedisBus
 from shared.contracts import (
     Message,

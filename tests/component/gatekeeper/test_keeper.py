@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from services.gatekeeper.keeper import CONSUMER, NAME, STREAMS, Keeper
+from services.gatekeeper.keeper import Keeper
+from services.gatekeeper.memory import NAME
+from services.gatekeeper.reading import CONSUMER, STREAMS
 from shared.bus import Commit, Lease, RedisBus, StateChange
 from shared.contracts import (
     Alert,
@@ -157,7 +159,7 @@ def _waiting(operation: Any, resumed: asyncio.Event) -> Any:
 
 async def test_what_a_paused_predecessor_read_is_found(bus: RedisBus, monkeypatch: pytest.MonkeyPatch) -> None:
     """Messages under the shared consumer name that the active one never saw are looked up and settled."""
-    monkeypatch.setattr("services.gatekeeper.keeper.AUDIT_SECONDS", 0.2)
+    monkeypatch.setattr("services.gatekeeper.reading.AUDIT_SECONDS", 0.2)
     async with gatekeeper(address(bus)) as service:
         await publish(bus, Stream.SCANS, opened("AAAUSDT", "BBBUSDT"))
         await publish(bus, Stream.ANALYSES, analysis("AAAUSDT"))

@@ -16,7 +16,7 @@ import pytest
 
 from services.gatekeeper.domain import state as states
 from services.gatekeeper.domain.state import State
-from services.gatekeeper.keeper import NAME
+from services.gatekeeper.memory import NAME
 from services.terminal import lockstep, stores
 from services.terminal.house import House, Plan, SimulatorPlan
 from services.terminal.sink import Sink

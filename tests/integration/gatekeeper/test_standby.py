@@ -10,7 +10,8 @@ from collections import Counter
 
 import pytest
 
-from services.gatekeeper.keeper import NAME, STREAMS
+from services.gatekeeper.memory import NAME
+from services.gatekeeper.reading import STREAMS
 from shared.bus import RedisBus
 from shared.contracts import Alert, Decision, PriceAlert, PriceTick, Stream
 from tests.component.gatekeeper.running import begin, everything, publish, settled, until
