@@ -40,7 +40,8 @@ def parts(
         figures.imbalance is not None,
         taker_known,
     ]
-    ages = [part.age_seconds for part in fmqs.components.values() if part.score is not None and part.age_seconds]
+    fetched = [part for name, part in fmqs.components.items() if name != "taker"]  # which is in the bars themselves
+    ages = [part.age_seconds for part in fetched if part.score is not None and part.age_seconds is not None]
     fresh = sum(clip(1.5 - age / FRESH_S, 0.0, 1.0) for age in ages) / len(ages) if ages else 0.0
     result = {
         "timeframes": 30.0 * _interval_agreement(side, timeframes, weights),

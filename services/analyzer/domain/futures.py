@@ -13,6 +13,9 @@ from shared.contracts import Depth, Derivatives, Points, unpack
 
 POINTS: Final = 5  #: over which open interest is compared
 RATIO_FRESH_MS: Final = 15 * 60_000
+HOUR_MS: Final = 3_600_000
+FUNDING_HOURS: Final = (1, 4, 8)
+SETTLEMENTS: Final = 3  #: over which funding has a trend
 LEAST_POINTS: Final = 30  #: for a z-score
 TAKER_BARS: Final = 12  #: five-minute bars of taker flow: an hour
 
@@ -62,20 +65,32 @@ def read_futures(derivatives: Derivatives, depth: Depth | None, five: Window, sc
 
 def _funding(derivatives: Derivatives, scan_id: int) -> dict[str, float | bool | None]:
     rate, at, hours = derivatives.funding_rate, derivatives.funding_at, derivatives.funding_interval_hours
-    if rate is None or at is None or not hours or scan_id - at > hours * 3_600_000:
+    if rate is None or at is None or not hours or scan_id - at > hours * HOUR_MS:
         return {}
     equivalent = rate * 8.0 / hours
-    _, settled = derivatives.funding_settled.arrays()
-    past = settled[-3:] * 8.0 / hours
+    past = _settled(derivatives.funding_settled, hours)
     before = float(past[-1]) if len(past) else equivalent
     return {
         "funding_8h": equivalent,
         "funding_interval": float(hours),
-        "funding_trend": slope(past) if len(past) == 3 else None,
+        "funding_trend": slope(past) if len(past) == SETTLEMENTS else None,
         "funding_rising": equivalent > before,
         "funding_falling": equivalent < before,
         "funding_age": max(0.0, (scan_id - at) / 1_000),
     }
+
+
+def _settled(points: Points, hours: int) -> Series:
+    """Return the last three settlements as 8-hour equivalents.
+
+    Each covers the time since the one before it: the exchange changes a contract's interval now and then.  Where that
+    is not known or no interval of the exchange's (a settlement is missing), the present one of *hours* is taken.
+    """
+    times, rates = points.arrays()
+    steps = [round(step / HOUR_MS) for step in np.diff(times[-SETTLEMENTS - 1 :])]
+    covered = [step if step in FUNDING_HOURS else hours for step in steps]
+    past: Series = rates[-SETTLEMENTS:]
+    return past * 8.0 / np.array([hours] * (len(past) - len(covered)) + covered, dtype=np.float64)
 
 
 def _open_interest(points: Points, five: Window, scan_id: int) -> dict[str, float | bool | None]:

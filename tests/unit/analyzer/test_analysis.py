@@ -47,6 +47,47 @@ def test_score_can_be_computed_again_from_the_stored_record(seed: int) -> None:
     assert stored.confidence == pytest.approx(min(100.0, max(0.0, sum(stored.confidence_parts.values()))))
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_points_of_patterns_can_be_computed_again_from_the_stored_record(seed: int) -> None:
+    """Each pattern and divergence adds its value × 6 × its interval's weight to the side that it speaks for."""
+    stored = decode(encode(analyse(bars.snapshot(seed=seed), SETTINGS)))
+    assert isinstance(stored, Analysis)
+    expected = {
+        (name, frame.interval): value * 6.0 * stored.timeframe_weights[frame.interval]
+        for frame in stored.timeframes
+        if frame.interval in stored.timeframe_weights
+        for name, value in frame.patterns.items()
+    }
+    assert {(part.name, part.interval): part.points for part in stored.bonus} == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("rate", [0.00008, -0.0004, 0.0006])
+def test_fmqs_can_be_computed_again_from_the_stored_record(seed: int, rate: float) -> None:
+    """Each component follows from the recorded figures, the value from the components, their weights and the cap."""
+    snapshot = bars.snapshot(seed=seed, drift=(seed - 3) * 4e-5)
+    snapshot = msgspec.structs.replace(
+        snapshot, derivatives=msgspec.structs.replace(snapshot.derivatives, funding_rate=rate)
+    )
+    stored = decode(encode(analyse(snapshot, SETTINGS)))
+    assert isinstance(stored, Analysis)
+    assert stored.fmqs is not None
+    sign = 1.0 if stored.side == "long" else -1.0
+    figures = {name: value for name, value in stored.derivatives.items() if value is not None}
+    change, price = figures["open_interest_change"], figures["price_change"]
+    with_price = {True: 100.0, False: 30.0} if price * sign > 0 else {True: 0.0, False: 45.0}
+    expected = {
+        "funding": 50.0 - sign * np.clip(50.0 * (figures["funding_8h"] - 0.0001) / 0.0004, -50.0, 50.0),
+        "open_interest": 50.0 + (with_price[change > 0] - 50.0) * min(1.0, abs(change) / 0.01),
+        "skew": np.clip(50.0 - sign * 20.0 * figures["global_z"], 0.0, 100.0),
+        "taker": 50.0 + 50.0 * sign * np.clip(math.log(figures["taker_ratio"]) / math.log(1.25), -1.0, 1.0),
+    }
+    parts = stored.fmqs.components
+    assert {name: part.score for name, part in parts.items()} == pytest.approx(expected)
+    mean = sum(expected[name] * part.weight for name, part in parts.items()) / sum(p.weight for p in parts.values())
+    assert stored.fmqs.value == pytest.approx(min(49.0, mean) if stored.fmqs.capped_by else mean)
+
+
 def test_groups_can_be_computed_again_from_the_stored_record() -> None:
     """A group agrees when its weighted mean reaches 0.2 on the side on two of 15m, 1h, 4h."""
     stored = analyse(bars.snapshot(seed=2, drift=1e-4), SETTINGS)
