@@ -96,8 +96,9 @@ class AlertLines:
         self._seen.add(alert.alert_id)
         self.alerts += 1
         self._waiting[alert.alert_id] = alert
-        held = f"  held back: {alert.held_by}" if alert.held_by else ""
-        self._tell(f"{exchange_time(alert.occurred_at)}  {headline(alert)}{held}", STYLES.get(alert.kind, ""))
+        notes = f"  held back: {alert.held_by}" if alert.held_by else ""
+        notes += "  (estimated)" if alert.estimated else ""
+        self._tell(f"{exchange_time(alert.occurred_at)}  {headline(alert)}{notes}", STYLES.get(alert.kind, ""))
         if self.first_alert_seconds is None and alert.kind in ("signal", "group"):
             self.first_alert_seconds = time.monotonic() - self._started
             self._tell(f"the first signal came {self.first_alert_seconds:.1f} s after the start", "bold")

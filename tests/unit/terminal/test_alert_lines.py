@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import msgspec
+
 from services.terminal.alerts import AlertLines
 from shared.contracts import Alert, DeliveryReport, DeliveryStatus, LifecycleBody
 
@@ -68,3 +70,11 @@ def test_only_what_was_sent_counts_as_delivered() -> None:
     lines.take(report("sent"))
     assert lines.delivered == 1
     assert lines.first_delivery_seconds is not None
+
+
+def test_what_rests_on_estimates_is_told_as_such() -> None:
+    """A replay's bars lack what the exchange observes; the line says so."""
+    told: list[str] = []
+    lines = AlertLines(lambda text, _: told.append(text), started=time.monotonic())
+    lines.take(msgspec.structs.replace(stop(early=False), estimated=("taker",)))
+    assert told[0].endswith("(estimated)")

@@ -1,0 +1,37 @@
+"""How a message travels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from shared.bus_wire import UNREADABLE, ZSTD_MAGIC, from_wire, to_wire
+from shared.contracts import Bars, MarketSnapshot, PriceTick, encode
+
+
+def snapshot() -> MarketSnapshot:
+    prices = 100.0 + np.round(np.cumsum(np.random.default_rng(1).standard_normal((8, 499)), axis=1), 2)
+    bars = {"5m": Bars.of("5m", prices)}
+    return MarketSnapshot(symbol="X", scan_id=300_000, settings_version=1, tick_size=0.01, bars=bars, btc_close=b"")
+
+
+def test_bars_travel_compressed() -> None:
+    """A message with bars is smaller on the wire than its encoding, and comes back as it was."""
+    data = to_wire(snapshot())
+    assert data.startswith(ZSTD_MAGIC)
+    assert len(data) < 0.8 * len(encode(snapshot()))
+    assert from_wire(data) == snapshot()
+
+
+def test_a_small_message_travels_as_it_is() -> None:
+    """A few bytes are not worth unpacking."""
+    tick = PriceTick(at=1, prices={"BTCUSDT": 1.0})
+    assert to_wire(tick) == encode(tick)
+    assert from_wire(to_wire(tick)) == tick
+
+
+@pytest.mark.parametrize("data", [b"", b"rubbish", ZSTD_MAGIC, ZSTD_MAGIC + b"rubbish", to_wire(snapshot())[:-9]])
+def test_what_is_no_message_is_refused(data: bytes) -> None:
+    """Cut off or invented bytes raise what readers expect, and nothing else."""
+    with pytest.raises(UNREADABLE):
+        from_wire(data)
