@@ -1,17 +1,16 @@
-"""Five-minute history in monthly parquet files per symbol: recorded from the bus, or imported from CSV dumps.
+"""The history's files: one parquet file per symbol and month, replaced as a whole.
 
-A file is replaced as a whole, by renaming a complete one over it, so a crash leaves the old or the
-new month and never half of one.  Prices are kept for ever; open interest, ratios and funding are
-kept as they were observed, since the exchange forgets them after 30 days.
+A complete file is renamed over the old one, so a crash leaves the old or the new month and never
+half of one; one writer at a time.  Prices are kept for ever; open interest, ratios and funding as
+they were observed, since the exchange forgets most of them after 30 days.
 """
 
 from __future__ import annotations
 
-import io
+import fcntl
 import os
-import tempfile
-import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,19 +19,14 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from shared.bus import RedisBus
-from shared.contracts import COLUMNS, SCAN_MS, Floats, MarketSnapshot, Stream
+from shared.contracts import COLUMNS, INTERVALS, Floats, Interval
 
-OBSERVED: Final = ("open_interest", "global_ratio", "top_ratio", "funding_rate", "mark_price")
+OBSERVED: Final = ("open_interest", "global_ratio", "top_ratio", "funding_rate", "funding_settled", "mark_price")
 FIELDS: Final = (*COLUMNS, *OBSERVED)
-#: columns of `COLUMNS` within the twelve of the exchange's dumps
-CSV_COLUMNS: Final = (0, 1, 2, 3, 4, 5, 7, 9)
-CSV_WIDTH: Final = 12
-MICROSECONDS_FROM: Final = 10**14  #: newer spot dumps stamp µs; futures stamp ms
 
 
-class BadDumpError(ValueError):
-    """A file that cannot be imported; the text says which line and why."""
+class BadFileError(ValueError):
+    """A file or name that cannot be used; the text says which and why."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +34,7 @@ class Month:
     """One file of the history."""
 
     symbol: str
+    interval: Interval
     month: str  #: YYYY-MM
     path: Path
     bars: int
@@ -49,50 +44,66 @@ class Month:
     @property
     def missing(self) -> int:
         """How many bars are missing between the first and the last."""
-        return (self.last - self.first) // SCAN_MS + 1 - self.bars
+        return (self.last - self.first) // INTERVALS[self.interval] + 1 - self.bars if self.bars else 0
 
 
 class History:
-    """The files under one folder: ``SYMBOL/YYYY-MM.parquet``."""
+    """The files under one folder: ``SYMBOL/YYYY-MM.parquet``, of longer bars ``SYMBOL/1h/YYYY-MM.parquet``."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def path(self, symbol: str, month: str) -> Path:
+    def path(self, symbol: str, month: str, interval: Interval = "5m") -> Path:
         """Return where *month* of *symbol* lies."""
-        if "/" in symbol or symbol.startswith("."):
-            raise BadDumpError(f"{symbol!r} is no symbol")
-        return self.folder / symbol / f"{month}.parquet"
+        if not symbol or "/" in symbol or symbol.startswith("."):
+            raise BadFileError(f"{symbol!r} is no symbol")
+        folder = self.folder / symbol
+        return (folder if interval == "5m" else folder / interval) / f"{month}.parquet"
 
-    def merge(self, symbol: str, rows: pd.DataFrame) -> int:
-        """Add *rows* (columns of `FIELDS`, others absent); return how many bars are new.
+    def merge(self, symbol: str, rows: pd.DataFrame, interval: Interval = "5m") -> int:
+        """Add *rows* (columns of `FIELDS`, others absent); return how many of them are new.
 
         A bar that is held already is replaced; what was observed of it stays where *rows* has none.
+        Raises `BadFileError` where a month that is there cannot be read: it is left as it is.
         """
         new = 0
         months = [month_of(int(at)) for at in rows["open_time"]]
-        for month, part in rows.groupby(months):
-            path = self.path(symbol, str(month))
-            held = pd.read_parquet(path) if path.exists() else pd.DataFrame(columns=list(FIELDS))
-            merged = _merged(held, part)
-            new += len(merged) - len(held)
-            if not _same(held, merged):
-                write_atomically(path, merged)
+        with self._alone():
+            for month, part in rows.groupby(months):
+                path = self.path(symbol, str(month), interval)
+                held = _read(path) if path.exists() else NOTHING
+                both = merged(held, part)
+                new += len(both) - len(held)
+                if not _same(held, both):
+                    write_atomically(path, both)
         return new
 
-    def months(self, symbol: str = "") -> Iterator[Month]:
-        """Yield what is kept, by symbol and month."""
-        for path in sorted(self.folder.glob(f"{symbol or '*'}/????-??.parquet")):
-            times = pd.read_parquet(path, columns=["open_time"])["open_time"]
-            if len(times):
-                yield Month(path.parent.name, path.stem, path, len(times), int(times.iloc[0]), int(times.iloc[-1]))
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Wait until no other process writes here: a recorder and an import may run at once."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
-    def bars(self, symbol: str) -> Floats:
+    def months(self, symbol: str = "*", interval: Interval | None = None) -> Iterator[Month]:
+        """Yield what is kept, by symbol, interval and month."""
+        for name in sorted(path.name for path in self.folder.glob(symbol) if path.is_dir()):
+            for length in INTERVALS if interval is None else (interval,):
+                for path in sorted(self.path(name, "????-??", length).parent.glob("????-??.parquet")):
+                    times = _bars_of(_read(path))["open_time"]
+                    ends = (int(times.iloc[0]), int(times.iloc[-1])) if len(times) else (0, 0)
+                    yield Month(name, length, path.stem, path, len(times), *ends)
+
+    def bars(self, symbol: str, interval: Interval = "5m") -> Floats:
         """Return all bars of *symbol*, shape (8, n)."""
-        parts = [pd.read_parquet(month.path, columns=list(COLUMNS)) for month in self.months(symbol)]
+        parts = [_bars_of(_read(month.path)) for month in self.months(symbol, interval)]
         if not parts:
             return np.empty((len(COLUMNS), 0))
-        return np.ascontiguousarray(pd.concat(parts).to_numpy(dtype=np.float64).T)
+        return np.ascontiguousarray(pd.concat(parts)[list(COLUMNS)].to_numpy(dtype=np.float64).T)
+
+
+NOTHING: Final = pd.DataFrame(columns=list(FIELDS), dtype=np.float64)
 
 
 def month_of(at: int) -> str:
@@ -100,115 +111,43 @@ def month_of(at: int) -> str:
     return datetime.fromtimestamp(at / 1_000, UTC).strftime("%Y-%m")
 
 
-def _merged(held: pd.DataFrame, part: pd.DataFrame) -> pd.DataFrame:
-    part = part.reindex(columns=list(FIELDS)).astype("float64").drop_duplicates("open_time", keep="last")
-    if held.empty:
-        merged = part
-    else:
-        merged = part.set_index("open_time").combine_first(held.astype("float64").set_index("open_time")).reset_index()
-    merged = merged[list(FIELDS)].sort_values("open_time", ignore_index=True)
-    merged["open_time"] = merged["open_time"].astype("int64")
-    return merged
+def merged(held: pd.DataFrame, part: pd.DataFrame) -> pd.DataFrame:
+    """Return *held* with *part* over it: what *part* does not say stays; of a stamp that comes twice the last word."""
+    said = part.reindex(columns=list(FIELDS)).astype("float64").groupby("open_time").last()
+    both = said if held.empty else said.combine_first(held.astype("float64").set_index("open_time"))
+    both = both.sort_index().reset_index()[list(FIELDS)]
+    both["open_time"] = both["open_time"].astype("int64")
+    return both
 
 
-def _same(held: pd.DataFrame, merged: pd.DataFrame) -> bool:
-    return len(held) == len(merged) and np.array_equal(
-        held.to_numpy(dtype=np.float64), merged.to_numpy(dtype=np.float64), equal_nan=True
+def _bars_of(table: pd.DataFrame) -> pd.DataFrame:
+    """Return those rows that have a bar; dumps of open interest may come before those of prices."""
+    return table[table["close"].notna()]
+
+
+def _same(held: pd.DataFrame, both: pd.DataFrame) -> bool:
+    return list(held.columns) == list(both.columns) and np.array_equal(
+        held.to_numpy(dtype=np.float64), both.to_numpy(dtype=np.float64), equal_nan=True
     )
 
 
-def write_atomically(path: Path, table: pd.DataFrame) -> None:
-    """Write *table* beside *path*, sync it, and rename it over."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+def _read(path: Path) -> pd.DataFrame:
     try:
-        with os.fdopen(handle, "wb") as file:
+        return pd.read_parquet(path)
+    except (ValueError, OSError) as error:
+        raise BadFileError(f"{path} cannot be read ({error}); move it away to go on without it") from error
+
+
+def write_atomically(path: Path, table: pd.DataFrame) -> None:
+    """Write *table* beside *path*, sync it, and rename it over; what a killed writer left there is overwritten."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.parent / f".{path.name}.part"
+    try:
+        with part.open("wb") as file:
             table.to_parquet(file, compression="zstd", index=False)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(path)
+        part.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
-
-
-def read_dump(path: Path) -> pd.DataFrame:
-    """Return the bars of a klines CSV (twelve columns, with or without header) or of a zip that holds one.
-
-    Raises `BadDumpError`, which names the file, the line and what is wrong with it.
-    """
-    if path.suffix == ".zip":
-        try:
-            with zipfile.ZipFile(path) as archive:
-                names = [name for name in archive.namelist() if name.endswith(".csv")]
-                if len(names) != 1:
-                    raise BadDumpError(f"{path.name}: holds {len(names)} CSV files, one is expected")
-                return _parse_dump(archive.read(names[0]), f"{path.name}/{names[0]}")
-        except zipfile.BadZipFile as error:
-            raise BadDumpError(f"{path.name}: not a zip file") from error
-    return _parse_dump(path.read_bytes(), path.name)
-
-
-def _parse_dump(data: bytes, name: str) -> pd.DataFrame:
-    header = 1 if data[:1].isalpha() else 0
-    try:
-        table = pd.read_csv(io.BytesIO(data), header=None, skiprows=header, dtype=str)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise BadDumpError(f"{name}: {error}") from error
-    if table.shape[1] != CSV_WIDTH:
-        raise BadDumpError(f"{name}: {table.shape[1]} columns, the exchange's klines have {CSV_WIDTH}")
-    bars = table.iloc[:, list(CSV_COLUMNS)].apply(pd.to_numeric, errors="coerce")
-    bars.columns = pd.Index(COLUMNS)
-    _complain(bars.isna().any(axis=1) | ~np.isfinite(bars).all(axis=1), name, header, "not a number")
-    if bars["open_time"].iloc[0] >= MICROSECONDS_FROM:
-        bars["open_time"] //= 1_000
-    prices = bars[["open", "high", "low", "close"]]
-    wrong = (prices <= 0).any(axis=1) | (bars["high"] < prices.max(axis=1)) | (bars["low"] > prices.min(axis=1))
-    _complain(wrong, name, header, "prices that cannot be")
-    _complain(bars["open_time"] % SCAN_MS != 0, name, header, "not on the five-minute grid")
-    lengths = bars["open_time"].diff().dropna()
-    if len(lengths) and lengths.min() > SCAN_MS:
-        raise BadDumpError(f"{name}: bars of {lengths.min() / 60_000:.0f} min, five-minute bars are kept")
-    return bars
-
-
-def _complain(wrong: pd.Series, name: str, header: int, what: str) -> None:
-    if wrong.any():
-        line = int(np.flatnonzero(wrong.to_numpy())[0]) + 1 + header
-        raise BadDumpError(f"{name}, line {line}: {what}")
-
-
-def symbol_of(path: Path) -> str:
-    """Return the symbol in a dump's name, such as ``BTCUSDT-5m-2024-10.zip``."""
-    symbol, _, rest = path.stem.partition("-")
-    if not symbol or not rest.startswith("5m"):
-        raise BadDumpError(f"{path.name}: not named SYMBOL-5m-…; name the symbol")
-    return symbol
-
-
-def observed_rows(snapshot: MarketSnapshot) -> pd.DataFrame:
-    """Return the snapshot's five-minute bars with what the futures market said at their opens."""
-    rows = pd.DataFrame(snapshot.bars["5m"].matrix.T, columns=list(COLUMNS))
-    derivatives = snapshot.derivatives
-    for name in ("open_interest", "global_ratio", "top_ratio"):
-        times, values = getattr(derivatives, name).arrays()
-        rows[name] = rows["open_time"].map(dict(zip(times.tolist(), values.tolist(), strict=True)))
-    at_scan = rows["open_time"] == snapshot.scan_id - SCAN_MS
-    for name in ("funding_rate", "mark_price"):
-        value = getattr(derivatives, name)
-        rows[name] = np.where(at_scan, np.nan if value is None else value, np.nan)
-    return rows
-
-
-async def record(bus: RedisBus, history: History, *, scans: int = 0) -> int:
-    """Follow the snapshots and keep what is in them; after *scans* of them (0: never) return the new bars."""
-    after, seen, new = "0-0", set[int](), 0
-    while True:
-        page = await bus.tail({Stream.SNAPSHOTS: after}, count=64)
-        if not page and scans and len(seen) >= scans:
-            return new
-        for _, entry_id, message in page:
-            after = entry_id
-            if isinstance(message, MarketSnapshot):
-                seen.add(message.scan_id)
-                new += history.merge(message.symbol, observed_rows(message))

@@ -1,8 +1,11 @@
-"""The history's own command line, which `sevengate history` starts."""
+"""The history's own command line, which `sevengate history` turns into."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import signal
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -12,7 +15,9 @@ from redis.exceptions import RedisError
 from rich.console import Console
 from rich.table import Table
 
-from services.fetcher.history import BadDumpError, History, read_dump, record, symbol_of
+from services.fetcher.dumps import read_dump, symbol_of
+from services.fetcher.history import BadFileError, History, Month
+from services.fetcher.recording import Recorder, record
 from shared.bus import RedisBus
 from shared.settings import Environment
 
@@ -32,23 +37,25 @@ def bus_name(url: str) -> str:
 
 @app.command("record")
 def record_scans(folder: Folder = None, scans: int = 0) -> None:
-    """Follow the bus."""
+    """Follow the bus; Ctrl-C and SIGTERM write what waits first."""
     environment = Environment()
+    recorder = Recorder(_history(folder))
 
-    async def follow() -> int:
-        bus = RedisBus(environment.redis_url, environment.market)
+    async def follow() -> None:
+        bus, stopping = RedisBus(environment.redis_url, environment.market), asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
         try:
-            return await record(bus, _history(folder), scans=scans)
+            await record(bus, recorder, stopping, scans=scans, tell=typer.echo)
         finally:
             await bus.close()
 
     try:
-        typer.echo(f"{asyncio.run(follow())} new bars")
-    except KeyboardInterrupt:
-        typer.echo("stopped")
+        asyncio.run(follow())
     except (RedisError, OSError) as error:
         typer.echo(f"not recorded: the bus at {bus_name(environment.redis_url)}: {error}", err=True)
         raise typer.Exit(1) from None
+    raise typer.Exit(int(recorder.unwritten))
 
 
 @app.command("import")
@@ -57,23 +64,37 @@ def import_dumps(files: list[Path], folder: Folder = None, symbol: str = "") -> 
     failed = False
     for path in files:
         try:
-            rows = read_dump(path)
-            name = symbol or symbol_of(path)
-            typer.echo(f"{path.name}: {_history(folder).merge(name, rows)} new bars of {name}")
-        except (BadDumpError, OSError) as error:
+            dump = read_dump(path)
+            name = symbol.upper() or symbol_of(path)
+            new = _history(folder).merge(name, dump.rows, dump.interval)
+            typer.echo(f"{path.name}: {len(dump.rows)} rows, {new} new ones of {name} {dump.interval}")
+        except (BadFileError, OSError) as error:
             typer.echo(f"not imported: {error}", err=True)
             failed = True
     raise typer.Exit(int(failed))
 
 
 @app.command("list")
-def list_months(folder: Folder = None) -> None:
-    """Print a table."""
+def list_months(folder: Folder = None, as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+    """Print a table, or a JSON object a line."""
     history = _history(folder)
-    table = Table("symbol", "month", "bars", "missing")
-    for month in history.months():
-        table.add_row(month.symbol, month.month, str(month.bars), str(month.missing))
+    try:
+        months = list(history.months())
+    except BadFileError as error:
+        typer.echo(f"sevengate: {error}", err=True)
+        raise typer.Exit(1) from None
+    if as_json:
+        for month in months:
+            typer.echo(_line(month))
+        return
+    table = Table("symbol", "bars of", "month", "bars", "missing")
+    for month in months:
+        table.add_row(month.symbol, month.interval, month.month, str(month.bars), str(month.missing))
     Console().print(table if table.row_count else f"no history in {history.folder}")
+
+
+def _line(month: Month) -> str:
+    return json.dumps(asdict(month) | {"path": str(month.path), "missing": month.missing}, ensure_ascii=False)
 
 
 if __name__ == "__main__":

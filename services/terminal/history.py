@@ -1,12 +1,12 @@
 """`sevengate history`: keep five-minute bars, import the exchange's dumps, say what is there.
 
-The store belongs to the fetcher; as with every service, it is started as a process of its own.
+The store belongs to the fetcher; as with every service, its program is a process of its own: this
+one turns into it, so that Ctrl-C and SIGTERM reach it.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,41 +21,47 @@ app = typer.Typer(help="Five-minute history in monthly parquet files.", no_args_
 Folder = Annotated[Path | None, typer.Option(help="Folder of the history; default: history in the data folder.")]
 
 
-def _run(arguments: list[str], folder: Path | None, more: Mapping[str, str] = MappingProxyType({})) -> None:
+def _become(arguments: list[str], folder: Path | None, more: Mapping[str, str] = MappingProxyType({})) -> None:
     where = ["--folder", str(folder)] if folder else []
-    command = [sys.executable, "-m", PROGRAM, *arguments, *where]
-    raise typer.Exit(subprocess.run(command, env={**os.environ, **more}, check=False).returncode)
+    command = [sys.executable, "-m", PROGRAM, arguments[0], *where, *arguments[1:]]
+    os.execve(command[0], command, {**os.environ, **more})  # noqa: S606 there is nothing of a shell's to expand
 
 
 @app.command()
 def record(
     folder: Folder = None,
-    scans: Annotated[int, typer.Option(help="Stop after so many scans; 0: go on.")] = 0,
+    scans: Annotated[int, typer.Option(min=0, help="Stop after so many scans; 0: go on.")] = 0,
 ) -> None:
-    """Keep the bars, open interest, ratios and funding of every scan that is on the bus."""
+    """Keep the bars, open interest, ratios and funding of every scan that is on the bus; written once an hour."""
     from services.terminal.house import NO_BUS, known_redis  # noqa: PLC0415 so that --help is quick
 
     url = known_redis()
     if not url:
         typer.echo(f"sevengate: {NO_BUS}", err=True)
         raise typer.Exit(1)
-    _run(["record", "--scans", str(scans)], folder, {"SEVENGATE_REDIS_URL": url})
+    _become(["record", "--scans", str(scans)], folder, {"SEVENGATE_REDIS_URL": url})
 
 
 @app.command("import")
 def import_dumps(
-    files: Annotated[list[Path], typer.Argument(help="SYMBOL-5m-….csv or .zip, as data.binance.vision has them.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="SYMBOL-5m-….csv or .zip, SYMBOL-metrics-…, SYMBOL-fundingRate-…, as they are published."),
+    ],
     folder: Folder = None,
     symbol: Annotated[str, typer.Option(help="The symbol, where the file's name does not tell it.")] = "",
 ) -> None:
-    """Import five-minute klines of the exchange's public dumps."""
-    _run(["import", *(str(file) for file in files), *(["--symbol", symbol] if symbol else [])], folder)
+    """Import the public dumps of data.binance.vision: klines (5m, 15m, 1h, 4h), futures metrics, funding rates."""
+    _become(["import", *(["--symbol", symbol] if symbol else []), "--", *(str(file) for file in files)], folder)
 
 
 @app.command("list")
-def list_months(folder: Folder = None) -> None:
+def list_months(
+    folder: Folder = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
     """List the months that are kept, with their holes."""
-    _run(["list"], folder)
+    _become(["list", *(["--json"] if as_json else [])], folder)
 
 
 if __name__ == "__main__":
