@@ -1,7 +1,9 @@
 """The fetcher's figures, each as a ratio or a count of one run, against the simulator on loopback.
 
-    python -m benchmarks.feed [cold] [warm] [close] [memory]     (all without a name)
+    python -m benchmarks.feed [parse] [cold] [warm] [close] [memory]     (all without a name)
 
+parse   a klines answer of 499 bars, and a month of five-minute bars as the exchange publishes it, to
+        float arrays: this fetcher's way against json, csv and float() a cell
 cold    150 symbols × 4 intervals × 499 bars to float arrays: this fetcher's loader against a plain
         one with 12 threads of `requests` and float() a cell
 warm    requests and weight of a warm scan, with streams and over REST alone, 150 symbols
@@ -12,11 +14,13 @@ memory  resident set of the fetcher's process after that, 150 and 600 symbols
 from __future__ import annotations
 
 import asyncio
+import csv
+import json
 import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -28,13 +32,17 @@ import numpy as np
 import psutil
 import requests
 
+from services.fetcher.binance.answers import KLINE_COLUMNS, parse_klines
 from services.fetcher.binance.rest import BinanceRest
 from services.fetcher.budget import Ledger
 from services.fetcher.clock import ExchangeClock
+from services.fetcher.dumps import read_dump
 from services.terminal import stores
 from shared.bus import RedisBus
 from shared.contracts import INTERVALS, SCAN_MS, Interval, MarketSnapshot, ScanOpened, SettingsChanged, Stream
 from tests.integration.fetcher.conftest import Feed, start_simulator
+
+START_MS = 1_768_176_000_000  # a UTC midnight
 
 
 @asynccontextmanager
@@ -58,6 +66,46 @@ async def feed_of(symbols: int, speed: float, *more: str, **feed: Any) -> AsyncI
             await bus.close()
             simulator.terminate()
             valkey.terminate()
+
+
+def parse() -> None:
+    """Parse the same bytes both ways, in turn; the best of twenty."""
+    prices = np.sort(np.random.default_rng(1).uniform(1, 9e4, (8_928, 4)))
+    rows: list[list[Any]] = []
+    for number, (low, opened, close, high) in enumerate(prices):
+        at = START_MS + number * SCAN_MS
+        bar = [f"{price:.2f}" for price in (opened, high, low, close)]
+        taken = [at + SCAN_MS - 1, "351923638.03910", 85_022, "2415.052", "164090858.68940", "0"]
+        rows.append([at, *bar, "5179.117", *taken])
+    answer = json.dumps(rows[:499], separators=(",", ":")).encode()
+    compare("klines answer of 499 bars", lambda: plain_klines(answer), lambda: parse_klines(answer))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "BTCUSDT-5m-2026-01.csv"
+        path.write_text("".join(",".join(map(str, row)) + "\n" for row in rows))
+        compare("dump of 8,928 bars", lambda: plain_dump(path), lambda: read_dump(path).rows.to_numpy().T)
+
+
+def plain_klines(answer: bytes) -> np.ndarray:
+    """Parse as a plain program does."""
+    return np.array([[float(cell) for cell in row] for row in json.loads(answer)]).T[list(KLINE_COLUMNS)]
+
+
+def plain_dump(path: Path) -> np.ndarray:
+    """Read a dump as a plain program does."""
+    with path.open(newline="") as file:
+        return np.array([[float(cell) for cell in row] for row in csv.reader(file)]).T[list(KLINE_COLUMNS)]
+
+
+def compare(what: str, plainly: Callable[[], np.ndarray], here: Callable[[], np.ndarray]) -> None:
+    """Print the processor time of both and their ratio."""
+    np.testing.assert_array_equal(plainly(), here())
+    best = [float("inf"), float("inf")]
+    for _ in range(20):
+        for number, way in enumerate((plainly, here)):
+            began = time.process_time()
+            way()
+            best[number] = min(best[number], time.process_time() - began)
+    print(f"{what}: plain {best[0] * 1e3:.2f} ms, here {best[1] * 1e3:.2f} ms CPU: {best[0] / best[1]:.1f}× less")
 
 
 async def cold() -> None:
@@ -196,8 +244,10 @@ def process_seconds(process_id: int) -> float:
 
 async def main() -> None:
     """Run what is asked for."""
-    wanted = set(sys.argv[1:]) or {"cold", "warm", "close"}
+    wanted = set(sys.argv[1:]) or {"parse", "cold", "warm", "close"}
     print(f"{os.cpu_count()} cores, load of the last minute before: {os.getloadavg()[0]:.1f}")
+    if "parse" in wanted:
+        parse()
     if "cold" in wanted:
         await cold()
     if "warm" in wanted:

@@ -102,7 +102,8 @@ async def record(
                 tell("recording; written once an hour and at the end")
             seen |= waiting
     finally:
-        write(recorder, tell)
+        if seen:
+            write(recorder, tell)
 
 
 def write(recorder: Recorder, tell: Callable[[str], None]) -> bool:
