@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from services.notifier.parking import Parking
 from services.notifier.queues import job_id
 from services.notifier.routing import Subject
 from shared import metrics
@@ -44,14 +45,6 @@ class Mark:
     @property
     def final(self) -> bool:
         return not self.open and self.status in FINAL
-
-
-class Parking(msgspec.Struct, frozen=True):
-    """Why a destination is left alone."""
-
-    at: int  #: wall clock, ms
-    reason: str
-    fingerprint: str  #: of the destination's settings; changed settings end the parking
 
 
 class Held(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from shared.bus import from_wire, to_wire
+from shared.bus_wire import UNREADABLE
 from shared.contracts import Alert
 
 FUNCTION: Final = "services.notifier.jobs.deliver"
@@ -37,11 +38,18 @@ def pack(alert: Alert) -> str:
     return base64.b64encode(to_wire(alert)).decode()
 
 
+class Unreadable(Exception):  # noqa: N818 - a finding about what another version left
+    """What lies in the queue is no alert that this version knows."""
+
+
 def unpack(data: str) -> Alert:
-    """Return the alert that `pack` wrote."""
-    alert = from_wire(base64.b64decode(data))
+    """Return the alert that `pack` wrote; raise `Unreadable` where it is none."""
+    try:
+        alert = from_wire(base64.b64decode(data))
+    except (*UNREADABLE, ValueError) as error:
+        raise Unreadable(str(error)) from error
     if not isinstance(alert, Alert):
-        raise TypeError(f"not an alert: {type(alert).__name__}")
+        raise Unreadable(f"not an alert: {type(alert).__name__}")
     return alert
 
 

@@ -6,6 +6,7 @@ Run as ``python -m services.notifier.resend [ALERT_ID [DESTINATION]]``; `./seven
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -67,7 +68,8 @@ class Desk:
         registry = self._outbox.queue(destination).finished_job_registry
         for job in Job.fetch_many(registry.get_job_ids(), connection=self._connection, serializer=JSONSerializer):
             if job is not None:
-                yield queues.unpack(job.args[0])
+                with contextlib.suppress(queues.Unreadable):
+                    yield queues.unpack(job.args[0])
 
     async def close(self) -> None:
         await self._bus.close()

@@ -28,7 +28,7 @@ def sample_for(destination: str, at: int) -> Alert:
     """Return a signal of this moment that goes to *destination* alone; its coin's name says that it is a test."""
     made = samples.signal("TESTUSDT", created_at=at)
     return msgspec.structs.replace(
-        made, alert_id=f"system:test:{destination}:{at}", occurred_at=at, scan_id=0, destinations=(destination,)
+        made, alert_id=f"{samples.TEST}{destination}:{at}", occurred_at=at, scan_id=0, destinations=(destination,)
     )
 
 
@@ -62,7 +62,7 @@ async def _destinations(bus: RedisBus) -> list[str] | None:
 async def _send(bus: RedisBus, outbox: Outbox, names: list[str]) -> int:
     after = await bus.last_id(Stream.DELIVERIES)
     at = time.time_ns() // 1_000_000
-    waiting = {f"system:test:{name}:{at}": name for name in names}
+    waiting = {f"{samples.TEST}{name}:{at}": name for name in names}
     trying: set[str] = set()
     for name in names:
         await asyncio.to_thread(outbox.put, sample_for(name, at), name)

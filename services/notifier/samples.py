@@ -40,6 +40,7 @@ from shared.contracts import (
 
 SCAN: Final = 1_767_268_800_000  #: 1 January 2026, 12:00 UTC
 BARS: Final = 96
+TEST: Final = "system:test:"  #: how the ids of test alerts begin
 QUARTER_MS: Final = 900_000
 PARTS: Final = {"score": 38.0, "groups": 16.0, "timeframes": 14.0, "FMQS": 11.0}
 

@@ -53,5 +53,4 @@ class Outgoing:
     text: Text
     settings: RuntimeSettings
     card: Callable[[], bytes | None]  #: draws the PNG; None where there is none
-    attempt: int = 1
     reply_to: str = ""  #: the other side's id of the parent message
