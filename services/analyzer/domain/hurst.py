@@ -23,9 +23,9 @@ def _sizes(count: int) -> tuple[int, ...]:
 
 @lru_cache(maxsize=64)
 def _trend(size: int) -> Series:
-    """Return the orthonormal basis (2, size) of lines over a box."""
+    """Return the orthonormal basis (size, 2) of lines over a box."""
     steps = np.arange(size) - (size - 1) / 2
-    return np.stack((np.full(size, size**-0.5), steps / math.sqrt(float(steps @ steps))))
+    return np.stack((np.full(size, size**-0.5), steps / math.sqrt(float(steps @ steps))), axis=1)
 
 
 def hurst(returns: Series) -> tuple[float, float] | None:
@@ -55,6 +55,6 @@ def _fluctuation(profile: Series, size: int) -> float:
     """Return the mean square around lines, over boxes from both ends."""
     boxes = len(profile) // size
     used = boxes * size
-    both = np.concatenate((profile[:used], profile[len(profile) - used :])).reshape(2 * boxes, size)
-    along = both @ _trend(size).T
-    return float((np.square(both).sum() - np.square(along).sum()) / both.size)
+    both = np.concatenate((profile[:used], profile[len(profile) - used :]))
+    along = (both.reshape(2 * boxes, size) @ _trend(size)).ravel()
+    return float((both @ both - along @ along) / both.size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
@@ -75,6 +76,12 @@ def clip(value: float, low: float = -1.0, high: float = 1.0) -> float:
 
 def slope(values: Series) -> float:
     """Return the least-squares slope of *values* per step."""
-    count = len(values)
+    steps, square = _steps(len(values))
+    return float(steps @ values / square)
+
+
+@lru_cache(maxsize=16)
+def _steps(count: int) -> tuple[Series, float]:
+    """Return *count* steps around zero, and their sum of squares."""
     steps = np.arange(count) - (count - 1) / 2
-    return float(steps @ values / (steps @ steps))
+    return steps, float(steps @ steps)

@@ -133,13 +133,10 @@ def group_votes(
 ) -> tuple[GroupVote, ...]:
     """Return each group's votes; it agrees with *side* where two of three intervals say so, by *agreement*."""
     sign = 1.0 if side == "long" else -1.0
+    by_interval = {name: _votes_by_group(frame) for name, frame in timeframes.items() if name in weights}
     result = []
     for group in GROUPS:
-        votes: dict[Interval, float] = {
-            interval: vote
-            for interval, timeframe in timeframes.items()
-            if interval in weights and (vote := _group_vote(group, timeframe)) is not None
-        }
+        votes = {name: found[group] for name, found in by_interval.items() if group in found}
         total = sum(weights[interval] for interval in votes)
         mean = sum(weights[interval] * vote for interval, vote in votes.items()) / total if total > 0 else 0.0
         agreeing = sum(vote * sign >= agreement for vote in votes.values())
@@ -154,8 +151,11 @@ def group_votes(
     return tuple(result)
 
 
-def _group_vote(group: Group, timeframe: TimeframeAnalysis) -> float | None:
-    """Return the weighted mean of the group's votes on one interval, None where it has none."""
-    parts = [(timeframe.weights[name], vote) for name, vote in timeframe.votes.items() if voters()[name][0] == group]
-    total = sum(weight for weight, _ in parts)
-    return sum(weight * vote for weight, vote in parts) / total if total > 0 else None
+def _votes_by_group(timeframe: TimeframeAnalysis) -> dict[Group, float]:
+    """Return the weighted mean of each group's votes on one interval; a group without any is left out."""
+    groups, sums, totals = voters(), dict[Group, float](), dict[Group, float]()
+    for name, vote in timeframe.votes.items():
+        group, weight = groups[name][0], timeframe.weights[name]
+        sums[group] = sums.get(group, 0.0) + weight * vote
+        totals[group] = totals.get(group, 0.0) + weight
+    return {group: sums[group] / total for group, total in totals.items() if total > 0}

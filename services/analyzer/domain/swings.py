@@ -55,7 +55,6 @@ def _rising(at: Indices, prices: Series, length: int) -> Series:
     if len(at) < 2:
         return signs
     known = at[1:] + REACH
-    ends = np.append(known[1:], length)
-    first = known[0]
-    signs[first:] = np.repeat(np.sign(np.diff(prices)), ends - known)
+    ends = np.concatenate((known[1:], (length,)))
+    signs[known[0] :] = np.sign(prices[1:] - prices[:-1]).repeat(ends - known)
     return signs

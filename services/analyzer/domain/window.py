@@ -124,7 +124,7 @@ def check(interval: Interval, matrix: npt.NDArray[np.float64], *, gaps: bool = F
         return "insufficient history"
     if not np.isfinite(matrix[:6]).all():
         return "not finite"
-    steps = np.diff(matrix[0])
+    steps = matrix[0, 1:] - matrix[0, :-1]
     if (steps <= 0).any():
         return "inconsistent"
     if not gaps and (steps != INTERVALS[interval]).any():
@@ -134,9 +134,5 @@ def check(interval: Interval, matrix: npt.NDArray[np.float64], *, gaps: bool = F
 
 def _consistent(matrix: npt.NDArray[np.float64]) -> bool:
     opened, high, low, close, volume = matrix[1:6]
-    return bool(
-        (low > 0).all()
-        and (high >= np.maximum(opened, close)).all()
-        and (low <= np.minimum(opened, close)).all()
-        and (volume >= 0).all()
-    )
+    sound = (low > 0) & (low <= opened) & (low <= close) & (high >= opened) & (high >= close) & (volume >= 0)
+    return bool(sound.all())
