@@ -25,7 +25,7 @@ FIREWALL_S: Final = 300.0  #: silence after 403
 REGION_S: Final = 900.0  #: silence after 451
 DEFAULT_BAN_S: Final = 120.0
 #: requests of each pool that may be under way, or wait for their budget: an empty pool blocks no other
-CONCURRENCY: Final[dict[Pool, int]] = {"weight": 20, "data": 10, "funding": 2}
+CONCURRENCY: Final[dict[Pool, int]] = {"weight": 20, "data": 20, "funding": 2}
 TOO_MANY: Final = -1003
 INTERNAL: Final = frozenset({-1001, -1007})  #: the exchange's own trouble, whatever the status: asked again
 CHEAPEST: Final = 99  #: bars that cost a weight of 1
