@@ -547,6 +547,7 @@ class StateRestored(Fact, frozen=True, tag="state_restored/1"):
     settled_scan: int = 0  #: the last scan Postgres has
     told: dict[str, tuple[LifecycleEvent, ...]] = {}  #: signal_id of an open one -> what was told of it
     rows: dict[str, int] = {}  #: symbol -> scans in the row that ends with its last appearance
+    untold: tuple[Alert, ...] = ()  #: young enough to be told, and not known to have reached every destination
 
 
 SettingsEvent = SettingsChanged | PriceAlertsChanged | MutesChanged | StateRestored

@@ -9,7 +9,8 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from services.api.database import Database
-from shared.contracts import LifecycleEvent, Mute, OpenSignal, PriceAlert, StateRestored
+from shared.bus import from_wire
+from shared.contracts import Alert, LifecycleEvent, Mute, OpenSignal, PriceAlert, StateRestored
 from shared.settings import RuntimeSettings
 
 HOUR_MS: Final = 3_600_000
@@ -157,6 +158,7 @@ async def restored_state(database: Database, settings: RuntimeSettings, version:
         settled_scan=settled,
         told=await _told(database),
         rows={row["symbol"]: row["length"] for row in appeared},
+        untold=await _untold(database, settings, now),
     )
 
 
@@ -185,6 +187,19 @@ async def _told(database: Database) -> dict[str, tuple[LifecycleEvent, ...]]:
         "FROM signals JOIN alerts ON subject = signal_id AND kind = 'lifecycle' WHERE status = 'open' GROUP BY 1"
     )
     return {row["signal_id"]: tuple(row["events"]) for row in rows}
+
+
+async def _untold(database: Database, settings: RuntimeSettings, now: int) -> tuple[Alert, ...]:
+    """Return the alerts that a destination may have missed; which ones have had it is told beside them."""
+    wanted = {name for route in settings.routes for name in route.destinations}
+    rows = await database.rows(
+        "SELECT record FROM alerts WHERE held_by = '' AND created_at > %s AND %s > (SELECT count(DISTINCT destination) "
+        "FROM deliveries WHERE deliveries.alert_id = alerts.alert_id AND status <> 'retrying') "
+        "ORDER BY created_at, occurred_at, parent_id",
+        [now - int(settings.delivery.expiry_seconds * 1_000), len(wanted)],
+    )
+    found = [from_wire(bytes(row["record"])) for row in rows]
+    return tuple(alert for alert in found if isinstance(alert, Alert))
 
 
 async def _cooldowns(database: Database, settings: RuntimeSettings) -> dict[str, int]:

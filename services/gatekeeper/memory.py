@@ -37,11 +37,10 @@ class Memory:
         return held.version > 0
 
     async def restore(self, known: StateRestored, *, now: int) -> None:
-        """Put on an empty bus what Postgres knows, and say so."""
+        """Put on an empty bus what Postgres knows and what is still to be told, and say so."""
         log.info("state restored", version=known.version, open_signals=len(known.open_signals))
-        alert = restoring.alert(known, now=now)
         change = StateChange(NAME, 0, states.dump(restoring.restore(known)))
-        outputs = [(Stream.ALERTS, alert)] if alert else []
+        outputs = [(Stream.ALERTS, alert) for alert in restoring.alerts(known, now=now)]
         await self._bus.commit(Commit(outputs=outputs, state=change, lease=self._lease))
 
     async def commit(self, outcome: Outcome, tokens: Sequence[Token], trim_before: Mapping[Stream, str]) -> None:

@@ -37,10 +37,12 @@ def restore(known: StateRestored) -> State:
     )
 
 
-def alert(known: StateRestored, *, now: int) -> Alert | None:
-    """Return the alert that the bus was lost and what is back; None where nothing was ever recorded."""
-    if not known.settled_scan:
-        return None
+def alerts(known: StateRestored, *, now: int) -> list[Alert]:
+    """Return what is still to be told, and the alert that the bus was lost; none where nothing was ever recorded."""
+    return [*known.untold, _loss(known, now=now)] if known.settled_scan else []
+
+
+def _loss(known: StateRestored, *, now: int) -> Alert:
     scan = datetime.fromtimestamp(known.settled_scan / 1_000, UTC).strftime("%H:%M UTC")
     return system.alert(
         f"restored:{known.version}",
@@ -49,6 +51,7 @@ def alert(known: StateRestored, *, now: int) -> Alert | None:
         (
             f"back: {len(known.open_signals)} open signals, {len(known.cooldowns)} cooldowns, "
             f"{len(known.price_alert_states)} price alerts already told, {len(known.delivered)} deliveries",
+            f"sent where no delivery is recorded: {len(known.untold)} alerts",
             "not known: what was under way then, and what mutes and quiet hours held back",
         ),
         occurred_at=known.settled_scan,

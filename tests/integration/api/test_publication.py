@@ -25,6 +25,7 @@ from shared.contracts import (
     StateRestored,
     Stream,
 )
+from shared.settings import RuntimeSettings
 from tests.integration.api import facts
 from tests.integration.api.conftest import OwnPostgres, assembled
 
@@ -128,6 +129,27 @@ async def test_restored_state_is_what_postgres_knows(api: Context) -> None:
     assert state.price_alert_states == {"p1": facts.SCAN}
     assert state.delivered == ("a1:phone", "a2:phone")
     assert state.settled_scan == later
+
+
+async def test_an_alert_that_a_destination_may_have_missed_is_told_after_the_loss(api: Context) -> None:
+    """Neither one that every destination had, nor one that is too old or was held back."""
+    now = time.time_ns() // 1_000_000
+    house = {"channel": "webhook", "url": "http://127.0.0.1:9/x", "allow": ["127.0.0.1/32"]}
+    destinations = {"destinations": {"phone": house, "house": house}, "routes": [{"destinations": ["phone", "house"]}]}
+    settings = RuntimeSettings.model_validate(destinations)
+    young = {name: msgspec.structs.replace(facts.price_alert_fired(name), created_at=now) for name in "abcd"}
+    held = msgspec.structs.replace(young["d"], held_by="quiet hours")
+    old = msgspec.structs.replace(facts.price_alert_fired("e"), created_at=now - 901_000)
+    await api.bus.publish(Stream.ALERTS, [young["a"], young["b"], young["c"], held, old])
+    reports = [("a", "phone", "sent"), ("a", "house", "unknown"), ("b", "phone", "sent"), ("b", "house", "retrying")]
+    await api.bus.publish(
+        Stream.DELIVERIES, [facts.report(young[name].alert_id, where, how, now) for name, where, how in reports]
+    )
+    await api.recorder.record(await api.bus.read(GROUP, CONSUMER, STREAMS, block_ms=50))
+    state = await people.restored_state(api.database, settings, 1, now)
+    assert state.untold == (young["b"], young["c"])
+    nobody = await people.restored_state(api.database, RuntimeSettings(), 1, now)
+    assert nobody.untold == ()
 
 
 async def test_price_alerts_and_mutes_follow_their_ends(api: Context) -> None:

@@ -32,6 +32,7 @@ from shared.contracts import (
     Side,
     StateRestored,
     Stream,
+    SystemBody,
     TradeLevels,
 )
 from shared.settings import AnomalySettings, Lifecycle, RuntimeSettings, SymbolThresholds, Thresholds
@@ -307,6 +308,14 @@ def test_what_was_told_before_the_bus_was_lost_is_not_told_again_and_ends_nothin
     assert [(one.alert_id, one.body.result_r) for one in alerts(ended)] == [  # type: ignore[union-attr]
         (f"lifecycle:{signal.signal_id}:stop", -1.0)
     ]
+
+
+def test_what_nobody_is_known_to_have_got_is_told_before_the_loss_is() -> None:
+    """On a bus that never held anything there is nothing to say."""
+    untold = Alert(alert_id="a", kind="system", body=SystemBody(code="c", headline=""), occurred_at=0, created_at=0)
+    known = StateRestored(version=2, settled_scan=SCAN, untold=(untold,))
+    assert [alert.alert_id for alert in restoring.alerts(known, now=0)] == ["a", "system:restored:2"]
+    assert restoring.alerts(StateRestored(version=1), now=0) == []
 
 
 def test_a_row_of_several_scans_comes_back_whole() -> None:
