@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from itertools import pairwise
 
 import msgspec
@@ -192,31 +193,45 @@ async def test_a_worker_killed_while_sending_leaves_an_unknown(idle_stage: Stage
     assert len(stage.sink.received) == 1
 
 
-#: a worker that is killed when rq calls the function named by its argument
+#: a worker that is killed when the function named by its second argument is called
 DOOMED = """
 import os, signal, sys
-from services.notifier import worker
-setattr(worker.DestinationWorker, sys.argv[1], lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
-worker.work("house")
+from services.notifier import attempt, ledger, worker
+owners = {"worker": worker.DestinationWorker, "ledger": ledger.Ledger, "attempt": attempt}
+owner, function = sys.argv[2].split(".")
+setattr(owners[owner], function, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+worker.work(sys.argv[1])
 """
+SENT, UNKNOWN = ("sent", ""), ("unknown", "died while sending")
+#: the moment of death -> the function that is not lived through, what is reported, how often it arrives
+DEATHS = {
+    "taken-from-the-queue": ("worker.prepare_execution", SENT, 1),
+    "registered-as-begun": ("worker.prepare_job_execution", SENT, 1),
+    "before-the-mark": ("ledger.begin", SENT, 1),
+    "after-the-mark": ("attempt.tell", UNKNOWN, 0),
+    "after-sending": ("ledger.close", UNKNOWN, 1),
+    "after-the-report": ("worker.handle_job_success", SENT, 1),
+}
 
 
-@pytest.mark.parametrize("moment", ["prepare_execution", "prepare_job_execution"])
-async def test_a_worker_killed_between_taking_a_job_and_beginning_it_loses_nothing(
-    idle_stage: Stage, fresh_signal: Alert, moment: str
-) -> None:
-    """rq has the job in no queue then, at the first moment in no registry either: it is found and told once."""
+async def test_a_worker_killed_at_any_moment_loses_and_doubles_nothing(idle_stage: Stage, fresh_signal: Alert) -> None:
+    """Up to its mark a delivery is done again, from its mark to its report it is unknown; each is reported once."""
     stage = idle_stage
-    await stage.route(house=stage.webhook())
+    await stage.route(**{name: stage.webhook(f"/{name}") for name in DEATHS})
     stage.start("services.notifier")
     await stage.tell(fresh_signal)
-    argv = [sys.executable, "-c", DOOMED, moment]
-    doomed = subprocess.Popen(argv, env=stage.environment, cwd=ROOT)  # noqa: ASYNC220 it starts in milliseconds
-    assert await asyncio.to_thread(doomed.wait, 30) == -signal.SIGKILL
+    doomed = [
+        subprocess.Popen([sys.executable, "-c", DOOMED, name, moment], env=stage.environment, cwd=ROOT)  # noqa: ASYNC220
+        for name, (moment, _, _) in DEATHS.items()
+    ]
+    for worker in doomed:
+        assert await asyncio.to_thread(worker.wait, 60) == -signal.SIGKILL
     stage.start("services.notifier.deliverer")
-    reports = await stage.until(settled(1), 50)
-    assert told(reports) == [("house", "sent", "")]
-    assert len(stage.sink.received) == 1
+    await stage.until(settled(len(DEATHS)), 90)
+    await asyncio.sleep(20)  # jobs of dead workers are looked for every 15 s: none is done a second time
+    assert told(await stage.reports()) == sorted((name, *said) for name, (_, said, _) in DEATHS.items())
+    arrived = Counter(got.path.removeprefix("/") for got in stage.sink.received)
+    assert {name: arrived[name] for name in DEATHS} == {name: count for name, (_, _, count) in DEATHS.items()}
 
 
 async def test_a_hanging_destination_delays_no_other(stage: Stage) -> None:
