@@ -8,12 +8,16 @@ import ssl
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
+from typing import Any
 
 import aiosmtplib
+import structlog
 
 from services.notifier.channels.outcome import Ambiguous, Later, NotDelivered, Outgoing, Parked, Rejected
 from shared.contracts import Alert
 from shared.destinations import EmailDestination
+
+log = structlog.get_logger()
 
 
 async def send(outgoing: Outgoing, destination: EmailDestination) -> str:
@@ -28,10 +32,20 @@ async def send(outgoing: Outgoing, destination: EmailDestination) -> str:
     return str(message["Message-ID"])
 
 
-def _client(destination: EmailDestination, timeout: float) -> aiosmtplib.SMTP:
+class _Client(aiosmtplib.SMTP):
+    """A client that knows whether the letter itself has begun to leave."""
+
+    handing_over = False
+
+    async def data(self, message: str | bytes, /, **more: Any) -> aiosmtplib.SMTPResponse:
+        self.handing_over = True
+        return await super().data(message, **more)
+
+
+def _client(destination: EmailDestination, timeout: float) -> _Client:
     secure = destination.security
     context = ssl.create_default_context(cafile=destination.ca_file or None) if secure != "none" else None
-    return aiosmtplib.SMTP(
+    return _Client(
         hostname=destination.host,
         port=destination.port,
         use_tls=secure == "tls",
@@ -55,18 +69,23 @@ async def _enter(client: aiosmtplib.SMTP, destination: EmailDestination) -> None
         raise Later("no connection", str(error)) from error
 
 
-async def _hand_over(client: aiosmtplib.SMTP, message: EmailMessage) -> None:
+async def _hand_over(client: _Client, message: EmailMessage) -> None:
     try:
-        await client.send_message(message)
+        refused, _ = await client.send_message(message)
     except aiosmtplib.SMTPRecipientsRefused as error:
         codes = [refused.code for refused in error.recipients]
-        raise _refusal(max(codes), "recipients refused", str(error)) from error
+        raise _refusal(min(codes), "recipients refused", str(error)) from error
     except aiosmtplib.SMTPResponseException as error:
         raise _refusal(error.code, f"smtp {error.code}", error.message) from error
+    except aiosmtplib.SMTPNotSupported as error:  # an address outside ASCII at an old server
+        raise Rejected("not supported", str(error)) from error
     except (aiosmtplib.SMTPTimeoutError, TimeoutError) as error:
-        raise Ambiguous("no answer in time") from error
+        raise (Ambiguous if client.handing_over else Later)("no answer in time") from error
     except (aiosmtplib.SMTPServerDisconnected, OSError) as error:
-        raise Ambiguous("connection broke", str(error)) from error
+        raise (Ambiguous if client.handing_over else Later)("connection broke", str(error)) from error
+    if refused:  # the others have it: it is not sent again
+        codes = sorted(answer.code for answer in refused.values())
+        log.warning("some recipients were refused", refused=len(refused), codes=codes)
 
 
 def _refusal(code: int, reason: str, detail: str) -> NotDelivered:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import email
 import ssl
 from collections.abc import Iterator
+from dataclasses import replace
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
@@ -19,7 +21,7 @@ from pydantic import ValidationError
 from services.notifier import samples
 from services.notifier.card import card_of
 from services.notifier.channels import email as channel
-from services.notifier.channels.outcome import Later, Outgoing, Parked, Rejected
+from services.notifier.channels.outcome import Ambiguous, Later, Outgoing, Parked, Rejected
 from services.notifier.text import text_of
 from shared.contracts import Alert
 from shared.destinations import EmailDestination
@@ -32,14 +34,29 @@ pytestmark = [
 ]
 
 
+HURRIED = {"delivery": {"timeout_seconds": 1.0}}
+
+
 class Mailbox:
-    """Keeps what it is handed; `refusal` is answered instead where it is set."""
+    """Keeps what it is handed; `refusal` and `recipients` are answered instead where they are set."""
 
     def __init__(self) -> None:
         self.letters: list[EmailMessage] = []
         self.refusal = ""
+        self.recipients: dict[str, str] = {}  #: what is said to some
+        self.hangs_at = ""
+
+    async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:
+        if self.hangs_at == "RCPT":
+            await asyncio.sleep(5)
+        said = self.recipients.get(address, "250 OK")
+        if said.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return said
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        if self.hangs_at == "DATA":
+            await asyncio.sleep(5)
         if self.refusal:
             return self.refusal
         letter = email.message_from_bytes(envelope.content or b"", policy=default)  # type: ignore[arg-type]
@@ -152,6 +169,32 @@ async def test_what_a_server_refuses_is_told_apart(server: Any, tmp_path: Path) 
     with pytest.raises(Later, match="no connection"):
         await channel.send(outgoing(samples.signal()), destination.model_copy(update={"ca_file": ""}))
     assert not mailbox.letters
+
+
+async def test_a_silent_server_is_ambiguous_only_once_the_letter_leaves(server: Any) -> None:
+    """FAULTS 29: before the letter itself nothing can have arrived, so it is tried again."""
+    mailbox, destination = server
+    hurried = replace(outgoing(samples.signal()), settings=RuntimeSettings.model_validate(HURRIED))
+    mailbox.hangs_at = "RCPT"
+    with pytest.raises(Later, match="no answer in time"):
+        await channel.send(hurried, destination)
+    mailbox.hangs_at = "DATA"
+    with pytest.raises(Ambiguous, match="no answer in time"):
+        await channel.send(hurried, destination)
+
+
+async def test_one_of_two_recipients_gets_the_letter_once(server: Any) -> None:
+    """Who is refused does not make the other hear it twice; where all are refused it depends on how."""
+    mailbox, destination = server
+    mailbox.recipients = {"you@example.org": "550 5.1.1 nobody"}
+    await channel.send(outgoing(samples.signal()), destination)
+    assert len(mailbox.letters) == 1
+    mailbox.recipients["me@example.org"] = "450 4.2.1 greylisted"
+    with pytest.raises(Later, match="recipients refused"):
+        await channel.send(outgoing(samples.signal()), destination)
+    mailbox.recipients["me@example.org"] = "550 5.1.1 nobody"
+    with pytest.raises(Rejected, match="recipients refused"):
+        await channel.send(outgoing(samples.signal()), destination)
 
 
 async def test_a_line_break_in_a_header_is_refused() -> None:
