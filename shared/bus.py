@@ -12,16 +12,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
-import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from shared import bus_answers, bus_scripts, metrics
+from shared import bus_answers, bus_connection, bus_scripts, metrics
 from shared.bus_answers import now_ms, text
 from shared.bus_backlog import Backlogs
 from shared.bus_contract import (
@@ -72,8 +71,6 @@ __all__ = [
     "wait_for_redis",
 ]
 
-SOCKET_TIMEOUT_S: Final = 10.0
-
 
 class RedisBus:
     """The bus on Redis 6.2 or later, or Valkey."""
@@ -81,8 +78,8 @@ class RedisBus:
     def __init__(self, url: str, market: str = "binance-um") -> None:
         self.market = market
         again = Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), 5)
-        self.redis = _client(url, retry=again, retry_on_error=[RedisConnectionError, RedisTimeoutError])
-        self._unrepeated = _client(url, retry=Retry(NoBackoff(), 0))
+        self.redis = bus_connection.client(url, retry=again, retry_on_error=[RedisConnectionError, RedisTimeoutError])
+        self._unrepeated = bus_connection.client(url, retry=Retry(NoBackoff(), 0))
         self._dead = DeadLetters(self.redis, self.key)
         self._reader = GroupReader(self.redis, self._unrepeated, self.key, self._dead)
         self._backlogs = Backlogs(self.redis, self.key)
@@ -290,12 +287,6 @@ class RedisBus:
     async def close(self) -> None:
         await self._unrepeated.aclose()
         await self.redis.aclose()
-
-
-def _client(url: str, **retrying: Any) -> Any:  # redis' types cover both text and bytes
-    return redis.Redis.from_url(
-        url, socket_timeout=SOCKET_TIMEOUT_S, socket_connect_timeout=5.0, health_check_interval=15, **retrying
-    )
 
 
 def _bound(stream: Stream, at: int) -> tuple[str, str, str]:

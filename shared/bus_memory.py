@@ -332,7 +332,8 @@ async def _wait(changed: asyncio.Event, until: float) -> bool:
     if left <= 0:
         return False
     try:
-        await asyncio.wait_for(changed.wait(), left)
+        async with asyncio.timeout(left):
+            await changed.wait()
     except TimeoutError:
         return False
     return True

@@ -137,7 +137,8 @@ class Service:
     async def pause(self, seconds: float) -> None:
         """Sleep, or return at once when the service stops."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.stopping.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self.stopping.wait()
 
     async def follow_settings(self, changed: Callable[[SettingsEvent], None] | None = None) -> None:
         """Keep `self.settings` newest until the service stops; tell *changed* of each event."""
@@ -186,7 +187,8 @@ class Service:
         while not self.settings.arrived.is_set() and not self.stopping.is_set():
             self.beat("settings from the API")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.settings.arrived.wait(), 1.0)
+                async with asyncio.timeout(1.0):
+                    await self.settings.arrived.wait()
         return not self.stopping.is_set()
 
     async def lease_held(self) -> Lease | None:

@@ -49,7 +49,8 @@ async def serve(service: Service, values: dict[str, Any]) -> None:
     context = assemble(service, values)
     migrated = asyncio.ensure_future(_migrate(context))
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(asyncio.shield(migrated), MIGRATION_PATIENCE_S)
+        async with asyncio.timeout(MIGRATION_PATIENCE_S):
+            await asyncio.shield(migrated)
     work = (
         context.recorder.run(),
         context.publisher.run(),

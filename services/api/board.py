@@ -207,7 +207,8 @@ async def events(board: Board, broadcast: Broadcast, stopping: asyncio.Event) ->
         yield b"retry: 2000\n\n" + encode_event("board", board.whole())
         while True:
             try:
-                event = await asyncio.wait_for(queue.get(), 10.0)
+                async with asyncio.timeout(10.0):
+                    event = await queue.get()
             except TimeoutError:
                 event = b": still here\n\n"
             if event is None:

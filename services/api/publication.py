@@ -71,7 +71,8 @@ class Publisher:
                 log.error("settings cannot be published", error=repr(error), exc_info=error)
             self._wanted.clear()
             try:
-                await asyncio.wait_for(self._wanted.wait(), WATCH_SECONDS)
+                async with asyncio.timeout(WATCH_SECONDS):
+                    await self._wanted.wait()
             except TimeoutError:
                 continue
 

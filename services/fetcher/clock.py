@@ -78,4 +78,5 @@ class ExchangeClock:
             self._moved.clear()
             nap = min(self.wall_seconds(rest) + 0.001, LONGEST_NAP_S)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._moved.wait(), nap)
+                async with asyncio.timeout(nap):
+                    await self._moved.wait()

@@ -118,7 +118,8 @@ class Scans:
             self._service.beat(f"exchange: {refused}" if refused else "")
             nap = min(rest, NAP_S, self._clock.wall_seconds(self._market.next_close - self._clock.now()) + 0.005)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(moved.wait(), max(0.01, nap))
+                async with asyncio.timeout(max(0.01, nap)):
+                    await moved.wait()
 
     async def _gather_bars(self, close: int) -> None:
         """Wait for the bars of *close*, the first time for its sweep as well; have REST bring what is late."""

@@ -53,6 +53,21 @@ async def test_read_waits_for_a_message(world: World) -> None:
     assert time.monotonic() - started > 0.15
 
 
+async def test_a_cancellation_always_ends_the_waiting(world: World) -> None:
+    """Whichever step a read has come to when it is cancelled, it ends, and the bus goes on."""
+    await world.bus.ensure_group(IN, "g")
+    for steps in range(20):
+        for waiting in (world.bus.tail({IN: "0-0"}, block_ms=2_000), world.bus.read("g", "c", [IN], block_ms=2_000)):
+            task = asyncio.ensure_future(waiting)
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            [ended] = await asyncio.gather(task, return_exceptions=True)
+            assert isinstance(ended, asyncio.CancelledError), steps
+    await world.bus.publish(IN, [opened(1)])
+    assert len(await world.bus.read("g", "c", [IN], block_ms=0)) == 1
+
+
 async def test_commit_counts_once(world: World) -> None:
     """The second commit of one message is `done` and writes nothing, whoever holds the message."""
     await world.bus.publish(IN, [opened(1)])
