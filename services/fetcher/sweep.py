@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Literal
 
 import structlog
 
@@ -25,9 +25,29 @@ CALM_MS: Final = 15_000  #: between the last of the futures data and the first b
 AT_ONCE: Final = 250  #: symbols; more are swept over three scans
 
 Ask = Callable[..., Awaitable[tuple[Floats, Floats]]]
-Job = tuple[int, Callable[[str, int], Awaitable[None]], str]  #: when it is due, what, of which symbol
+Job = tuple[int, Literal["futures", "book"], str]  #: when it is due, what, of which symbol
 
 log = structlog.get_logger()
+
+
+def schedule(symbols: Sequence[str], close: int, speed: float) -> list[Job]:
+    """Return what is to be asked for before *close*, in order of time.
+
+    The futures data is spread evenly from when its points are out until shortly before the books.
+    """
+    shares = 3 if len(symbols) > AT_ONCE else 1
+    swept = symbols[(close // SCAN_MS) % shares :: shares]
+    books_at, first = close - books_before(speed), close - SCAN_MS + FIRST_MS
+    step = max(0, books_at - CALM_MS - first) / max(1, len(swept))
+    jobs: list[Job] = [(first + int(step * number), "futures", symbol) for number, symbol in enumerate(swept)]
+    # in lockstep the clock makes one stop before the close: all books are asked for then
+    step = (BOOKS_SPREAD_MS if speed else 0) / max(1, len(symbols))
+    return jobs + [(books_at + int(step * number), "book", symbol) for number, symbol in enumerate(symbols)]
+
+
+def books_before(speed: float) -> int:
+    """Return how long before the close the books are asked for, ms: earlier where the clock runs fast."""
+    return BOOKS_BEFORE_MS if speed <= 1 else int(min(SCAN_MS * 0.6, BOOKS_BEFORE_MS * speed))
 
 
 class Sweep:
@@ -55,34 +75,16 @@ class Sweep:
             await self._listing.refresh_instruments()
         tasks: list[asyncio.Task[None]] = []
         try:
-            for due, job, symbol in self._jobs(close):
+            symbols = [symbol for symbol in self._market.selection.held if symbol in self._market.coins]
+            for due, kind, symbol in schedule(symbols, close, self._clock.speed):
                 if self._clock.now() < due:
                     await self._clock.until(due)
+                job = self._book if kind == "book" else self._futures
                 tasks.append(asyncio.ensure_future(job(symbol, close)))
             await asyncio.gather(*tasks)
         finally:
             for task in tasks:
                 task.cancel()
-
-    def _jobs(self, close: int) -> list[Job]:
-        """Return what is to be asked for, in order of time."""
-        symbols = [symbol for symbol in self._market.selection.held if symbol in self._market.coins]
-        shares = 3 if len(symbols) > AT_ONCE else 1
-        turn = (close // SCAN_MS) % shares
-        swept = [symbol for number, symbol in enumerate(symbols) if number % shares == turn]
-        books_at = close - self._books_before()
-        first = close - SCAN_MS + FIRST_MS
-        step = max(0, books_at - CALM_MS - first) / max(1, len(swept))
-        jobs: list[Job] = [(first + int(step * number), self._futures, symbol) for number, symbol in enumerate(swept)]
-        # in lockstep the clock makes one stop before the close: all books are asked for then
-        step = (BOOKS_SPREAD_MS if self._clock.speed else 0) / max(1, len(symbols))
-        jobs += [(books_at + int(step * number), self._book, symbol) for number, symbol in enumerate(symbols)]
-        return jobs
-
-    def _books_before(self) -> int:
-        """Return how long before the close the books are asked for: earlier where the clock runs fast."""
-        speed = self._clock.speed
-        return BOOKS_BEFORE_MS if speed <= 1 else int(min(SCAN_MS * 0.6, BOOKS_BEFORE_MS * speed))
 
     async def _futures(self, symbol: str, close: int) -> None:
         """Bring open interest and ratios of *symbol* up to five minutes before *close*."""
