@@ -12,9 +12,12 @@ import httpx
 from services.notifier.channels.outcome import Outgoing
 from services.notifier.channels.web import ask, judge, refusal, seconds_of
 from services.notifier.rates import Rates
+from services.notifier.text import Text
 from shared.destinations import DiscordDestination
 
 GREEN, RED, GREY = 0x2EBD85, 0xF6465D, 0x8A94A6
+LONGEST: Final = 4_096  #: characters of an embed's description; of its title
+LONGEST_TITLE: Final = 256
 EVERYWHERE: Final = "discord"  #: the lane of all webhooks, for a global limit
 
 
@@ -81,9 +84,10 @@ def _object(response: httpx.Response) -> dict[str, Any]:
 def payload(outgoing: Outgoing, with_card: bool) -> dict[str, Any]:
     """Return the message: Discord's Markdown is escaped, and `allowed_mentions` is empty."""
     side = outgoing.alert.side
+    text = Text(escape(outgoing.text.title), tuple(escape(line) for line in outgoing.text.lines)).cut(LONGEST)
     embed: dict[str, Any] = {
-        "title": escape(outgoing.text.title)[:256],
-        "description": escape("\n".join(outgoing.text.lines))[:4_000],
+        "title": text.title[:LONGEST_TITLE],
+        "description": "\n".join(text.lines),
         "color": GREEN if side == "long" else RED if side == "short" else GREY,
     }
     if with_card:

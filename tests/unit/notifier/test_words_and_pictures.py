@@ -17,7 +17,7 @@ from services.notifier.channels.discord import escape, payload
 from services.notifier.channels.outcome import Outgoing
 from services.notifier.fonts import ABSENT, face_of, font, runs
 from services.notifier.text import CAPTION, Text, clock, common_tick, price, significant, text_of, units
-from shared.contracts import Alert, AnomalyBody, SignalBody, TradeLevels, pack, unpack
+from shared.contracts import Alert, AnomalyBody, GroupBody, SignalBody, TradeLevels, pack, unpack
 from shared.settings import RuntimeSettings
 
 CARDS = {
@@ -222,6 +222,21 @@ def test_discord_mentions_nobody_and_shows_markdown_as_text() -> None:
     assert message["allowed_mentions"] == {"parse": []}
     assert "\\@everyone\\_\\*\\*X" in message["embeds"][0]["title"]
     assert escape("a_b") == "a\\_b"
+
+
+def test_a_long_group_fits_discords_embed_in_whole_lines() -> None:
+    """Escaped marks count: 4096 characters of description, 256 of title, and no line is broken off."""
+    alert = samples.group()
+    assert isinstance(alert.body, GroupBody)
+    members = tuple(msgspec.structs.replace(member, symbol="_*" * 12) for member in alert.body.members * 10)
+    long = msgspec.structs.replace(alert, body=msgspec.structs.replace(alert.body, members=members))
+    outgoing = Outgoing(long, "room", text_of(long), RuntimeSettings(), card=lambda: None)
+    (embed,) = payload(outgoing, with_card=True)["embeds"]
+    assert len(embed["title"]) <= 256
+    assert 3_500 < len(embed["description"]) <= 4_096
+    *lines, last = embed["description"].split("\n")
+    assert last == "…"
+    assert all(line.endswith("%") for line in lines)
 
 
 @pytest.mark.parametrize(
