@@ -18,7 +18,7 @@ from services.gatekeeper.domain import state as states
 from services.gatekeeper.domain.state import State
 from services.gatekeeper.memory import NAME
 from services.terminal import lockstep, stores
-from services.terminal.house import House, Plan, SimulatorPlan
+from services.terminal.house import House, Plan, SimulatorPlan, module
 from services.terminal.sink import Sink
 from services.terminal.supervisor import Supervisor
 from shared.bus import RedisBus
@@ -79,6 +79,12 @@ async def delivered(house: House) -> bool:
         return bool((await api.get("/api/deliveries")).raise_for_status().json()["items"])
 
 
+async def recorded(bus: RedisBus) -> bool:
+    """Return whether the database has every alert."""
+    backlog = await bus.backlog(Stream.ALERTS, "api")
+    return not backlog.undelivered and not backlog.pending
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_what_postgres_has_comes_back_and_is_not_told_again(tmp_path: Path) -> None:
@@ -90,6 +96,9 @@ async def test_what_postgres_has_comes_back_and_is_not_told_again(tmp_path: Path
             price_alert = (await api.post("/api/price-alerts", json=asked)).raise_for_status().json()
         await lockstep.drive(bus, house.simulator_url, closes=CLOSES)
         await until(lambda: delivered(house))
+        await house.supervisor.stop("deliverer")  # from here on alerts are recorded and not sent
+        await lockstep.drive(bus, house.simulator_url, closes=CLOSES)
+        await until(lambda: recorded(bus))
         before = await state_of(bus)
         assert before.signals
         await bus.redis.flushall()
@@ -104,6 +113,7 @@ async def test_what_postgres_has_comes_back_and_is_not_told_again(tmp_path: Path
 
         await until(begun)
         after = await state_of(bus)
+        await house.supervisor.start("deliverer", module("notifier.deliverer"), house.environment)
         delivered_before = Counter(sink.received)
         await lockstep.drive(bus, house.simulator_url, closes=CLOSES)
 
@@ -123,6 +133,7 @@ async def test_what_postgres_has_comes_back_and_is_not_told_again(tmp_path: Path
     arrived = Counter(sink.received)
     told_again = [name for name in known.delivered if arrived[name.removesuffix(":sink")] > 1]
     assert known.delivered
+    assert known.untold
     assert told_again == []
     assert set(arrived) - set(delivered_before), "nothing was told after the loss"
     lifecycles = [alert.body for alert in told if isinstance(alert.body, LifecycleBody)]
