@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import jsonschema_rs
 import msgspec
 import pytest
+import yaml
 from pydantic import ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
 
@@ -71,6 +73,36 @@ def test_a_template_makes_the_body() -> None:
         outgoing(samples.signal()), hook(template='{"message": {{ title | tojson }}, "p": {{ levels.entry }}}')
     )
     assert json.loads(made) == {"message": "▲ LONG SOLUSDT", "p": 142.0}
+
+
+def documented() -> dict[str, WebhookDestination]:
+    """Return the destinations that docs/webhook.md shows."""
+    (example,) = re.findall(r"```yaml\n(.*?)```", (SCHEMA.parent / "webhook.md").read_text(encoding="utf-8"), re.DOTALL)
+    settings = RuntimeSettings.model_validate(yaml.safe_load(example))
+    return {name: hook for name, hook in settings.destinations.items() if isinstance(hook, WebhookDestination)}
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.kind)
+@pytest.mark.parametrize("name", documented())
+def test_the_documented_templates_work_for_every_kind(name: str, alert: Alert) -> None:
+    """What ntfy, n8n, Home Assistant and the others are sent is JSON where it says so, whatever the alert."""
+    hook = documented()[name]
+    body = body_of(outgoing(alert), hook)
+    text = text_of(alert)
+    match name:
+        case "ntfy":
+            expected = {"topic": "sevengate", "title": text.title, "message": text.plain, "priority": 4}
+            assert json.loads(body) == expected
+        case "n8n":
+            assert json.loads(body)["version"] == 1
+        case "home_assistant":
+            entry = 142.0 if alert.kind in ("signal", "lifecycle") else None
+            assert json.loads(body) == {"symbol": alert.symbol, "side": alert.side, "entry": entry}
+        case "trading_view_style":
+            assert hook.content_type == "text/plain"
+            assert body.startswith(f"{alert.side or '-'} {alert.symbol}")
+        case _:
+            pytest.fail(f"{name} is shown, and nothing says what it has to receive")
 
 
 @pytest.mark.parametrize(
