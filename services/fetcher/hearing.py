@@ -13,7 +13,7 @@ from services.fetcher.market import Market
 from shared.bus import Bus, Lease
 from shared.contracts import Floats, PriceTick, Stream
 
-TICK_MS: Final = 1_000  #: exchange clock: ticks are at least this far apart
+TICK_MS: Final = 1_000  #: exchange clock: each second has at most one tick
 TICKS_HELD: Final = 600  #: while the bus does not answer
 
 
@@ -41,7 +41,8 @@ class Hearing(Listener):
         for symbol, price in prices.items():
             self._market.take_price(symbol, price)
         self.last_price_event = max(self.last_price_event, event_time)
-        if event_time >= self._last_tick + TICK_MS and self._market.prices:
+        # frames come a second apart, some of them a few ms less: none of those is to be left out
+        if event_time // TICK_MS > self._last_tick // TICK_MS and self._market.prices:
             self._last_tick = event_time
             self._ticks.append(PriceTick(at=event_time, prices=dict(self._market.prices)))
             self._tick_ready.set()
