@@ -62,14 +62,14 @@ async def scan(screen: Screen, *, simulated: int = 0, seed: int = 7) -> Scanned 
         stop = await stack.enter_async_context(stop_signals())
         supervisor = await stack.enter_async_context(Supervisor(screen.log))
         house = await stack.enter_async_context(House(_plan(folder, environment), supervisor, say=screen.say))
-        await house.open_stores()
-        bus = RedisBus(house.redis_url)
-        stack.push_async_callback(bus.close)
-        await publish(bus, settings)
-        if simulated:
-            await house.open_simulator(SimulatorPlan(symbols=simulated, seed=seed, speed=SPEED))
 
         async def work() -> None:
+            await house.open_stores()
+            bus = RedisBus(house.redis_url)
+            stack.push_async_callback(bus.close)
+            await publish(bus, settings)
+            if simulated:
+                await house.open_simulator(SimulatorPlan(symbols=simulated, seed=seed, speed=SPEED))
             await house.open_services()
             found.append(await first_scan(bus, screen.say))
 

@@ -30,7 +30,15 @@ def test_a_small_message_travels_as_it_is() -> None:
     assert from_wire(to_wire(tick)) == tick
 
 
-@pytest.mark.parametrize("data", [b"", b"rubbish", ZSTD_MAGIC, ZSTD_MAGIC + b"rubbish", to_wire(snapshot())[:-9]])
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"rubbish", id="rubbish"),
+        pytest.param(ZSTD_MAGIC + b"rubbish", id="compressed rubbish"),
+        pytest.param(to_wire(snapshot())[:-9], id="cut off"),
+    ],
+)
 def test_what_is_no_message_is_refused(data: bytes) -> None:
     """Cut off or invented bytes raise what readers expect, and nothing else."""
     with pytest.raises(UNREADABLE):
