@@ -35,10 +35,10 @@ from shared.settings import RuntimeSettings  # noqa: E402
 
 BARS = 499
 MIDNIGHT = 1_757_376_000_000
-ROUNDS = 7
+ROUNDS = 15
 WINDOWS_AT_ONCE = 4  #: a symbol's
 Floats = np.ndarray[Any, np.dtype[np.float64]]
-TA_SYMBOLS = 2  #: `ta` is slow: its cost is measured on a few symbols and stated per symbol
+TA_SYMBOLS = 1  #: a round: `ta` takes a third of a second for each
 
 
 def matrix(interval: str, seed: int, end: int) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -174,18 +174,18 @@ def analyses(snapshots: list[MarketSnapshot], settings: RuntimeSettings) -> None
         analyse(one, settings)
 
 
-def seconds(work: Callable[[], object], rounds: int = ROUNDS) -> float:
-    """Return the CPU time of the quickest of *rounds*: other processes' load does not count."""
-    times = []
-    for _ in range(rounds):
-        began = time.process_time()
-        work()
-        times.append(time.process_time() - began)
-    return min(times)
+def seconds(work: Callable[[], object]) -> float:
+    """Return the CPU time of *work*: other processes' load does not count, but for what they take of the caches."""
+    began = time.process_time()
+    work()
+    return time.process_time() - began
 
 
 def measure(symbols: int) -> None:
-    """Print the ratios and the split."""
+    """Print the ratios and the split.
+
+    What is compared is measured in turn, round after round, so that a busy moment falls on both; medians are told.
+    """
     print(f"resident memory after import: {psutil.Process().memory_info().rss / 2**20:.0f} MB")
     snapshots = [snapshot(number) for number in range(symbols)]
     matrices: list[tuple[Interval, Floats]] = [
@@ -193,21 +193,34 @@ def measure(symbols: int) -> None:
     ]
     settings = RuntimeSettings()
     analyse(snapshots[0], settings)
+    each(with_ta, [Window("5m", matrices[0][1])])  # what it imports is not what it costs
     windows = [Window(name, rows) for name, rows in matrices]
     calls = calls_of(windows)
     print(f"TA-Lib calls of one window: {listed(calls[: len(calls) // len(windows)])}")
-    talib_alone = seconds(lambda: repeat(calls))
-    calls.clear()
-    ours = min(indicators(matrices) for _ in range(ROUNDS))
-    whole = seconds(lambda: analyses(snapshots, settings))
-    print(f"resident memory with {symbols} snapshots held: {psutil.Process().memory_info().rss / 2**20:.0f} MB")
-    theirs = seconds(lambda: each(with_ta, windows[: 4 * TA_SYMBOLS]), 1) / TA_SYMBOLS * symbols
-    print(f"{symbols} symbols x 4 x {BARS} bars, CPU seconds, quickest of {ROUNDS}")
-    print(f"bare TA-Lib calls    {talib_alone:8.3f}")
-    print(f"indicator part       {ours:8.3f}   {ours / talib_alone:.2f} x bare (wanted: at most 2.5)")
-    print(f"whole analysis       {whole:8.3f}   {whole / symbols * 1_000:.2f} ms a symbol")
-    print(f"ta's classes         {theirs:8.3f}   {theirs / whole:.0f} x the whole analysis (wanted: at least 100)")
+    rounds = []
+    for number in range(ROUNDS):
+        few = windows[4 * TA_SYMBOLS * number :][: 4 * TA_SYMBOLS] or windows[: 4 * TA_SYMBOLS]
+        rounds.append(
+            (
+                seconds(lambda: repeat(calls)),
+                indicators(matrices),
+                seconds(lambda: analyses(snapshots, settings)),
+                seconds(lambda: each(with_ta, few)) * 4 * symbols / len(few),  # noqa: B023
+            )
+        )
+    bare, ours, whole, theirs = np.array(rounds).T
+    print(f"{symbols} symbols x 4 x {BARS} bars, CPU seconds, medians of {ROUNDS} rounds in turn")
+    print(f"bare TA-Lib calls    {np.median(bare):8.3f}")
+    print(f"indicator part       {np.median(ours):8.3f}   {ratio(ours, bare)} x bare (wanted: at most 2.5)")
+    print(f"whole analysis       {np.median(whole):8.3f}   {np.median(whole) / symbols * 1_000:.2f} ms a symbol")
+    print(f"ta's classes         {np.median(theirs):8.3f}   {ratio(theirs, whole)} x the whole (wanted: at least 100)")
     split(snapshots, settings)
+
+
+def ratio(above: Floats, below: Floats) -> str:
+    """Return the median of the rounds' ratios and their range."""
+    each_round = above / below
+    return f"{np.median(each_round):.2f} ({each_round.min():.2f} to {each_round.max():.2f})"
 
 
 def split(snapshots: list[MarketSnapshot], settings: RuntimeSettings) -> None:

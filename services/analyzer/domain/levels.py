@@ -63,11 +63,12 @@ def _usual(swings: Swings) -> float:
     """Return the median distance between a swing and the next of the other kind."""
     if not len(swings.highs) or not len(swings.lows):
         return 0.0
-    at = np.concatenate((swings.high_at, swings.low_at))
-    prices = np.concatenate((swings.highs, swings.lows))[np.argsort(at, kind="stable")]
-    kinds = np.concatenate((np.ones(len(swings.highs)), np.zeros(len(swings.lows))))[np.argsort(at, kind="stable")]
-    turns = np.flatnonzero(np.diff(kinds) != 0)
-    return float(np.median(np.abs(np.diff(prices)[turns]))) if len(turns) else 0.0
+    order = np.concatenate((swings.high_at, swings.low_at)).argsort(kind="stable")
+    prices, is_high = np.concatenate((swings.highs, swings.lows))[order], order < len(swings.highs)
+    moves = np.abs(prices[1:] - prices[:-1])[is_high[1:] != is_high[:-1]]
+    moves.sort()
+    middle = len(moves) // 2
+    return float(moves[middle] + moves[-middle - 1]) / 2.0
 
 
 def nearest(drawn: Map, price: float) -> tuple[float | None, float | None]:
@@ -148,10 +149,10 @@ def to_tick(price: float, tick: float, *, up: bool) -> float:
 
 def _record(drawn: Map, price: float) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
     """Return the best supports and resistances by touches and recency."""
-    order = np.argsort(-drawn.rank, kind="stable")
-    below = [int(place) for place in order if drawn.prices[place] < price][:KEPT]
-    above = [int(place) for place in order if drawn.prices[place] >= price][:KEPT]
-    return tuple(_level(drawn, place) for place in below), tuple(_level(drawn, place) for place in above)
+    order = (-drawn.rank).argsort(kind="stable")
+    below = drawn.prices[order] < price
+    supports, resistances = order[below][:KEPT].tolist(), order[~below][:KEPT].tolist()
+    return tuple(_level(drawn, place) for place in supports), tuple(_level(drawn, place) for place in resistances)
 
 
 def _level(drawn: Map, place: int) -> Level:

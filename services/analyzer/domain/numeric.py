@@ -83,5 +83,5 @@ def slope(values: Series) -> float:
 @lru_cache(maxsize=16)
 def _steps(count: int) -> tuple[Series, float]:
     """Return *count* steps around zero, and their sum of squares."""
-    steps = np.arange(count) - (count - 1) / 2
+    steps: Series = np.arange(count, dtype=np.float64) - (count - 1) / 2
     return steps, float(steps @ steps)

@@ -64,9 +64,9 @@ def _ribbon(series: Mapping[str, Series]) -> Series:
 
 def _walk(window: Window, adx: Series, direction: Series) -> Regime:
     """Return the last state that a bar has set; a bar that is neither leaves the one before."""
-    trending = np.flatnonzero((adx > TREND_ADX) & (direction != 0))
+    trending = ((adx > TREND_ADX) & (direction != 0)).nonzero()[0]
     since = max(int(trending[-1]) if len(trending) else -1, RANGE_BARS - 2) + 1
-    quiet = np.flatnonzero(adx[since:] < RANGE_ADX) + since
+    quiet = (adx[since:] < RANGE_ADX).nonzero()[0] + since
     return "TRENDING" if len(trending) and not _touched(window, quiet) else "RANGING"
 
 
@@ -99,5 +99,6 @@ def _wicks(window: Window, closed: int) -> tuple[float, float]:
     shares = talib.SUM(wick, WICK_BARS)[WICK_BARS - 1 :] / np.maximum(
         talib.SUM(span, WICK_BARS)[WICK_BARS - 1 :], 1e-300
     )
-    place = int(WICK_DECILE * (len(shares) - 1))
-    return float(shares[-1]), float(np.partition(shares, place)[place])
+    last, place = float(shares[-1]), int(WICK_DECILE * (len(shares) - 1))
+    shares.partition(place)
+    return last, float(shares[place])

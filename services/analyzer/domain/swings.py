@@ -39,7 +39,8 @@ def _peaks(values: Series) -> Indices:
     around = talib.MAX(values, 2 * REACH + 1)[2 * REACH :]
     before = talib.MAX(values, REACH)[REACH - 1 : -REACH - 1]
     centre = values[REACH:-REACH]
-    return np.flatnonzero((centre == around) & (centre > before)) + REACH
+    found: Indices = ((centre == around) & (centre > before)).nonzero()[0]
+    return found + REACH
 
 
 def structure(window: Window, swings: Swings) -> Series:

@@ -113,22 +113,19 @@ class Window:
         return Window(self.interval, self._rows[:, start + 1 : end + 1])
 
 
-def check(interval: Interval, matrix: npt.NDArray[np.float64], *, gaps: bool = False) -> Problem | None:
+def check(interval: Interval, matrix: npt.NDArray[np.float64]) -> Problem | None:
     """Return why *matrix* cannot be analysed, or None.
 
-    Prices and volume must be finite, times rise (by one interval unless *gaps* are allowed), each high be
-    the highest and each low the lowest of its bar, and there must be at least 300 bars.  The quote volume
-    and the taker's share may be missing (NaN).
+    Prices and volume must be finite, times rise by one interval, each high be the highest and each low the lowest
+    of its bar, and there must be at least 300 bars.  The quote volume and the taker's share may be missing (NaN).
     """
     if matrix.ndim != 2 or matrix.shape[0] != MATRIX_ROWS or matrix.shape[1] < LEAST_BARS:
         return "insufficient history"
     if not np.isfinite(matrix[:6]).all():
         return "not finite"
     steps = matrix[0, 1:] - matrix[0, :-1]
-    if (steps <= 0).any():
-        return "inconsistent"
-    if not gaps and (steps != INTERVALS[interval]).any():
-        return "gap"
+    if (steps != INTERVALS[interval]).any():
+        return "inconsistent" if (steps <= 0).any() else "gap"
     return None if _consistent(matrix) else "inconsistent"
 
 
