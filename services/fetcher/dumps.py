@@ -14,12 +14,14 @@ import numpy as np
 import pandas as pd
 
 from services.fetcher.history import BadFileError
-from shared.contracts import COLUMNS, INTERVALS, SCAN_MS, Interval
+from shared.contracts import COLUMNS, INTERVALS, SCAN_MS, Floats, Interval
 
-KLINE_WIDTH: Final = 12
-CLOSE_TIME: Final = 6
-#: columns of `COLUMNS` within the twelve, and when the bar closes
-KLINE_COLUMNS: Final = (0, 1, 2, 3, 4, 5, CLOSE_TIME, 7, 9)
+KLINE: Final = (
+    "open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume", "count",
+    "taker_buy_volume", "taker_buy_quote_volume", "ignore",
+)  # fmt: skip
+#: those of them that are read
+WANTED: Final = tuple(number for number, name in enumerate(KLINE) if name in {*COLUMNS, "close_time"})
 MICROSECONDS_FROM: Final = 10**14  #: newer spot dumps stamp µs; futures stamp ms
 #: column of the metrics -> what it is here
 METRICS: Final = {
@@ -63,24 +65,31 @@ def symbol_of(path: Path) -> str:
     return found["symbol"]
 
 
+def write_dump(path: Path, bars: Floats, interval: Interval) -> None:
+    """Write *bars*, shape (8, n), as such a CSV; the number of trades, which nobody kept, and what follows is empty."""
+    table = pd.DataFrame(bars.T, columns=list(COLUMNS)).astype({"open_time": "int64"})
+    table["close_time"] = table["open_time"] + INTERVALS[interval] - 1
+    table.reindex(columns=list(KLINE)).to_csv(path, index=False)
+
+
 def _parse(data: bytes, name: str) -> Dump:
     first = data.removeprefix(b"\xef\xbb\xbf").partition(b"\n")[0].decode(errors="replace").strip().split(",")
     if first[0] == "create_time":
         return Dump(_metrics(data, name, first))
     if first[0] == "calc_time":
         return Dump(_funding(data, name, first))
-    if len(first) != KLINE_WIDTH:
-        kinds = f"the exchange's klines have {KLINE_WIDTH}, its metrics and funding rates begin with a header"
+    if len(first) != len(KLINE):
+        kinds = f"the exchange's klines have {len(KLINE)}, its metrics and funding rates begin with a header"
         raise BadFileError(f"{name}: {len(first)} columns; {kinds}")
     return _klines(data, name, header=int(not first[0].isdigit()))
 
 
 def _klines(data: bytes, name: str, header: int) -> Dump:
-    table = _numbers(data, name, header, KLINE_COLUMNS, (*COLUMNS[:CLOSE_TIME], "close_time", *COLUMNS[CLOSE_TIME:]))
+    table = _numbers(data, name, header, WANTED, [KLINE[column] for column in WANTED])
     complain = _complaining(name, header)
-    if data.count(b",") != (KLINE_WIDTH - 1) * (len(table) + header):
+    if data.count(b",") != (len(KLINE) - 1) * (len(table) + header):
         commas = [line.count(b",") for line in data.split(b"\n") if line.strip()][header:]
-        complain(pd.Series(commas) != KLINE_WIDTH - 1, f"not {KLINE_WIDTH} columns")
+        complain(pd.Series(commas) != len(KLINE) - 1, f"not {len(KLINE)} columns")
     if table["open_time"].iloc[0] >= MICROSECONDS_FROM:
         table[["open_time", "close_time"]] //= 1_000
     prices = table[["open", "high", "low", "close"]]

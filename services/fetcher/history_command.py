@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
+import pandas as pd
 import typer
 from redis.exceptions import RedisError
 from rich.console import Console
 from rich.table import Table
 
-from services.fetcher.dumps import read_dump, symbol_of
-from services.fetcher.history import BadFileError, History, Month
+from services.fetcher.dumps import read_dump, symbol_of, write_dump
+from services.fetcher.history import BadFileError, History, Month, write_atomically
 from services.fetcher.recording import Recorder, record
 from shared.bus import RedisBus
+from shared.contracts import COLUMNS, INTERVALS
 from shared.settings import Environment
 
 app = typer.Typer(no_args_is_help=True)
@@ -72,6 +74,29 @@ def import_dumps(files: list[Path], folder: Folder = None, symbol: str = "") -> 
             typer.echo(f"not imported: {error}", err=True)
             failed = True
     raise typer.Exit(int(failed))
+
+
+@app.command("export")
+def export_bars(symbol: str, file: Path, folder: Folder = None, interval: str = "5m") -> None:
+    """Write the bars of a symbol to one file."""
+    history, name = _history(folder), symbol.upper()
+    try:
+        length = next((one for one in INTERVALS if one == interval), None)
+        if length is None:
+            raise BadFileError(f"bars of {interval} are not kept, those of {', '.join(INTERVALS)} are")
+        bars = history.bars(name, length)
+        if not bars.shape[1]:
+            raise BadFileError(f"no bars of {name} {length} in {history.folder}; `history list` shows what there is")
+        if file.suffix == ".parquet":
+            write_atomically(file, pd.DataFrame(bars.T, columns=list(COLUMNS)).astype({"open_time": "int64"}))
+        elif file.suffix == ".csv":
+            write_dump(file, bars, length)
+        else:
+            raise BadFileError(f"{file.name}: neither .csv nor .parquet")
+    except (BadFileError, OSError) as error:
+        typer.echo(f"not exported: {error}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(f"{file}: {bars.shape[1]} bars of {name} {length}")
 
 
 @app.command("list")

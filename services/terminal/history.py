@@ -55,6 +55,17 @@ def import_dumps(
     _become(["import", *(["--symbol", symbol] if symbol else []), "--", *(str(file) for file in files)], folder)
 
 
+@app.command("export")
+def export_bars(
+    symbol: str,
+    file: Annotated[Path, typer.Argument(help="….csv in the exchange's columns, or ….parquet.")],
+    folder: Folder = None,
+    interval: Annotated[str, typer.Option(help="5m, 15m, 1h or 4h.")] = "5m",
+) -> None:
+    """Write the bars of a symbol to one file: for `indicators`, for `simulator --replay`, for any other tool."""
+    _become(["export", "--interval", interval, "--", symbol, str(file)], folder)
+
+
 @app.command("list")
 def list_months(
     folder: Folder = None,

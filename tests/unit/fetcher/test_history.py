@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from services.fetcher.dumps import read_dump, symbol_of
+from services.fetcher.dumps import read_dump, symbol_of, write_dump
 from services.fetcher.history import BadFileError, History, write_atomically
 from services.fetcher.recording import Recorder
 from shared.contracts import COLUMNS, SCAN_MS, Bars, Derivatives, MarketSnapshot, Points
@@ -100,6 +100,16 @@ def test_funding_rates_stand_at_their_settlements(tmp_path: Path) -> None:
     text = f"calc_time,funding_interval_hours,last_funding_rate\n{MONTH_END + 7},8,0.00010000\n"
     found = read_dump(written(tmp_path, text, "XUSDT-fundingRate-2026-01.csv"))
     assert found.rows.to_dict("list") == {"open_time": [MONTH_END], "funding_settled": [0.0001]}
+
+
+def test_what_is_exported_is_imported_as_the_same_bars(tmp_path: Path) -> None:
+    """The exchange's own twelve columns, every digit."""
+    history = History(tmp_path / "history")
+    history.merge("XUSDT", read_dump(written(tmp_path, dump(3).replace("1.2,10,", "1.2000000000000002,10,"))).rows)
+    bars = history.bars("XUSDT")
+    write_dump(tmp_path / "XUSDT.csv", bars, "5m")
+    found = read_dump(tmp_path / "XUSDT.csv")
+    np.testing.assert_array_equal(found.rows.to_numpy().T, bars)
 
 
 @pytest.mark.parametrize(
