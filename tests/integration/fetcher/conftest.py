@@ -10,14 +10,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
+from services.terminal.stores import free_port
 from shared.bus import RedisBus
 from shared.contracts import MarketSnapshot, Message, PriceTick, ScanOpened, SettingsChanged, Stream
 
@@ -163,6 +166,21 @@ def start_simulator(*arguments: str) -> tuple[subprocess.Popen[str], Exchange]:
         raise AssertionError("the simulator did not start")
     told = json.loads(line)
     return process, Exchange(told["url"], told["websocket"])
+
+
+@asynccontextmanager
+async def listening(handle: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
+    """Serve *handle* on a free port; yield its host and port."""
+    app = web.Application()
+    app.router.add_get("/{path:.*}", handle)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    port = free_port()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        await runner.cleanup()
 
 
 @pytest.fixture

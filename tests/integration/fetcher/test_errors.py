@@ -15,8 +15,9 @@ from services.fetcher.binance.errors import RefusedError, UnavailableError, Unkn
 from services.fetcher.binance.rest import TRIES, BinanceRest
 from services.fetcher.budget import BlockedError, Ledger
 from services.fetcher.clock import ExchangeClock
-from services.terminal.stores import free_port
 from shared.bus import RedisBus
+
+from .conftest import listening
 
 MINUTE = 1_768_222_800_000
 Said = tuple[int, Any, dict[str, str]]  #: status, body, headers
@@ -42,14 +43,8 @@ class Exchange:
 async def exchange() -> AsyncIterator[tuple[Exchange, str]]:
     """A server on a free port."""
     said = Exchange()
-    app = web.Application()
-    app.router.add_get("/{path:.*}", said.answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    port = free_port()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    yield said, f"http://127.0.0.1:{port}"
-    await runner.cleanup()
+    async with listening(said.answer) as address:
+        yield said, f"http://{address}"
 
 
 @pytest.fixture

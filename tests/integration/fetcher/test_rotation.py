@@ -20,7 +20,7 @@ from services.fetcher.binance.streams import Batch, backoff
 from services.terminal.stores import free_port
 from shared.contracts import SCAN_MS, ScanOpened
 
-from .conftest import Feed
+from .conftest import Feed, listening
 from .test_faults import assert_true_windows, scans_until
 
 pytestmark = pytest.mark.timeout(180)  # whole processes, on whatever machine
@@ -90,16 +90,8 @@ async def served(serve: Callable[[int, web.WebSocketResponse], Any]) -> AsyncIte
         await serve(next(numbers), socket)
         return socket
 
-    app = web.Application()
-    app.router.add_get("/", accept)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    port = free_port()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    try:
-        yield f"ws://127.0.0.1:{port}/"
-    finally:
-        await runner.cleanup()
+    async with listening(accept) as address:
+        yield f"ws://{address}/"
 
 
 async def until(reached: Callable[[], bool]) -> None:

@@ -10,10 +10,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from services.terminal.stores import free_port
 from shared.contracts import SCAN_MS
 
-from .conftest import Feed
+from .conftest import Feed, listening
 from .test_faults import VICTIM, scans_until
 
 pytestmark = pytest.mark.timeout(180)  # whole processes, on whatever machine
@@ -39,16 +38,8 @@ async def between(upstream: str, passes: Callable[[str], bool]) -> AsyncIterator
             sending.cancel()
         return inner
 
-    app = web.Application()
-    app.router.add_get("/{path:.*}", carry)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    port = free_port()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    try:
-        yield f"ws://127.0.0.1:{port}"
-    finally:
-        await runner.cleanup()
+    async with listening(carry) as address:
+        yield f"ws://{address}"
 
 
 @pytest.mark.parametrize("simulator_arguments", [("--symbols", "8", "--seed", "3", "--speed", "60")])
