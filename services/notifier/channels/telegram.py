@@ -19,6 +19,7 @@ from shared.destinations import TelegramDestination
 
 NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 BUTTONS_FOR: Final = frozenset({"signal", "anomaly", "price"})
+NOWHERE: Final = ("chat not found", "message thread not found")
 LONGEST_CALLBACK: Final = 64  #: bytes
 
 
@@ -75,18 +76,30 @@ async def send(outgoing: Outgoing, destination: TelegramDestination, account: Ac
 
 
 async def _send(bot: Bot, outgoing: Outgoing, destination: TelegramDestination, chat_id: str) -> Message:
-    try:
-        return await _send_as(bot, outgoing, destination, chat_id, ParseMode.HTML)
-    except BadRequest as error:
-        if "parse entities" not in str(error).lower():
-            raise
-    return await _send_as(bot, outgoing, destination, chat_id, None)  # as plain text rather than not at all
+    """Send it with markup and picture; without what is refused rather than not at all."""
+    mode: ParseMode | None = ParseMode.HTML
+    card = outgoing.card()
+    while True:
+        try:
+            return await _send_as(bot, outgoing, destination, chat_id, mode, card)
+        except BadRequest as error:
+            said = error.message.lower()
+            if mode is not None and "parse entities" in said:
+                mode = None
+            elif card is not None and ("photo" in said or "image" in said):  # groups can forbid pictures
+                card = None
+            else:
+                raise
 
 
 async def _send_as(
-    bot: Bot, outgoing: Outgoing, destination: TelegramDestination, chat_id: str, mode: ParseMode | None
+    bot: Bot,
+    outgoing: Outgoing,
+    destination: TelegramDestination,
+    chat_id: str,
+    mode: ParseMode | None,
+    card: bytes | None,
 ) -> Message:
-    card = outgoing.card()
     reply = (
         ReplyParameters(int(outgoing.reply_to), allow_sending_without_reply=True)
         if outgoing.reply_to.isdecimal()
@@ -140,7 +153,8 @@ def outcome_of(error: TelegramError) -> Exception:  # noqa: PLR0911 - one return
         case InvalidToken():
             return Parked("bad token", error.message)
         case BadRequest():
-            return (Parked if "chat not found" in error.message.lower() else Rejected)("http 400", error.message)
+            nowhere = any(words in error.message.lower() for words in NOWHERE)
+            return (Parked if nowhere else Rejected)("http 400", error.message)
         case TimedOutError() | NetworkError():
             return _broken(error)
     return Rejected("refused", error.message)

@@ -123,6 +123,21 @@ async def test_marks_in_a_name_arrive_escaped_and_fall_back_to_plain_text(stage:
     assert "parse_mode" not in second
 
 
+async def test_a_group_without_pictures_is_told_in_words(stage: Stage, fresh_signal: Alert) -> None:
+    """A right that the group does not give costs the card, not the alert; a topic that is gone parks."""
+    stage.bot_api.answers.append(refuse(400, "Bad Request: not enough rights to send photos to the chat"))
+    await stage.route(phone={**PHONE, "topic_id": 7})
+    await stage.tell(fresh_signal)
+    await stage.until(settled(1))
+    (picture, _), (words, fields) = stage.bot_api.calls
+    assert (picture, words) == ("sendPhoto", "sendMessage")
+    assert "<b>▲ LONG SOLUSDT</b>" in fields["text"]
+    stage.bot_api.answers.append(refuse(400, "Bad Request: message thread not found"))
+    await stage.tell(numbered(1), numbered(2))
+    reports = await stage.until(settled(3))
+    assert [report.reason for report in reports] == ["", "http 400", "parked"]
+
+
 async def test_a_group_that_became_a_supergroup_is_followed(stage: Stage) -> None:
     """FAULTS 32: the new chat id is used at once and ever after."""
     moved = "Bad Request: group chat was upgraded to a supergroup chat"
