@@ -23,8 +23,12 @@ from services.analyzer.domain.window import Window
 
 NEEDED: Final = 6
 LENGTHS: Final = {"5m": 300_000, "15m": 900_000, "1h": 3_600_000, "4h": 14_400_000}
-OTHERS: Final = {"1m": 60_000, "3m": 180_000, "30m": 1_800_000, "2h": 7_200_000, "1d": 86_400_000}
+OTHERS: Final = {
+    "1m": 60_000, "3m": 180_000, "30m": 1_800_000, "2h": 7_200_000, "6h": 21_600_000, "8h": 28_800_000,
+    "12h": 43_200_000, "1d": 86_400_000, "3d": 259_200_000, "1w": 604_800_000,
+}  # fmt: skip
 MICROSECONDS: Final = 10**14  #: times above this are in µs, as the exchange's newer archives have them
+INTERRUPTED: Final = 130  #: what a shell expects after Ctrl-C
 PROGRESS: Final = 100_000  #: lines between two signs of life
 QUOTE, TAKER = 7, 9  #: columns of the exchange's twelve
 
@@ -39,13 +43,16 @@ class MalformedError(Exception):
 
 
 def read(lines: Iterator[str]) -> list[list[float]]:
-    """Return the rows of a klines file as numbers; the first line may be a heading.
+    """Return the rows of a klines file as numbers; the first line that is not empty may be a heading.
 
     Raises `MalformedError` with the line's number and what is wrong with it.
     """
     rows: list[list[float]] = []
+    begun = False
     for number, fields in enumerate(csv.reader(lines), 1):
-        if not fields or (number == 1 and not _is_number(fields[0])):
+        is_heading = bool(fields) and not begun and not _is_number(fields[0])
+        begun = begun or bool(fields)
+        if not fields or is_heading:
             continue
         if len(fields) < NEEDED:
             raise MalformedError(f"line {number}: {len(fields)} columns, at least {NEEDED} are needed")
@@ -74,26 +81,38 @@ def _is_number(text: str) -> bool:
 def matrix_of(rows: Sequence[Sequence[float]]) -> Series:
     """Return the rows as a window's matrix; quote volume and taker's share are NaN where the file has none."""
     columns = np.array(rows, dtype=np.float64).T
-    if columns[0].max() > MICROSECONDS:
-        columns[0] //= 1_000
+    late = columns[0] > MICROSECONDS  # by line: the archives changed the unit at a new year
+    columns[0, late] //= 1_000
     missing = [empty(columns.shape[1])] * (8 - len(columns))
     return np.stack([*columns, *missing])
 
 
 def problem(matrix: Series, interval: str | None, *, allow_gaps: bool) -> str:
     """Return what is wrong with the bars, naming the first bar, or nothing."""
-    finite = np.isfinite(matrix[:6]).all(axis=0)
-    if not finite.all():
-        return f"bar {int(finite.argmin()) + 1}: not finite"
-    steps = np.diff(matrix[0])
+    return problem_of_bars(matrix) or problem_of_times(matrix, interval, allow_gaps=allow_gaps)
+
+
+def problem_of_bars(matrix: Series) -> str:
+    """Return what makes no sense of a bar by itself, or nothing."""
+    opened, high, low, close, volume, _, taker = matrix[1:]
+    rules = {
+        "not finite": np.isfinite(matrix[:6]).all(axis=0),
+        "open, high, low, close and volume contradict each other": (
+            (high >= np.maximum(opened, close)) & (low <= np.minimum(opened, close)) & (low > 0) & (volume >= 0)
+        ),
+        "what takers bought is not between nothing and the volume": ~((taker < 0) | (taker > volume)),
+    }
+    return next((f"bar {int(kept.argmin()) + 1}: {rule}" for rule, kept in rules.items() if not kept.all()), "")
+
+
+def problem_of_times(matrix: Series, interval: str | None, *, allow_gaps: bool) -> str:
+    """Return what is wrong with the bars' times, or nothing."""
+    steps, usual, length = np.diff(matrix[0]), step(matrix, None), step(matrix, interval)
     if (steps <= 0).any():
         return f"bar {int((steps <= 0).argmax()) + 2}: its time does not rise"
-    opened, high, low, close, volume = matrix[1:6]
-    sound = (high >= np.maximum(opened, close)) & (low <= np.minimum(opened, close)) & (low > 0) & (volume >= 0)
-    if not sound.all():
-        return f"bar {int(sound.argmin()) + 1}: open, high, low, close and volume contradict each other"
-    length = step(matrix, interval)
-    if len(steps) and interval is not None and (usual := step(matrix, None)) != length:
+    if unit := other_unit(usual):
+        return f"its times look like {unit}: UNIX milliseconds or microseconds are wanted"
+    if len(steps) and usual != length:
         return f"its bars are {name_of(usual)} apart, not {interval}"
     holes = steps != length
     if holes.any() and not allow_gaps:
@@ -107,6 +126,13 @@ def step(matrix: Series, interval: str | None) -> float:
         return float({**LENGTHS, **OTHERS}[interval])
     steps, counts = np.unique(np.diff(matrix[0]), return_counts=True)
     return float(steps[counts.argmax()]) if len(steps) else 0.0
+
+
+def other_unit(length: float) -> str:
+    """Return the unit in which bars *length* apart would be of a known interval, or nothing where they are in ms."""
+    known = {*LENGTHS.values(), *OTHERS.values()}
+    units = {"seconds": length * 1_000, "nanoseconds": length / 1_000}  # nanoseconds were taken for microseconds
+    return "" if length in known else next((unit for unit, scaled in units.items() if scaled in known), "")
 
 
 def name_of(length: float) -> str:
@@ -146,9 +172,11 @@ def export(arguments: argparse.Namespace) -> dict[str, Any]:
         matrix = matrix_of(read(file))
     if wrong := problem(matrix, arguments.interval, allow_gaps=arguments.allow_gaps):
         raise MalformedError(wrong)
-    tell(f"{matrix.shape[1]} bars read")
+    tell(f"{bars(matrix.shape[1])} read")
     series = ordered(compute_all(Window("5m", matrix)))
     if arguments.series is not None:
+        if arguments.series.exists() and arguments.series.samefile(arguments.file):
+            raise MalformedError("its series would overwrite it; give --series another file")
         try:
             with arguments.series.open("w", encoding="utf-8", newline="") as out:
                 write_series(out, matrix[0], series)
@@ -166,11 +194,16 @@ def export(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def table(answer: Mapping[str, Any]) -> str:
     """Return the newest values for people."""
-    head = f"{answer['file']}: {answer['bars']} bars of {answer['interval']}, newest values"
+    head = f"{answer['file']}: {bars(answer['bars'])} of {answer['interval']}, newest values"
     rows = [
         f"  {name:<22}{'not warm' if value is None else f'{value:.10g}'}" for name, value in answer["values"].items()
     ]
     return "\n".join([head, *rows])
+
+
+def bars(count: int) -> str:
+    """Return *count* in words."""
+    return "1 bar" if count == 1 else f"{count} bars"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -201,6 +234,9 @@ def main(words: Sequence[str] | None = None) -> int:
         return refuse(arguments.file, error.strerror or str(error))
     except (MalformedError, csv.Error) as error:
         return refuse(arguments.file, str(error))
+    except KeyboardInterrupt:
+        refuse(arguments.file, "interrupted; a series file that was begun is not whole")
+        return INTERRUPTED
     print(json.dumps(answer) if arguments.json else table(answer))
     return 0
 

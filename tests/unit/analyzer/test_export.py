@@ -65,6 +65,10 @@ def test_a_short_file_is_analysed_as_far_as_it_goes(tmp_path: Path, capsys: pyte
             lambda lines: [*lines[:5], ",".join([*lines[5].split(",")[:2], "1", *lines[5].split(",")[3:]])],
             "bar 5: open",
         ),
+        (
+            lambda lines: [*lines[:5], ",".join([*lines[5].split(",")[:9], "1e9", "0", "0"]), *lines[6:]],
+            "bar 5: what takers bought",
+        ),
     ],
 )
 def test_a_malformed_file_is_told_by_its_line(
@@ -100,6 +104,58 @@ def test_another_interval_than_asked_for_is_told(tmp_path: Path, capsys: pytest.
     file_of(tmp_path / "in.csv")
     assert main([str(tmp_path / "in.csv"), "--interval", "15m"]) == 1
     assert "its bars are 5m apart, not 15m" in capsys.readouterr().err
+
+
+def in_unit(line: str, factor: float) -> str:
+    """Return *line* with its time in another unit than ms."""
+    time, rest = line.split(",", 1)
+    return f"{int(int(time) * factor)},{rest}"
+
+
+@pytest.mark.parametrize(("factor", "unit"), [(0.001, "seconds"), (1_000_000, "nanoseconds")])
+def test_times_in_another_unit_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], factor: float, unit: str
+) -> None:
+    """Seconds and nanoseconds would put midnight where none is."""
+    lines = file_of(tmp_path / "in.csv", heading=False)
+    (tmp_path / "in.csv").write_text("\n".join(in_unit(line, factor) for line in lines))
+    assert main([str(tmp_path / "in.csv")]) == 1
+    assert f"look like {unit}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("since", [0, 150])
+def test_microseconds_are_milliseconds(tmp_path: Path, capsys: pytest.CaptureFixture[str], since: int) -> None:
+    """The archives count in µs from a new year on, within one file as well: the values are the same."""
+    lines = file_of(tmp_path / "in.csv", heading=False)
+    answers = []
+    for changed in (lines, lines[:since] + [in_unit(line, 1_000) for line in lines[since:]]):
+        (tmp_path / "in.csv").write_text("\n".join(changed))
+        assert main([str(tmp_path / "in.csv"), "--json"]) == 0
+        answers.append(json.loads(capsys.readouterr().out))
+    assert answers[0] == answers[1]
+
+
+def test_a_file_is_not_overwritten_by_its_own_series(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A slip of the hand does not cost the bars."""
+    file_of(tmp_path / "in.csv")
+    before = (tmp_path / "in.csv").read_bytes()
+    assert main([str(tmp_path / "in.csv"), "--series", str(tmp_path / "in.csv")]) == 1
+    assert "would overwrite it" in capsys.readouterr().err
+    assert (tmp_path / "in.csv").read_bytes() == before
+
+
+def test_an_interruption_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C ends with a word and 130, not with a traceback."""
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(export, "compute_all", interrupted)
+    file_of(tmp_path / "in.csv")
+    assert main([str(tmp_path / "in.csv")]) == 130
+    assert capsys.readouterr().err.splitlines()[-1].endswith("interrupted; a series file that was begun is not whole")
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
