@@ -23,8 +23,8 @@ async def test_frames_that_come_a_little_early_are_ticks_all_the_same() -> None:
     times = [10_500, 11_495, 12_505, 13_500, 13_900, 14_500]
     for at in times:
         hearing.prices(at, {"BTCUSDT": float(at)})
-    publishing = asyncio.ensure_future(hearing.publish_ticks())
-    await asyncio.wait_for(publishing, 5)
+    async with asyncio.timeout(5):
+        await hearing.publish_ticks()
     ticks = [one for _, _, one in await bus.tail({Stream.TICKS: "0-0"}, block_ms=0) if isinstance(one, PriceTick)]
     assert [tick.at for tick in ticks] == [10_500, 11_495, 12_505, 13_500, 14_500]
     assert ticks[-1].prices == {"BTCUSDT": 14_500.0}
