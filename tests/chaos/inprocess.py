@@ -16,11 +16,7 @@ from shared.contracts import (
     Alert,
     Decision,
     DeliveryReport,
-    MutesChanged,
-    PriceAlertsChanged,
     ScanSettled,
-    SettingsChanged,
-    StateRestored,
     Stream,
 )
 from tests.chaos import invariants
@@ -28,6 +24,7 @@ from tests.chaos.faults import Faults
 from tests.chaos.invariants import Step
 from tests.chaos.market import SETTINGS, START, ChaosMarket
 from tests.chaos.stages import Sink, Stage, analyzer, gatekeeper, recorder, statuses, teller
+from tests.component.gatekeeper.running import begin
 
 LEASE_MS: Final = 500
 CLAIM_AFTER_MS: Final = 400
@@ -117,10 +114,7 @@ async def _begin(bus: RedisBus, market: ChaosMarket) -> None:
     for group, streams in GROUPS.items():
         for stream in streams:
             await bus.ensure_group(stream, group)
-    await bus.publish_settings(StateRestored(version=1))
-    await bus.publish_settings(MutesChanged(version=1, mutes=()))
-    await bus.publish_settings(PriceAlertsChanged(version=1, price_alerts=market.price_alerts()))
-    await bus.publish_settings(SettingsChanged(version=1, value=SETTINGS.dump(), at=0))
+    await begin(bus, SETTINGS, *market.price_alerts())
 
 
 async def _drive(bus: RedisBus, market: ChaosMarket) -> int:

@@ -28,12 +28,8 @@ from shared.bus import RETENTION, RedisBus
 from shared.contracts import (
     SCAN_MS,
     Alert,
-    MutesChanged,
     PriceAlert,
-    PriceAlertsChanged,
     ScanSettled,
-    SettingsChanged,
-    StateRestored,
     Stream,
 )
 from shared.settings import RuntimeSettings
@@ -42,6 +38,7 @@ from tests.chaos.accidents import Scene, SlowSink, Strike
 from tests.chaos.proxy import Proxy
 from tests.chaos.records import Records, difference
 from tests.chaos.stages import statuses
+from tests.component.gatekeeper.running import begin
 
 GROUPS: Final = {
     "analyzer": (Stream.SNAPSHOTS,),
@@ -130,7 +127,7 @@ async def run_with(
         bus = RedisBus(house.redis_url)
         stack.push_async_callback(bus.close)
         value = settings(sink, symbols)
-        await _publish_settings(bus, value)
+        await begin(bus, value, *price_alerts())
         await house.open_simulator(SimulatorPlan(symbols=symbols, seed=market, lockstep=True))
         proxy.port = urlsplit(house.redis_url).port or 0
         await _start(house, proxy, analyzers, standby=bool(strikes))
@@ -156,13 +153,6 @@ async def run_with(
 def _note(result: ProcessRun, process: str, line: str) -> None:
     if '"level": "error"' in line or "Traceback" in line:
         result.struck[f"{process.rstrip('123456789')} logged an error"] += 1
-
-
-async def _publish_settings(bus: RedisBus, value: RuntimeSettings) -> None:
-    await bus.publish_settings(StateRestored(version=1))
-    await bus.publish_settings(MutesChanged(version=1, mutes=()))
-    await bus.publish_settings(PriceAlertsChanged(version=1, price_alerts=price_alerts()))
-    await bus.publish_settings(SettingsChanged(version=1, value=value.dump(), at=0))
 
 
 async def _start(house: House, proxy: Proxy, analyzers: int, *, standby: bool) -> None:
