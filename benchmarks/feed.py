@@ -42,6 +42,7 @@ from shared.bus import RedisBus
 from shared.contracts import INTERVALS, SCAN_MS, Interval, MarketSnapshot, ScanOpened, SettingsChanged, Stream
 from tests.integration.fetcher.conftest import Feed, start_simulator
 
+HOUR_MS = 3_600_000
 START_MS = 1_768_176_000_000  # a UTC midnight
 
 
@@ -161,23 +162,30 @@ async def warm() -> None:
     Requests and weight are the simulator's own count, everything included: prices, checks, universe.
     """
     for rest_only in (False, True):
-        async with feed_of(150, 60.0, rest_only=rest_only, grace_seconds=3.0) as feed:
+        async with feed_of(150, 30.0, rest_only=rest_only, grace_seconds=3.0) as feed:
             feed.start_fetcher(SEVENGATE_LOG_LEVEL="error")
             await feed.scan(patience=90)
-            await asyncio.sleep(11)  # two scans, so that the loading is over
-            before, scans_before = await feed.status(), len(await scans_of(feed))
-            await asyncio.sleep(60)
-            after, opened = await feed.status(), len(await scans_of(feed)) - scans_before
-            fives = (after["now"] - before["now"]) / SCAN_MS
+            begins = await scan_after(feed, (await scans_of(feed))[-1].scan_id + SCAN_MS)  # the loading is over
+            before = await feed.status()
+            ends = await scan_after(feed, begins + HOUR_MS)
+            after, fives = await feed.status(), (ends - begins) / SCAN_MS
+            opened = sum(begins < scan.scan_id <= ends for scan in await scans_of(feed))
             used = {path: after["requests"][path] - before["requests"].get(path, 0) for path in after["requests"]}
             weight = (after["weight"] - before["weight"]) / fives
             print(
-                f"warm, {'REST alone' if rest_only else 'with streams'}, {opened} scans in {fives:.1f} × 5 min;",
+                f"warm, {'REST alone' if rest_only else 'with streams'}, {opened} scans in {fives:.0f} × 5 min;",
                 end=" ",
             )
             print(f"per five minutes: {sum(used.values()) / fives:.0f} requests, weight {weight:.1f};", end=" ")
             print(f"peak weight a minute, loading included: {after['weight_peak_1m']}")
             print("   ", {path: round(count / fives, 1) for path, count in sorted(used.items()) if count})
+
+
+async def scan_after(feed: Feed, scan_id: int) -> int:
+    """Return the newest scan as soon as it is *scan_id* or later: then nothing is swept."""
+    while (newest := (await scans_of(feed))[-1].scan_id) < scan_id:
+        await asyncio.sleep(0.05)
+    return newest
 
 
 async def scans_of(feed: Feed) -> list[ScanOpened]:
