@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -108,5 +109,6 @@ async def _again(desk: Desk, missed: list[Missed], alert_id: str, destination: s
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
     words = [*sys.argv[1:], "", ""]
     sys.exit(asyncio.run(main(Environment(), words[0], words[1])))

@@ -8,6 +8,7 @@ Run as ``python -m services.notifier.sample [DESTINATION]``; `./sevengate test-a
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import time
 
@@ -66,6 +67,7 @@ async def _send(bus: RedisBus, outbox: Outbox, names: list[str]) -> int:
     trying: set[str] = set()
     for name in names:
         await asyncio.to_thread(outbox.put, sample_for(name, at), name)
+    print(f"{', '.join(names)}: waiting for the outcome, at most {WAIT_S:.0f} s", file=sys.stderr, flush=True)
     deadline, failed = time.monotonic() + WAIT_S, False
     while waiting and time.monotonic() < deadline:
         for _, entry_id, report in await bus.tail({Stream.DELIVERIES: after}, block_ms=500):
@@ -93,4 +95,5 @@ def _fail(text: str) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback; what is queued is told
     sys.exit(asyncio.run(send(Environment(), sys.argv[1] if len(sys.argv) > 1 else "")))
