@@ -16,12 +16,14 @@ from services.fetcher.binance.streams import Streams
 from services.fetcher.budget import BlockedError, Ledger
 from services.fetcher.checks import Checks
 from services.fetcher.clock import ExchangeClock
+from services.fetcher.gathering import Gathering
 from services.fetcher.hearing import Hearing
 from services.fetcher.journal import Journal
 from services.fetcher.listing import HOUR_MS, Listing
 from services.fetcher.market import Market
 from services.fetcher.mending import Mending
 from services.fetcher.polling import Polling
+from services.fetcher.publishing import Publishing
 from services.fetcher.restoring import restore
 from services.fetcher.scans import Scans
 from services.fetcher.sentiment import FearAndGreed
@@ -56,17 +58,20 @@ class Fetcher:
         self.sweep = Sweep(self.market, self.rest, self.listing)
         self.scans = Scans(
             service,
-            bus,
-            lease,
-            market=self.market,
-            journal=self.journal,
+            self.market,
             hearing=self.hearing,
-            streams=self.streams,
-            sweep=self.sweep,
-            mending=self.mending,
+            gathering=Gathering(
+                service,
+                self.market,
+                streams=self.streams,
+                sweep=self.sweep,
+                mending=self.mending,
+                refused=lambda: self.ledger.blocked,
+            ),
+            publishing=Publishing(
+                service, bus, lease, market=self.market, journal=self.journal, sentiment=self.sentiment
+            ),
             checks=Checks(self.market, self.rest),
-            sentiment=self.sentiment,
-            refused=lambda: self.ledger.blocked,
         )
         self._wanted: Any = self._wishes()
         self._universe_due = 0  #: exchange clock
