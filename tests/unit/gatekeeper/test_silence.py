@@ -7,13 +7,16 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from services.gatekeeper import handler
 from services.gatekeeper.domain import inhibition, silence
 from services.gatekeeper.domain.state import Held, State
 from services.gatekeeper.handler import Outcome, World
 from shared.contracts import Alert, Mute, SystemBody
-from shared.settings import QuietHours, RuntimeSettings
+from shared.sections import QuietHours
+from shared.settings import RuntimeSettings
 from tests.unit.gatekeeper.facts import SCAN, STEP, opened
 
 
@@ -118,6 +121,38 @@ def test_a_mute_that_ends_in_the_night_is_told_in_the_morning() -> None:
         state = outcome.state
         told += [clock] * len(outcome.outputs)
     assert told == ["07:00"]
+
+
+@given(
+    some.lists(some.tuples(some.integers(0, 59), some.sampled_from(["AAAUSDT", "BBBUSDT"])), max_size=20),
+    some.lists(some.tuples(some.integers(1, 90), some.sampled_from(["", "AAAUSDT"])), max_size=4),
+    some.booleans(),
+)
+def test_whatever_is_held_back_is_told_exactly_once_and_never_while_it_is_held(
+    raised: list[tuple[int, str]], muted: list[tuple[int, str]], quiet: bool
+) -> None:
+    """Over two hours of mutes that overlap and quiet hours among them."""
+    rules = RuntimeSettings(quiet_hours=QuietHours(start="12:20", end="12:40") if quiet else None)
+    start, held, lines = wall("12:00"), Held(), list[str]()
+    mutes = tuple(
+        Mute(mute_id=str(number), until=start + 60_000 * minutes, symbol=symbol)
+        for number, (minutes, symbol) in enumerate(muted)
+    )
+    expected = []
+    for minute in range(120):
+        now = start + 60_000 * minute
+        for number, (when, symbol) in enumerate(raised):
+            one = alert(alert_id=str(number), symbol=symbol)
+            if when == minute and (reason := silence.held_by(one, mutes, rules, now)):
+                held = silence.hold(held, msgspec.structs.replace(one, held_by=reason))
+                expected.append(one.alert_id)
+        held, told, left_out = silence.due(held, mutes, rules, now)
+        lines += [entry.alert_id for entry in told]
+        for entry in told:
+            one = alert(alert_id=entry.alert_id, symbol=raised[int(entry.alert_id)][1])
+            assert silence.held_by(one, mutes, rules, now) == ""
+        assert left_out == 0
+    assert sorted(lines) == sorted(expected)
 
 
 def codes(outcome: Outcome) -> list[str]:
