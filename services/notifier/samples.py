@@ -167,7 +167,7 @@ def verdicts() -> tuple[Verdict, ...]:
         "fmqs": (66.0, 50.0),
         "squeeze": (0.0, 0.0),
         "volume": (1.84, 1.2),
-        "groups": (5.0, 3.0),
+        "groups": (5.0, 5.0),
         "timeframes": (3.0, 2.0),
         "persistence": (1.0, 1.0),
     }
