@@ -7,22 +7,18 @@ from typing import Final
 
 import numpy as np
 
+from services.simulator.book import Book, draw_book
 from services.simulator.clock import ExchangeClock
 from services.simulator.contracts import BAR_MS, DAY_MS, Contract, bystanders, stable_hash
 from services.simulator.faults import Faults, first_bar
+from services.simulator.spoiled import spoil
 from services.simulator.tape import (
     BARS_A_DAY,
     CLOSE,
     COLUMNS,
-    COUNT,
     FUNDING,
-    HIGH,
     INTERVAL_MS,
-    LOW,
     OPEN,
-    QUOTE,
-    TAKER,
-    TAKER_QUOTE,
     VOLUME,
     Flags,
     Floats,
@@ -30,34 +26,11 @@ from services.simulator.tape import (
     Source,
     Tape,
     aggregate,
+    so_far,
 )
 
-TURNS: Final = (0.25, 0.70)  #: when within a bar the price reaches its first and its second extreme
 POINT_DELAY_S: Final = (10, 70)  #: how long after its stamp a ratio point appears
 NEW_LISTING: Final = "LISTEDNOWUSDT"
-
-
-def so_far(bar: Floats, fraction: float, tick: Floats, step: Floats) -> Floats:
-    """Return what *bar*, shape (9, …), looked like when *fraction* of its time had passed.
-
-    The price goes from the open over the extreme away from the close to the other one, then to the close.
-    """
-    opened, high, low, close = bar[OPEN], bar[HIGH], bar[LOW], bar[CLOSE]
-    rising = close >= opened
-    turns = (opened, np.where(rising, low, high), np.where(rising, high, low), close)
-    times = (0.0, *TURNS, 1.0)
-    leg = 0 if fraction < TURNS[0] else 1 if fraction < TURNS[1] else 2
-    part = (fraction - times[leg]) / (times[leg + 1] - times[leg])
-    price = np.round((turns[leg] + part * (turns[leg + 1] - turns[leg])) / tick) * tick
-    passed = np.stack([*turns[: leg + 1], price])
-    shown = np.empty_like(bar)
-    shown[OPEN], shown[CLOSE] = opened, price
-    shown[HIGH], shown[LOW] = passed.max(axis=0), passed.min(axis=0)
-    shown[VOLUME] = np.floor(bar[VOLUME] * fraction / step) * step
-    shown[TAKER] = np.minimum(np.floor(bar[TAKER] * fraction / step) * step, shown[VOLUME])
-    shown[QUOTE], shown[TAKER_QUOTE] = bar[QUOTE] * fraction, bar[TAKER_QUOTE] * fraction
-    shown[COUNT] = np.floor(bar[COUNT] * fraction)
-    return shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +39,6 @@ class Statistics:
 
     at: int
     bar: Floats  #: (9, rows): the whole window as one bar, up to `at`
-
-
-@dataclass(frozen=True, slots=True)
-class Book:
-    """The best levels, best first; columns price and quantity."""
-
-    at: int
-    update: int
-    bids: Floats
-    asks: Floats
 
 
 class Exchange:
@@ -239,24 +202,7 @@ class Exchange:
     def play(self, contract: Contract, first: int, bars: Floats) -> None:
         """Change five-minute *bars*, shape (9, n), the first being number *first*, as the faults want it."""
         for fault in self.faults.altering(contract.symbol):
-            part = bars[:, max(0, first_bar(fault) - first) :]
-            match fault.name:
-                case "zero-volume":
-                    part[HIGH], part[LOW], part[CLOSE] = part[OPEN], part[OPEN], part[OPEN]
-                    part[VOLUME:] = 0.0
-                case "zero-price":
-                    part[: CLOSE + 1] = 0.0
-                case "negative-price":
-                    part[LOW] = -part[LOW]
-                case "nan" | "nan-literal":
-                    part[CLOSE] = np.nan
-                case "infinity":
-                    part[CLOSE] = np.inf
-                case "wick":
-                    part[LOW] *= 0.001
-                case "tick-size-change":
-                    tick = self.tick[contract.row] * 10
-                    part[: CLOSE + 1] = np.round(part[: CLOSE + 1] / tick) * tick
+            spoil(fault.name, bars[:, max(0, first_bar(fault) - first) :], self.tick[contract.row])
 
     # prices and statistics
 
@@ -298,25 +244,9 @@ class Exchange:
     def book(self, contract: Contract, now: int, levels: int) -> Book:
         """Return the book: its sizes are drawn for the bar, its prices follow the last price."""
         number, row = now // BAR_MS, contract.row
-        draw = np.random.Generator(np.random.PCG64(stable_hash(contract.symbol) << 32 | number & 0xFFFFFFFF))
-        bar = self.tape.bars(row, "5m", number - 12, number)
-        mid = self._one_so_far(row, "5m", now)[CLOSE]
-        mid = self.prices(now)[row] if np.isnan(mid) else mid
-        usual = max(float(np.nansum(bar[VOLUME])) / 12 / 60, float(self.step[row]))
-        share = np.nansum(bar[TAKER]) / max(np.nansum(bar[VOLUME]), float(self.step[row]))
-        lean = np.tanh(6.0 * (share - 0.5) + 0.5 * draw.standard_normal())
-        sizes = usual * (1.0 + 0.1 * np.arange(levels)) * draw.gamma(1.5, 1.0, (2, levels))
-        sizes[0] *= 1.0 + 0.6 * lean
-        sizes[1] *= 1.0 - 0.6 * lean
-        steps = np.cumsum(draw.integers(1, 3, (2, levels)), axis=1)
-        tick, step = contract.tick, contract.step
-        best = round(float(mid) / tick)
-        bids = np.maximum(best - steps[0] + steps[0][0], 1) * tick
-        asks = (best + 1 + steps[1] - steps[1][0]) * tick
-        whole = np.maximum(np.ceil(sizes / step), 1.0) * step
-        return Book(
-            now, number * 1_000_000 + now % BAR_MS, np.column_stack([bids, whole[0]]), np.column_stack([asks, whole[1]])
-        )
+        price = self._one_so_far(row, "5m", now)[CLOSE]
+        price = self.prices(now)[row] if np.isnan(price) else price
+        return draw_book(contract, self.tape.bars(row, "5m", number - 12, number), float(price), now, levels)
 
     # derivatives
 

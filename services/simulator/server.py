@@ -18,7 +18,8 @@ from services.simulator.exchange import Exchange
 from services.simulator.faults import Faults, UnknownFaultError
 from services.simulator.kept import KeptClock
 from services.simulator.limits import Admission, Limits, ban_message, retry_after
-from services.simulator.rest import RefusedRequestError, RestEndpoints
+from services.simulator.queries import RefusedRequestError
+from services.simulator.rest import RestEndpoints
 from services.simulator.streams import LIFETIME_MS, Hub
 from services.simulator.tape import Source
 

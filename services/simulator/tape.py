@@ -26,6 +26,7 @@ INTERVAL_MS: Final[dict[str, int]] = {"5m": 300_000, "15m": 900_000, "1h": 3_600
 CAPACITY: Final[dict[str, int]] = {"5m": 2_304, "15m": 1_728, "1h": 1_608, "4h": 768}
 SHORT_MS: Final = 4 * 3_600_000  #: how long before its beginning the next day is made
 DERIVATIVES_KEPT: Final = 31 * BARS_A_DAY  #: the exchange keeps about 30 days
+TURNS: Final = (0.25, 0.70)  #: when within a bar the price reaches its first and its second extreme
 
 
 class NoBarsError(ValueError):
@@ -62,6 +63,29 @@ def aggregate(bars: Floats, width: int) -> Floats:
     whole = not np.isnan(grouped[OPEN]).any()
     wide[VOLUME:] = grouped[VOLUME:].sum(axis=-1) if whole else np.nansum(grouped[VOLUME:], axis=-1)
     return wide
+
+
+def so_far(bar: Floats, fraction: float, tick: Floats, step: Floats) -> Floats:
+    """Return what *bar*, shape (9, …), looked like when *fraction* of its time had passed.
+
+    The price goes from the open over the extreme away from the close to the other one, then to the close.
+    """
+    opened, high, low, close = bar[OPEN], bar[HIGH], bar[LOW], bar[CLOSE]
+    rising = close >= opened
+    turns = (opened, np.where(rising, low, high), np.where(rising, high, low), close)
+    times = (0.0, *TURNS, 1.0)
+    leg = 0 if fraction < TURNS[0] else 1 if fraction < TURNS[1] else 2
+    part = (fraction - times[leg]) / (times[leg + 1] - times[leg])
+    price = np.round((turns[leg] + part * (turns[leg + 1] - turns[leg])) / tick) * tick
+    passed = np.stack([*turns[: leg + 1], price])
+    shown = np.empty_like(bar)
+    shown[OPEN], shown[CLOSE] = opened, price
+    shown[HIGH], shown[LOW] = passed.max(axis=0), passed.min(axis=0)
+    shown[VOLUME] = np.floor(bar[VOLUME] * fraction / step) * step
+    shown[TAKER] = np.minimum(np.floor(bar[TAKER] * fraction / step) * step, shown[VOLUME])
+    shown[QUOTE], shown[TAKER_QUOTE] = bar[QUOTE] * fraction, bar[TAKER_QUOTE] * fraction
+    shown[COUNT] = np.floor(bar[COUNT] * fraction)
+    return shown
 
 
 def _first_and_last(grouped: Floats) -> tuple[Floats, Floats]:

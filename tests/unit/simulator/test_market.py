@@ -10,10 +10,22 @@ import pandas as pd
 import pytest
 
 from services.simulator.contracts import BAR_MS, DAY_MS, bystanders, seeded_contracts
-from services.simulator.exchange import so_far
 from services.simulator.replay import RecordedMarket, grid, taker_share
 from services.simulator.seeded import SeededMarket
-from services.simulator.tape import CLOSE, FUNDING, HIGH, LOW, OPEN, QUOTE, TAKER, VOLUME, Floats, Tape, aggregate
+from services.simulator.tape import (
+    CLOSE,
+    FUNDING,
+    HIGH,
+    LOW,
+    OPEN,
+    QUOTE,
+    TAKER,
+    VOLUME,
+    Floats,
+    Tape,
+    aggregate,
+    so_far,
+)
 
 START = 1_768_222_800_000
 
