@@ -1,6 +1,6 @@
 """The history out of the bus: what the scans held is kept in memory and written once an hour.
 
-A month's file is written as a whole; every five minutes that would be some 17 GB a day for 150 coins.
+A month's file is written as a whole: every five minutes that would be thousands of times what is new.
 """
 
 from __future__ import annotations
