@@ -8,7 +8,7 @@ import pytest
 from services.analyzer.domain import confidence
 from services.analyzer.domain.futures import FuturesFigures
 from services.analyzer.handler import analyse
-from shared.contracts import Fmqs, FmqsComponent, Sentiment, Side
+from shared.contracts import Fmqs, FmqsComponent, Points, Sentiment, Side
 from shared.settings import RuntimeSettings
 from tests.unit.analyzer import bars
 
@@ -43,6 +43,18 @@ def test_data_of_this_moment_is_as_fresh_as_can_be() -> None:
     assert freshness(funding=900.0) == 10.0
     assert freshness(funding=0.0, skew=1350.0) == 10.0
     assert freshness(funding=None) == 0.0
+
+
+def test_each_figure_that_is_missing_costs_four_points() -> None:
+    """Funding, open interest, the accounts' ratio, the book and the takers: five to know."""
+    snapshot = bars.snapshot(seed=3, drift=3e-4)
+    whole = analyse(snapshot, SETTINGS)
+    assert whole.confidence_parts["completeness"] == 20.0
+    nothing = Points(times=b"", values=b"")
+    without = msgspec.structs.replace(snapshot.derivatives, global_ratio=nothing)
+    for poorer in ({"depth": None}, {"derivatives": without}):
+        found = analyse(msgspec.structs.replace(snapshot, **poorer), SETTINGS)
+        assert found.confidence_parts["completeness"] == pytest.approx(16.0)
 
 
 @pytest.mark.parametrize(
