@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 import httpx
@@ -45,8 +46,9 @@ def parse(body: bytes, fetched_at: int) -> Sentiment:
 class FearAndGreed:
     """The newest index and when to ask for the next."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._url = url
+        self._monotonic = monotonic
         self._held: Sentiment | None = None
         self._next = 0.0
 
@@ -59,14 +61,14 @@ class FearAndGreed:
 
     async def refresh(self) -> None:
         """Ask for it if it is time; a failure is logged and asked again in five minutes."""
-        if time.monotonic() < self._next:
+        if self._monotonic() < self._next:
             return
-        self._next = time.monotonic() + RETRY_S
+        self._next = self._monotonic() + RETRY_S
         try:
             async with httpx.AsyncClient(timeout=10.0) as client:
                 response = await client.get(self._url, params={"limit": 1})
             response.raise_for_status()
             self._held = parse(response.content, int(time.time() * 1_000))
-            self._next = time.monotonic() + KEPT_S
+            self._next = self._monotonic() + KEPT_S
         except (httpx.HTTPError, ValueError) as error:
             log.warning("the sentiment index cannot be had", error=repr(error))
