@@ -71,10 +71,9 @@ class Socket:
             if message.type is not aiohttp.WSMsgType.TEXT:
                 return
             data: bytes = message.data
-            if data.startswith((b'{"result"', b'{"id"')):
-                continue  # an acknowledgement proves nothing
-            if data.startswith(b'{"error"'):
-                metrics.FEED_FAULTS.labels("subscription refused").inc()
+            if b'"stream"' not in data[:12]:  # a reply: an acknowledgement proves nothing
+                if b'"code"' in data:
+                    metrics.FEED_FAULTS.labels("subscription refused").inc()
                 continue
             self.last_frame = time.monotonic()
             if not self.up.is_set():

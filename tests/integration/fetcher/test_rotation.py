@@ -16,7 +16,7 @@ from aiohttp import web
 
 from services.fetcher.binance import streams
 from services.fetcher.binance.frames import Listener
-from services.fetcher.binance.streams import Batch, backoff
+from services.fetcher.binance.streams import Batch, Socket, backoff
 from services.terminal.stores import free_port
 from shared.contracts import SCAN_MS, ScanOpened
 
@@ -123,6 +123,32 @@ async def test_a_replacement_that_brings_nothing_does_not_cost_the_old_socket(mo
         assert batch.up
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_replies_are_no_data() -> None:
+    """Acknowledged or refused in whatever form: the socket is not up before its first frame of a stream."""
+    replies = [
+        '{"result":null,"id":1}',
+        '{"id":1,"result":null}',
+        '{"error":{"code":2},"id":1}',
+        '{"code":2,"msg":"x"}',
+    ]
+    ups: list[bool] = []
+
+    async def serve(_: int, socket: web.WebSocketResponse) -> None:
+        for text in (*replies, '{"stream":"!ticker@arr","data":[]}'):
+            await socket.send_str(text)
+            await asyncio.sleep(0.1)
+            ups.append(listening_to.up.is_set())
+        await socket.receive()
+
+    async with served(serve) as url, aiohttp.ClientSession() as session:
+        listening_to = Socket(url, ["!ticker@arr"], Listener())
+        running = asyncio.ensure_future(listening_to.run(session))
+        await until(lambda: len(ups) == len(replies) + 1)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert ups == [False] * len(replies) + [True]
 
 
 async def test_reconnecting_slows_down_while_sockets_bring_nothing() -> None:
