@@ -100,10 +100,11 @@ def test_levels_are_ranked_by_touches_and_recency() -> None:
 def test_the_usual_swing_is_the_median_between_a_high_and_the_next_low() -> None:
     """Highs after highs do not count; with an even number it is the mean of the two in the middle."""
     window = bars.window(interval="1h")
-    swings = Swings(
-        np.array([10, 20, 50]), np.array([30, 60]), np.array([108.0, 110.0, 109.0]), np.array([105.0, 101.0])
-    )
-    drawn = levels.draw([(window, swings)], ATR, int(window.open_time[-1]))
-    assert drawn.swing_range == 5.0  # 110 to 105, 105 to 109, 109 to 101
-    without = Swings(swings.high_at, swings.low_at[:0], swings.highs, swings.lows[:0])
+    highs, lows = np.array([108.0, 110.0, 109.0, 104.0]), np.array([105.0, 101.0])
+    at, low_at = np.array([10, 20, 50, 70]), np.array([30, 60])
+    drawn = levels.draw([(window, Swings(at, low_at, highs, lows))], ATR, int(window.open_time[-1]))
+    assert drawn.swing_range == 4.5  # 110 to 105, 105 to 109, 109 to 101, 101 to 104
+    drawn = levels.draw([(window, Swings(at[:3], low_at, highs[:3], lows))], ATR, int(window.open_time[-1]))
+    assert drawn.swing_range == 5.0
+    without = Swings(at, low_at[:0], highs, lows[:0])
     assert levels.draw([(window, without)], ATR, int(window.open_time[-1])).swing_range == 0.0
