@@ -62,14 +62,14 @@ async def many(seeds: Iterable[int], *, rate: float, together: int, totals: Tota
             turn = asyncio.Semaphore(together)
 
             async def one(seed: int) -> None:
-                before = len(totals.violations)
                 async with turn:
                     try:
                         run = await inprocess.run(seed, store.url, rate=rate)
-                        totals.add(f"seed {seed}", run.kills, run.struck, len(run.alerts), run.violations)
                     except Exception as error:
                         totals.broken(f"seed {seed}", error)
-                if len(totals.violations) > before or totals.runs % 20 == 0:
+                        return
+                totals.add(f"seed {seed}", run.kills, run.struck, len(run.alerts), run.violations)
+                if run.violations or totals.runs % 20 == 0:
                     print(f"  {totals.runs} runs, {totals.kills.total()} kills, {len(totals.violations)} violations")
 
             await asyncio.gather(*(one(seed) for seed in seeds))
