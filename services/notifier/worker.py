@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 from multiprocessing import connection, parent_process
 from typing import Final
 
+import structlog
 from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
 from rq.executions import Execution
@@ -23,6 +25,8 @@ from shared.settings import Environment
 MAINTENANCE_S: Final = 15  #: how soon a dead worker's job is looked for
 SILENCE_S: Final = 12  #: a job without a sign of life for so long belongs to a dead worker
 WORKER_TTL_S: Final = 30  #: the worker looks up from its queue every half of it
+
+log = structlog.get_logger()
 
 
 class DestinationQueue(Queue):
@@ -75,15 +79,19 @@ def work(destination: str, environment: Environment | None = None) -> None:
         connection=connect(environment.redis_url),
         serializer=JSONSerializer,
     )
-    worker = DestinationWorker(
-        [queue],
-        connection=queue.connection,
-        serializer=JSONSerializer,
-        maintenance_interval=MAINTENANCE_S,
-        worker_ttl=WORKER_TTL_S,
-        log_job_description=False,
-    )
-    worker.work(logging_level="WARNING")
+    try:
+        worker = DestinationWorker(
+            [queue],
+            connection=queue.connection,
+            serializer=JSONSerializer,
+            maintenance_interval=MAINTENANCE_S,
+            worker_ttl=WORKER_TTL_S,
+            log_job_description=False,
+        )
+        worker.work(logging_level="WARNING")
+    except (RedisError, OSError) as error:
+        log.warning("the bus does not answer", destination=destination, error=str(error))
+        sys.exit(1)  # the deliverer starts another one
 
 
 def _end_with_parent() -> None:
