@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -22,6 +22,20 @@ Percentage = Annotated[float, Field(ge=0, le=100)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+def _address(*schemes: str) -> AfterValidator:
+    """Return what refuses an address of any other scheme."""
+
+    def checked(address: str) -> str:
+        if not address.startswith(tuple(f"{scheme}://" for scheme in schemes)):
+            raise ValueError(f"an address begins with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+        return address
+
+    return AfterValidator(checked)
+
+
+Web = Annotated[str, _address("http", "https")]
+
+
 class Environment(BaseSettings):
     """What the process is told from outside; secrets may come as ``NAME_FILE``."""
 
@@ -29,12 +43,12 @@ class Environment(BaseSettings):
         env_prefix="SEVENGATE_", extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
     )
 
-    binance_rest_url: str = "https://fapi.binance.com"
-    binance_ws_url: str = "wss://fstream.binance.com"
-    fear_greed_url: str = "https://api.alternative.me/fng/"
-    telegram_api_url: str = "https://api.telegram.org"
+    binance_rest_url: Web = "https://fapi.binance.com"
+    binance_ws_url: Annotated[str, _address("ws", "wss")] = "wss://fstream.binance.com"
+    fear_greed_url: Web = "https://api.alternative.me/fng/"
+    telegram_api_url: Web = "https://api.telegram.org"
     telegram_token: SecretStr = SecretStr("")
-    redis_url: str = "redis://127.0.0.1:6379/0"
+    redis_url: Annotated[str, _address("redis", "rediss", "unix")] = "redis://127.0.0.1:6379/0"
     database_url: SecretStr = SecretStr("postgresql://127.0.0.1:5432/sevengate")
     api_key: SecretStr = SecretStr("")
     api_url: str = ""  #: where the bot and the command line find the API; empty: this machine's port

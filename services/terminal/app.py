@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
-from services.terminal import history
+from services.terminal import config_commands, history
+from services.terminal.answers import Json, print_json, refuse
+from services.terminal.bus_commands import letters, peek
 from services.terminal.deliveries import resend, test_alert
 from services.terminal.indicators import indicators
-
-if TYPE_CHECKING:
-    from shared.bus import RedisBus
-
-Answer = TypeVar("Answer")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,7 +26,6 @@ app = typer.Typer(
 )
 
 Seconds = Annotated[float | None, typer.Option("--for", min=0, help="Stop after this many seconds.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show warnings and alerts only.")]
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the dashboard where there is a browser.")]
 Analyzers = Annotated[int, typer.Option(min=1, max=64, help="How many analyzers.")]
@@ -192,144 +187,9 @@ def init(
     typer.echo(f"wrote {path}; next: edit it, then ./sevengate doctor")
 
 
-@app.command()
-def peek(
-    stream: Annotated[str, typer.Argument(help="snapshots, ticks, scans, analyses, decisions, …")],
-    count: Annotated[int, typer.Option("-n", "--count", min=1, max=1_000)] = 10,
-    as_json: Json = False,
-) -> None:
-    """Show the newest messages of a stream; nothing is taken from it."""
-    from services.terminal import peek as peeking
-    from shared.contracts import Stream
-
-    if stream not in list(Stream):
-        refuse(f"there is no stream {stream!r}; the streams are {', '.join(Stream)}")
-    bus = local_bus()
-    found = on_bus(bus, peeking.newest(bus, Stream(stream), count))
-    if not found and not as_json:
-        typer.echo(f"{stream} is empty: nothing has come yet, or all of it was read and removed")
-    for entry_id, message in found:
-        typer.echo(peeking.as_json(entry_id, message) if as_json else peeking.in_line(entry_id, message))
-
-
-letters = typer.Typer(no_args_is_help=True, help="Messages that no handler could take.")
+app.command()(peek)
 app.add_typer(letters, name="dead-letters")
-
-
-@letters.command("list")
-def list_letters(as_json: Json = False) -> None:
-    """List them, oldest first."""
-    from services.terminal import peek as peeking
-
-    bus = local_bus()
-    found = on_bus(bus, bus.dead_letters())
-    if as_json:
-        print_json([{**vars_of(letter), "payload": f"{len(letter.payload)} bytes"} for letter in found])
-        return
-    for letter in found:
-        typer.echo(peeking.letter_line(letter))
-    if not found:
-        typer.echo("there are none")
-
-
-@letters.command("put-back")
-def put_back(dead_id: Annotated[str, typer.Argument(help="The id that `list` shows, or `all`.")]) -> None:
-    """Put a message back on its stream."""
-    bus = local_bus()
-    count = on_bus(bus, _put_back(bus, dead_id))
-    if not count:
-        refuse(f"there is no dead letter {dead_id!r}")
-    typer.echo(f"{count} put back")
-
-
-async def _put_back(bus: RedisBus, dead_id: str) -> int:
-    wanted = [letter.dead_id for letter in await bus.dead_letters()] if dead_id == "all" else [dead_id]
-    return sum([await bus.put_back(item) for item in wanted if re.fullmatch(r"\d{1,16}-\d{1,9}", item)])
-
-
-settings = typer.Typer(no_args_is_help=True, help="The running settings, by the API.")
-app.add_typer(settings, name="config")
-
-
-@settings.command("get")
-def config_get(path: Annotated[str, typer.Argument(help="thresholds.score; nothing: everything.")] = "") -> None:
-    """Print a setting as YAML."""
-    import yaml
-
-    from services.terminal import client, settings_paths
-
-    try:
-        value = settings_paths.value_at(client.request("GET", "/api/config")["value"], path)
-    except (client.ApiError, settings_paths.PathError) as error:
-        refuse(str(error))
-    typer.echo(yaml.safe_dump(value, sort_keys=False, allow_unicode=True).removesuffix("...\n").rstrip())
-
-
-@settings.command("set")
-def config_set(
-    path: Annotated[str, typer.Argument(help="thresholds.score")],
-    value: Annotated[str, typer.Argument(help="A value, read as YAML.")],
-) -> None:
-    """Change a setting without a restart."""
-    from services.terminal import client, settings_paths
-
-    try:
-        answer = client.request("PATCH", "/api/config", body=settings_paths.change_at(path, value))
-    except (client.ApiError, settings_paths.PathError) as error:
-        refuse(str(error))
-    typer.echo(f"{path} is set (settings version {answer.get('version', '?')})")
-
-
-def local_bus() -> RedisBus:
-    """Return the bus that was named, or the one of the house that runs here."""
-    from services.terminal.house import NO_BUS, known_redis
-    from shared.bus import RedisBus
-    from shared.settings import Environment
-
-    url = known_redis()
-    if not url:
-        refuse(NO_BUS)
-    return RedisBus(url, Environment().market)
-
-
-def on_bus(bus: RedisBus, work: Coroutine[Any, Any, Answer]) -> Answer:
-    """Do *work* on *bus*, close it, and say plainly when it does not answer."""
-    from redis.exceptions import RedisError
-
-    async def whole() -> Answer:
-        try:
-            return await work
-        finally:
-            await bus.close()
-
-    try:
-        return asyncio.run(whole())
-    except (RedisError, OSError) as error:
-        refuse(f"the bus does not answer: {error}")
-
-
-def refuse(message: str) -> NoReturn:
-    """Say why nothing came of it, and leave."""
-    from services.terminal.console import complain
-
-    complain(message)
-    raise typer.Exit(1)
-
-
-def print_json(value: object) -> None:
-    """Print *value* as JSON."""
-    import msgspec
-
-    typer.echo(msgspec.json.encode(value))
-
-
-def vars_of(item: Any) -> dict[str, Any]:
-    """Return the fields of a dataclass."""
-    import dataclasses
-
-    return dataclasses.asdict(item)
-
-
+app.add_typer(config_commands.app, name="config")
 app.add_typer(history.app, name="history")
 app.command()(indicators)
 app.command("test-alert")(test_alert)

@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from services.terminal.console import complain
-from services.terminal.house import NO_BUS, known_redis
+from services.terminal.answers import refuse
 
 
 def test_alert(  # not a test, whatever pytest's naming says
@@ -33,10 +32,11 @@ def resend(
 
 def _run(program: str, *words: str) -> None:
     """Run the notifier's *program* and end with its exit status."""
+    from services.terminal.house import NO_BUS, known_redis
+
     url = known_redis()
     if not url:
-        complain(NO_BUS)
-        raise typer.Exit(1)
+        refuse(NO_BUS)
     surroundings = {**os.environ, "SEVENGATE_REDIS_URL": url}
     arguments = [sys.executable, "-m", f"services.notifier.{program}", *(word for word in words if word)]
     raise typer.Exit(subprocess.run(arguments, check=False, env=surroundings).returncode)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import yaml
 
 
 class PathError(Exception):
-    """The path leads nowhere."""
+    """The path leads nowhere, or what is to stand there is no value."""
 
 
 def value_at(settings: dict[str, Any], path: str) -> Any:
@@ -23,7 +24,11 @@ def value_at(settings: dict[str, Any], path: str) -> Any:
 
 def change_at(path: str, text: str) -> dict[str, Any]:
     """Return the nested change that sets *path* to *text*, which is read as YAML."""
-    change: Any = yaml.safe_load(text)
+    try:
+        # as JSON has it: dates are texts, and nothing is not a number
+        change: Any = json.loads(json.dumps(yaml.safe_load(text), default=str, allow_nan=False))
+    except (yaml.YAMLError, ValueError) as error:
+        raise PathError(f"{text!r} is no value: {' '.join(str(error).split())}") from error
     for part in reversed(path.split(".")):
         if not part:
             raise PathError(f"{path!r} is not a path of a setting")

@@ -75,6 +75,8 @@ def test_a_symbol_overrides_only_what_it_names() -> None:
         ("SEVENGATE_API_PORT", "many"),
         ("SEVENGATE_API_PORT", "70000"),
         ("SEVENGATE_LOG_LEVEL", "loud"),
+        ("SEVENGATE_REDIS_URL", "localhost:6379"),
+        ("SEVENGATE_BINANCE_WS_URL", "https://fstream.binance.com"),
         ("SEVENGATE_TELEGRAM_TOKEN_FILE", "/nowhere/hush-token"),
     ],
 )

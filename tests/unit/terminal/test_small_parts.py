@@ -64,6 +64,14 @@ def test_a_change_is_read_as_yaml() -> None:
     """Numbers, lists and words keep their kind."""
     assert settings_paths.change_at("universe.include", "[BTCUSDT]") == {"universe": {"include": ["BTCUSDT"]}}
     assert settings_paths.change_at("thresholds.score", "70") == {"thresholds": {"score": 70}}
+    assert settings_paths.change_at("a", "2026-01-31") == {"a": "2026-01-31"}
+
+
+@pytest.mark.parametrize(("path", "text"), [("a", "[1,"), ("a", ".nan"), ("a..b", "1"), ("", "1")])
+def test_what_cannot_be_set_is_refused(path: str, text: str) -> None:
+    """A broken value and a path with a hole are told, not thrown."""
+    with pytest.raises(settings_paths.PathError):
+        settings_paths.change_at(path, text)
 
 
 def test_the_first_config_says_the_defaults(tmp_path: Path) -> None:
