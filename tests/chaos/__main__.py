@@ -1,6 +1,6 @@
 """`make chaos`: many seeded runs in one process, then runs with real processes; the figures at the end.
 
-A violation names its seed or its run: `--seed N` replays one seed of the runs in one process,
+A violation names its seed or its run: `--seed N --times M` replays one seed of the runs in one process,
 `--run N` one run with real processes; `--runs 0` or `--processes 0` leaves out the others.
 """
 
@@ -127,6 +127,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--runs", type=int, default=200, help="seeded runs in one process")
     parser.add_argument("--seed", type=int, help="replay this one seed of the runs in one process, and nothing else")
+    parser.add_argument(
+        "--times", type=int, default=1, help="how often to replay that seed: tasks interleave otherwise"
+    )
     parser.add_argument("--run", type=int, help="replay this one run with real processes, and nothing else")
     parser.add_argument("--rate", type=float, default=0.03, help="share of operations that a fault strikes")
     parser.add_argument("--together", type=int, default=6, help="runs at the same time")
@@ -137,7 +140,9 @@ def main() -> int:
     alone = options.seed is not None or options.run is not None
     configure_logging("info" if alone else "error", "console")
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    seeds = range(1, options.runs + 1) if not alone else [options.seed] * (options.seed is not None)
+    seeds = (
+        range(1, options.runs + 1) if not alone else [options.seed] * (options.times if options.seed is not None else 0)
+    )
     numbers = range(1, options.processes + 1) if not alone else [options.run] * (options.run is not None)
     inside, outside = Totals(), Totals()
     try:
