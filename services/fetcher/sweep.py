@@ -24,6 +24,9 @@ BOOKS_SPREAD_MS: Final = 12_000
 CALM_MS: Final = 15_000  #: between the last of the futures data and the first book
 AT_ONCE: Final = 250  #: symbols; more are swept over three scans
 
+NAP_S: Final = 0.25  #: between two looks for the next close to sweep for
+LOCKSTEP_NAP_S: Final = 0.01
+
 Ask = Callable[..., Awaitable[tuple[Floats, Floats]]]
 Job = tuple[int, Literal["futures", "book"], str]  #: when it is due, what, of which symbol
 
@@ -64,7 +67,9 @@ class Sweep:
         """Sweep for the next scan, if that has not been done."""
         close = self._market.next_close
         if self.done_for >= close:
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(
+                min(NAP_S, self._clock.wall_seconds(FIRST_MS / 2)) if self._clock.speed else LOCKSTEP_NAP_S
+            )
             return
         await self._sweep(close)
         self.done_for = max(self.done_for, close)
