@@ -59,6 +59,11 @@ def test_any_service_can_be_scaled() -> None:
     assert not [name for name, service in SERVICES.items() if "container_name" in service]
 
 
+def test_a_gatekeeper_stands_by() -> None:
+    """One that hangs is not restarted by anybody: the other goes on."""
+    assert SERVICES["gatekeeper"]["deploy"]["replicas"] == 2
+
+
 def test_the_stores_are_on_a_network_of_their_own() -> None:
     """Redis and Postgres can neither be reached from outside nor reach out."""
     assert COMPOSE["networks"]["stores"]["internal"]
