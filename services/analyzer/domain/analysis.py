@@ -243,7 +243,7 @@ def cast_votes(drawing: Chart, drawn: levels.Map) -> dict[str, float]:
     reading = Reading(drawing.window, drawing.series, drawing.regime.regime, drawing.atr)
     votes = {entry.name: entry.vote(reading) for entry in catalogue().values() if entry.vote is not None}
     votes |= opinions.chart_opinions(reading, drawing.regime, drawn)
-    if float(drawing.window.high[-OBV_BARS:].max()) == float(drawing.window.low[-OBV_BARS:].min()):
+    if np.maximum.reduce(drawing.window.high[-OBV_BARS:]) == np.minimum.reduce(drawing.window.low[-OBV_BARS:]):
         return dict.fromkeys(votes, 0.0)  # a market that does not move says nothing
     return {name: vote for name, vote in votes.items() if not math.isnan(vote)}
 

@@ -21,6 +21,16 @@ def _sizes(count: int) -> tuple[int, ...]:
     return tuple(np.unique(np.geomspace(SMALLEST, count // 4, BOXES).astype(int)).tolist())
 
 
+@lru_cache(maxsize=8)
+def _slope_of(count: int) -> Series:
+    """Return what turns the logarithms of the mean squares at each size into the slope of their roots' logarithms."""
+    x = np.log(_sizes(count))
+    weights: Series = 1.0 / np.asarray(_sizes(count))  # large boxes are few: their mean is worth less
+    centred = x - weights @ x / weights.sum()
+    shares: Series = 0.5 * weights * centred / (weights @ centred**2)
+    return shares
+
+
 @lru_cache(maxsize=64)
 def _trend(size: int) -> Series:
     """Return the orthonormal basis (size, 2) of lines over a box."""
@@ -40,15 +50,10 @@ def hurst(returns: Series) -> tuple[float, float] | None:
     if count < LEAST or float(np.ptp(returns)) == 0.0:
         return None
     profile = np.cumsum(returns - returns.mean())
-    sizes = _sizes(count)
-    left = [_fluctuation(profile, size) * 15.0 * size / (size * size - 4.0) for size in sizes]
+    left = [_fluctuation(profile, size) * 15.0 * size / (size * size - 4.0) for size in _sizes(count)]
     if min(left) <= 0:
         return None
-    x, y = np.log(sizes), 0.5 * np.log(left)
-    weights = 1.0 / np.asarray(sizes)  # large boxes are few: their mean is worth less
-    mean = weights @ x / weights.sum()
-    exponent = 0.5 + float((weights * (x - mean)) @ y / (weights @ (x - mean) ** 2))
-    return exponent, ERROR_AT_500 * math.sqrt(500.0 / count)
+    return 0.5 + float(_slope_of(count) @ np.log(left)), ERROR_AT_500 * math.sqrt(500.0 / count)
 
 
 def _fluctuation(profile: Series, size: int) -> float:

@@ -130,6 +130,6 @@ def check(interval: Interval, matrix: npt.NDArray[np.float64]) -> Problem | None
 
 
 def _consistent(matrix: npt.NDArray[np.float64]) -> bool:
-    opened, high, low, close, volume = matrix[1:6]
-    sound = (low > 0) & (low <= opened) & (low <= close) & (high >= opened) & (high >= close) & (volume >= 0)
-    return bool(sound.all())
+    bodies, high, low, volume = matrix[1:5:3], matrix[2], matrix[3], matrix[5]
+    sound = (low <= bodies) & (high >= bodies)
+    return bool(sound.all()) and float(low.min()) > 0 and float(volume.min()) >= 0

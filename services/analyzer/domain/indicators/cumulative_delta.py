@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
+import numpy as np
 
 from services.analyzer.domain.indicator import Indicator, Reading
-from services.analyzer.domain.numeric import Series, clip, empty
+from services.analyzer.domain.numeric import Series, clip
 from services.analyzer.domain.window import Window
 
 BARS = 8
@@ -16,14 +16,13 @@ def delta(window: Window) -> tuple[Series]:
 
     Source: Binance's klines carry the taker's buy volume, so no lower timeframe has to stand in.
     """
-    balance = window.day_sums[2]
-    return (empty(len(window)) if math.isnan(balance[-1]) else balance,)
+    return (window.day_sums[2],)
 
 
 def vote(reading: Reading) -> float:
     """Vote with the takers' balance over eight bars."""
-    volume = float(reading.window.volume[-BARS:].sum())
-    balance = 2.0 * float(reading.window.taker[-BARS:].sum()) - volume
+    volume = float(np.add.reduce(reading.window.volume[-BARS:]))
+    balance = 2.0 * float(np.add.reduce(reading.window.taker[-BARS:])) - volume
     return clip(8.0 * balance / volume) if volume > 0 else 0.0
 
 
