@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
@@ -63,6 +64,8 @@ def simulate(
     except ValueError as error:  # of a fault, the time or the recorded bars
         raise typer.BadParameter(str(error)) from error
     kept = None if clock_file is None else KeptClock(clock_file)
+    if clock_file is not None and not os.access(clock_file.parent, os.W_OK):
+        raise typer.BadParameter(f"--clock-file: the folder {clock_file.parent} cannot be written")
     options = Options(
         start=begin if kept is None else kept.resumed(begin, source.end, pace),
         speed=pace,
@@ -97,7 +100,7 @@ async def serve(source: Source, options: Options, host: str, port: int) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     simulator = Simulator(source, options)
     try:
-        bound = await simulator.open(host, port)
+        bound = await simulator.open(host, port, broken=stopping.set)  # one that stands still must not pass for one
     except OSError as error:
         raise SystemExit(f"sevengate: cannot listen on {host}:{port}: {error.strerror}") from None
     listening = {

@@ -223,7 +223,10 @@ class Conductor:
                 bars = self.exchange.closed_bars((number + 1) // width - 1, interval)
                 self._send_klines(interval, (number + 1) // width - 1, bars, event=event, closed=True)
         if self._kept is not None:
-            self._kept.keep(event)
+            try:
+                self._kept.keep(event)
+            except OSError as error:  # a full disk does not stop the exchange
+                log.warning("the clock cannot be kept", error=str(error))
 
     def _any_listens(self, interval: str) -> bool:
         return any(stream.endswith(f"@kline_{interval}") for stream in self.hub.streams())

@@ -50,7 +50,11 @@ def read(path: Path) -> pd.DataFrame:
     missing = [name for name in NEEDED if name not in frame]
     if missing:
         raise NoBarsError(f"{path.name}: no column {', '.join(missing)}")
-    return frame.drop_duplicates("open_time").sort_values("open_time", ignore_index=True)
+    frame = frame.drop_duplicates("open_time").sort_values("open_time", ignore_index=True)
+    apart = np.median(np.diff(frame["open_time"])) if len(frame) > 1 else BAR_MS
+    if apart != BAR_MS:
+        raise NoBarsError(f"{path.name}: its bars are {apart / 60_000:g} min apart; five-minute bars are wanted")
+    return frame
 
 
 def _read_csv(path: Path) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -73,8 +74,8 @@ class Simulator:
         self._runner: web.AppRunner | None = None
         self._running: asyncio.Task[None] | None = None
 
-    async def open(self, host: str, port: int) -> int:
-        """Listen, start the clock's frames, and return the port."""
+    async def open(self, host: str, port: int, *, broken: Callable[[], None] = lambda: None) -> int:
+        """Listen, start the frames, and return the port; *broken* is called should the frames end in an error."""
         app = web.Application()
         for path in self.rest.routes:
             app.router.add_get(path, self._answer)
@@ -94,18 +95,21 @@ class Simulator:
             self._turn_on(name, symbol, seconds)
         if not self.clock.lockstep:
             self._running = asyncio.ensure_future(self.conductor.run())
+            self._running.add_done_callback(
+                lambda task: broken() if not task.cancelled() and task.exception() else None
+            )
         bound: int = self._runner.addresses[0][1]
         return bound
 
     async def close(self) -> None:
-        """Stop sending and listening."""
+        """Stop sending and listening; raise what had ended the frames."""
+        self.hub.cut_all()
+        if self._runner is not None:
+            await self._runner.cleanup()
         if self._running is not None:
             self._running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._running
-        self.hub.cut_all()
-        if self._runner is not None:
-            await self._runner.cleanup()
 
     # REST
 

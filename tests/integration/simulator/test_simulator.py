@@ -494,6 +494,21 @@ async def test_holes_and_later_listings_of_a_recording(tmp_path: Path) -> None:
         assert len((await client.get("/fapi/v1/depth", symbol="BTCUSDT", limit=20))["bids"]) == 20
 
 
+async def test_an_exchange_whose_frames_ended_in_an_error_does_not_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs it is told, so that it ends instead of answering with a market that stands still."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    simulator = Simulator(SeededMarket(2, 1, START), Options(start=START, speed=3_000.0))
+    monkeypatch.setattr(simulator.conductor, "close_bar", fail)
+    broken = asyncio.Event()
+    await simulator.open("127.0.0.1", 0, broken=broken.set)
+    await asyncio.wait_for(broken.wait(), 10)
+    with pytest.raises(ZeroDivisionError):
+        await simulator.close()
+
+
 def test_the_program_says_where_it_listens_and_stops(tmp_path: Path) -> None:
     """The command line prints its port as JSON, serves, and ends on SIGTERM without an error."""
     command = [sys.executable, "-m", "services.simulator", "--port", "0", "--symbols", "3", "--lockstep"]
@@ -532,6 +547,7 @@ def test_an_exchange_that_was_killed_has_not_gone_back_in_time(tmp_path: Path) -
         (("--start", "yesterday"), "not a time: 'yesterday'"),
         (("--replay", "{empty}"), "neither parquet nor CSV"),
         (("--host", "192.0.2.1"), "cannot listen on 192.0.2.1"),
+        (("--clock-file", "{empty}/absent/clock"), "cannot be written"),
     ],
 )
 def test_a_wrong_command_line_is_told_without_a_traceback(tmp_path: Path, wrong: tuple[str, str], named: str) -> None:

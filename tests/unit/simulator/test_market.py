@@ -22,6 +22,7 @@ from services.simulator.tape import (
     TAKER,
     VOLUME,
     Floats,
+    NoBarsError,
     Tape,
     aggregate,
     so_far,
@@ -184,6 +185,16 @@ def test_what_a_recording_has_is_not_estimated(tmp_path: Path) -> None:
     day = market.day(0).bars
     assert np.allclose(day[QUOTE], day[VOLUME] * 100, atol=1e-4)
     assert np.array_equal(day[TAKER, 0], day[TAKER, 1])
+
+
+@pytest.mark.parametrize("minutes", [1, 60])
+def test_bars_of_another_interval_are_refused(tmp_path: Path, minutes: int) -> None:
+    """Hours taken for five minutes would be a market full of holes."""
+    frame = recording(tmp_path / "BTCUSDT.parquet")
+    frame["open_time"] = frame["open_time"].iloc[0] + np.arange(len(frame)) * minutes * 60_000
+    frame.to_parquet(tmp_path / "BTCUSDT.parquet")
+    with pytest.raises(NoBarsError, match=f"{minutes} min apart"):
+        RecordedMarket(tmp_path, 5)
 
 
 def test_the_rule_for_the_taker_share() -> None:
