@@ -188,6 +188,9 @@ async def _drive(house: House, scene: Scene, closes: int, strikes: list[Strike],
         await lockstep.drive(scene.bus, house.simulator_url, closes=closes, settled=result.scans.append)
     except (lockstep.NotSettledError, RedisError, OSError) as error:
         result.violations.append(f"the lockstep driver gave up: {error!r}")
+    except asyncio.CancelledError:
+        breaking.cancel()  # somebody wants to leave: no accident is waited for
+        raise
     finally:
         done, late = await asyncio.wait({breaking}, timeout=accidents.PATIENCE)
         for task in late:
