@@ -12,10 +12,10 @@ setup:  ## create .venv, install what the lock names, build the dashboard (once,
 	@sh scripts/setup.sh
 
 demo: setup  ## a simulated exchange, every service, a dashboard: nothing leaves this machine
-	./sevengate demo $(ARGS)
+	@./sevengate demo $(ARGS)
 
 up: setup  ## the same against live Binance
-	./sevengate up $(ARGS)
+	@./sevengate up $(ARGS)
 
 test: setup  ## every test that needs only this machine
 	$(PY) -m pytest -n $(WORKERS) --dist loadgroup -m "not docker and not compose" $(ARGS)
