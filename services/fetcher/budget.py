@@ -27,9 +27,9 @@ ALLOTMENT: Final = 20  #: taken from the ledger at once
 log = structlog.get_logger()
 
 _TAKE_LUA: Final = """
--- KEYS: count, ban.  ARGV: needed, wished, limit, ttl.  Answers {granted, used, ms of ban left}.
+-- KEYS: count, ban.  ARGV: needed, wished, limit, ttl.  Answers {granted, used, ms of ban left, why}.
 local ban = redis.call('PTTL', KEYS[2])
-if ban > 0 then return {0, 0, ban} end
+if ban > 0 then return {0, 0, ban, redis.call('GET', KEYS[2])} end
 local used = tonumber(redis.call('GET', KEYS[1]) or '0')
 local grant = math.min(tonumber(ARGV[2]), tonumber(ARGV[3]) - used)
 if grant < tonumber(ARGV[1]) then return {0, used, 0} end
@@ -133,8 +133,9 @@ class Ledger:
             return grant
         grant, held.used, ban = int(answer[0]), int(answer[1]), int(answer[2])
         if ban > 0:
-            self._silence("banned", ban / 1_000, blocked=True)
-            raise BlockedError("banned", ban / 1_000)
+            reason = bytes(answer[3]).decode()
+            self._silence(reason, ban / 1_000, blocked=True)
+            raise BlockedError(reason, ban / 1_000)
         if pool == "weight":
             metrics.FEED_WEIGHT.set(held.used)
         return grant

@@ -76,6 +76,15 @@ async def test_a_ban_is_obeyed_by_the_next_process(bus: RedisBus) -> None:
         await ledger(bus).spend(1)
 
 
+async def test_why_the_address_is_refused_is_told_to_others_as_it_was(bus: RedisBus) -> None:
+    """A region that is not served is no ban, whoever met it."""
+    await ledger(bus).block("region not served", 60)
+    other = ledger(bus)
+    with pytest.raises(BlockedError) as refused:
+        await other.spend(1)
+    assert refused.value.reason == other.refused_for == "region not served"
+
+
 async def test_without_redis_the_own_count_has_to_do() -> None:
     """When the ledger cannot be asked, this process alone stays below the share."""
     bus = RedisBus("redis://127.0.0.1:1/0")
