@@ -151,6 +151,16 @@ def test_scans_and_signals_arrive_without_a_reload(page: Page, api: Api, tmp_pat
     expect(page.locator(".signals li.target")).to_contain_text("+2.20 R")
 
 
+def test_an_open_signals_label_follows_the_price(page: Page, api: Api) -> None:
+    """By where it stands between stop, entry and target, tick by tick: it comes, changes and goes."""
+    api.send(Stream.ALERTS, facts.signal_alert())
+    tags = page.locator(".signals li.open .tag")
+    labels = ((99.2, "CAUTION"), (98.6, "DANGER"), (98.0, "SL HIT"), (100.5, ""), (102.2, "MOVED"), (106.0, "TP HIT"))
+    for number, (price, label) in enumerate(labels):
+        api.send(Stream.TICKS, PriceTick(at=facts.SCAN + 1_000 * (number + 1), prices={"AAAUSDT": price}))
+        expect(tags).to_have_text([label] if label else [])
+
+
 def test_markup_in_a_name_is_text(page: Page, api: Api) -> None:
     """A hostile symbol and a hostile reason are shown as they are written, and do nothing."""
     judged = facts.decision(HOSTILE, LATER, passed=True)
