@@ -81,7 +81,7 @@ class BinanceRest:
                 body = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             metrics.FEED_REQUESTS.labels(path, "broken").inc()
-            return type(error).__name__
+            return str(error) or type(error).__name__
         metrics.FEED_REQUESTS.labels(path, str(response.status)).inc()
         used = response.headers.get("X-MBX-USED-WEIGHT-1M", "")
         if used.isdecimal():
