@@ -203,10 +203,11 @@ def test_rsi_without_losses_is_100() -> None:
     assert compute_all(Window("5m", rows))["rsi"][-1] == pytest.approx(0.0, abs=1e-9)
 
 
-def naive_supertrend(window: Window) -> list[float]:
-    """Return the line by the definition, bar after bar."""
+def naive_supertrend(window: Window) -> tuple[list[float], list[float]]:
+    """Return the line and its direction by the definition, bar after bar."""
     atr = window.mean_range(10)
     lines: list[float] = []
+    directions: list[float] = []
     upper = lower = 0.0
     direction = -1
     for at in range(9, len(window)):
@@ -225,14 +226,17 @@ def naive_supertrend(window: Window) -> list[float]:
         else:
             upper, lower = top, bottom
         lines.append(float(lower if direction > 0 else upper))
-    return lines
+        directions.append(float(direction))
+    return lines, directions
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_supertrend_walks_like_its_definition(seed: int) -> None:
     """The walk from restart to restart gives what a walk from bar to bar gives."""
     window = bars.window(seed=seed)
-    np.testing.assert_allclose(compute_all(window)["supertrend"][9:], naive_supertrend(window), rtol=1e-12)
+    line, direction = naive_supertrend(window)
+    np.testing.assert_allclose(compute_all(window)["supertrend"][9:], line, rtol=1e-12)
+    np.testing.assert_array_equal(compute_all(window)["supertrend_direction"][9:], direction)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -245,4 +249,6 @@ def test_supertrend_walks_like_its_definition_through_flash_crashes(seed: int) -
         rows[2, at] = max(rows[1:5, at]) * (1 + reach * up)
         rows[3, at] = min(rows[1:5, at]) * (1 - reach * (not up))
     window = Window("5m", rows)
-    np.testing.assert_allclose(compute_all(window)["supertrend"][9:], naive_supertrend(window), rtol=1e-12)
+    line, direction = naive_supertrend(window)
+    np.testing.assert_allclose(compute_all(window)["supertrend"][9:], line, rtol=1e-12)
+    np.testing.assert_array_equal(compute_all(window)["supertrend_direction"][9:], direction)
