@@ -91,16 +91,16 @@ class History:
         for name in sorted(path.name for path in self.folder.glob(symbol) if path.is_dir()):
             for length in INTERVALS if interval is None else (interval,):
                 for path in sorted(self.path(name, "????-??", length).parent.glob("????-??.parquet")):
-                    times = _bars_of(_read(path))["open_time"]
+                    times = _bars_of(_read(path, "open_time", "close"))["open_time"]
                     ends = (int(times.iloc[0]), int(times.iloc[-1])) if len(times) else (0, 0)
                     yield Month(name, length, path.stem, path, len(times), *ends)
 
     def bars(self, symbol: str, interval: Interval = "5m") -> Floats:
         """Return all bars of *symbol*, shape (8, n)."""
-        parts = [_bars_of(_read(month.path)) for month in self.months(symbol, interval)]
+        parts = [_bars_of(_read(month.path, *COLUMNS)) for month in self.months(symbol, interval)]
         if not parts:
             return np.empty((len(COLUMNS), 0))
-        return np.ascontiguousarray(pd.concat(parts)[list(COLUMNS)].to_numpy(dtype=np.float64).T)
+        return np.ascontiguousarray(pd.concat(parts).to_numpy(dtype=np.float64).T)
 
 
 NOTHING: Final = pd.DataFrame(columns=list(FIELDS), dtype=np.float64)
@@ -131,9 +131,10 @@ def _same(held: pd.DataFrame, both: pd.DataFrame) -> bool:
     )
 
 
-def _read(path: Path) -> pd.DataFrame:
+def _read(path: Path, *columns: str) -> pd.DataFrame:
+    """Return *columns* of a file, all without any."""
     try:
-        return pd.read_parquet(path)
+        return pd.read_parquet(path, columns=list(columns) or None)
     except (ValueError, OSError) as error:
         raise BadFileError(f"{path} cannot be read ({error}); move it away to go on without it") from error
 
