@@ -82,11 +82,13 @@ class Limits:
         self.weight_peak = 0
         self.pool_peak: dict[str, int] = {"data": 0, "funding": 0}
         self._visitors: dict[str, _Visitor] = {}
+        self._all_banned_until = 0
 
     def admit(self, address: str, path: str, query: Mapping[str, str], now: int) -> Admission:
         """Count a request and judge it; one that turns out wrong costs as much as a right one."""
         visitor = self._visitors.setdefault(address, _Visitor())
         self.requests[path] += 1
+        visitor.banned_until = max(visitor.banned_until, self._all_banned_until)
         if now < visitor.banned_until:
             return self._refuse(self._banned(visitor, now))
         if visitor.minute != now // MINUTE_MS:
@@ -104,17 +106,15 @@ class Limits:
             return self._refuse(self._banned(visitor, now))
         return self._refuse(Admission(429, visitor.used, wait, message=_TOO_MANY))
 
-    def ban(self, address: str, now: int, milliseconds: int | None = None) -> None:
+    def ban(self, address: str, now: int) -> None:
         """Ban *address*: two minutes at first, twice as long each time."""
         visitor = self._visitors.setdefault(address, _Visitor())
         visitor.bans += 1
-        length = milliseconds or min(FIRST_BAN_MS * 2 ** (visitor.bans - 1), LONGEST_BAN_MS)
-        visitor.banned_until = now + length
+        visitor.banned_until = now + min(FIRST_BAN_MS * 2 ** (visitor.bans - 1), LONGEST_BAN_MS)
 
     def ban_all(self, now: int, milliseconds: int) -> None:
-        """Ban everybody who has ever asked."""
-        for address in self._visitors:
-            self.ban(address, now, milliseconds)
+        """Ban everybody, those too who have not asked yet."""
+        self._all_banned_until = now + milliseconds
 
     def _refuse(self, admission: Admission) -> Admission:
         self.refusals[admission.status] += 1

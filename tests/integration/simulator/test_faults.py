@@ -261,7 +261,6 @@ async def test_open_interest_fails_or_lags() -> None:
 async def test_answers_that_refuse(name: str, status: int, kind: str, text: str) -> None:
     """Each status with its body; over after the fault's seconds."""
     async with opened(speed=1.0) as client:
-        await client.get("/fapi/v1/ping")
         await play(client, name, seconds=0.4)
         got, body, headers = await client.raw("/fapi/v1/ping")
         assert got == status
