@@ -11,6 +11,7 @@ import pytest
 from shared.contracts import INTERVALS, SCAN_MS, SettingsChanged
 
 from .conftest import Feed
+from .test_faults import FAST, scans_until
 
 pytestmark = pytest.mark.timeout(180)  # whole processes, on whatever machine
 
@@ -49,6 +50,23 @@ async def test_changed_settings_are_obeyed_without_a_restart(feed: Feed) -> None
         opened = await feed.next_scan()
     assert len(opened.symbols) == 3
     assert opened.settings_version == 9
+
+
+@pytest.mark.parametrize("simulator_arguments", [FAST])
+async def test_settings_that_change_while_the_exchange_fails_are_obeyed_when_it_is_back(feed: Feed) -> None:
+    """The universe is asked for again in a minute, not in an hour, and not all the time."""
+    feed.start_fetcher()
+    await feed.scan()
+    await feed.fault("html-502")
+    await feed.bus.publish_settings(
+        SettingsChanged(version=9, value={"universe": {"size": 3, "min_quote_volume": 0}}, at=0)
+    )
+    await asyncio.sleep(10)  # all four tries fail, some of them twice
+    await feed.clear()
+    back = (await feed.scans())[-1].scan_id
+    opened = (await scans_until(feed, back + 6 * SCAN_MS))[-1]
+    assert len(opened.symbols) == 3
+    assert not opened.missing
 
 
 @pytest.mark.parametrize("simulator_arguments", [("--symbols", "8", "--seed", "3", "--speed", "30")])
