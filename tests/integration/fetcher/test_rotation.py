@@ -21,7 +21,7 @@ from services.terminal.stores import free_port
 from shared.contracts import SCAN_MS, ScanOpened
 
 from .conftest import Feed, listening
-from .test_faults import assert_true_windows, scans_until
+from .test_faults import VICTIM, assert_true_windows, scans_until
 
 pytestmark = pytest.mark.timeout(180)  # whole processes, on whatever machine
 
@@ -77,6 +77,18 @@ async def test_a_cut_that_nobody_announced_leaves_no_gap(feed: Feed) -> None:
     assert (await feed.status())["connections_expired"] >= 3 * 2
     assert_one_after_another(scans)
     await assert_true_windows(feed, (await feed.scan(scans[-1].scan_id)).scan_id)
+
+
+@pytest.mark.parametrize(("fault", "replaced"), [("nan", False), ("silent-symbol", True)])
+async def test_only_a_stream_that_says_nothing_is_replaced(feed: Feed, fault: str, replaced: bool) -> None:
+    """Bars that cannot be used are no silence: another socket would not bring better ones."""
+    port = free_port()
+    feed.start_fetcher(SEVENGATE_METRICS_PORT=str(port))
+    await feed.scan()
+    await feed.fault(fault, VICTIM)
+    for _ in range(3):
+        await feed.next_scan()
+    assert (counted(port, "sevengate_feed_faults_total", "streams silent") > 0) is replaced
 
 
 @asynccontextmanager
