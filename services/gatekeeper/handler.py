@@ -71,7 +71,7 @@ def settle_scan(
         is_muted=lambda alert: bool(silence.held_by(alert, world.mutes, world.settings, now)),
     )
     after, prices = _unseen_prices(settled.state, scan.scan_id, analyses, world)
-    after, alerts = _hold_back(after, [*([told] if told else []), *settled.alerts, *prices], world)
+    alerts = _marked([*([told] if told else []), *settled.alerts, *prices], world)
     decisions: list[tuple[Stream, Message]] = [
         (Stream.DECISIONS_PASSED if one.passed else Stream.DECISIONS, one) for one in settled.decisions
     ]
@@ -131,8 +131,7 @@ def take_ticks(
         if only is None:
             state, told = _price_alerts(state, tick, world, while_down)
             alerts += told
-    state, alerts = _hold_back(state, alerts, world)
-    return Outcome(state, [(Stream.ALERTS, alert) for alert in alerts])
+    return Outcome(state, [(Stream.ALERTS, alert) for alert in _marked(alerts, world)])
 
 
 def _label(state: State, tick: PriceTick, now: int, only: frozenset[str] | None) -> tuple[State, list[Alert]]:
@@ -177,16 +176,6 @@ def _late(analysis: Analysis, world: World) -> Decision:
     return decision(analysis, verdicts, "late", settings_version=world.settings_version)
 
 
-def tell_digest(state: State, world: World) -> Outcome:
-    """Return the digest of what was held back, when what held it has ended."""
-    held, told, left_out = silence.due(state.held, world.mutes, world.settings, world.now)
-    if not told:
-        return Outcome(state)
-    at = max(state.prices.last_tick, state.progress.settled_scan)
-    alert = silence.digest(told, left_out, occurred_at=at, now=world.now)
-    return Outcome(msgspec.structs.replace(state, held=held), [(Stream.ALERTS, alert)])
-
-
 def watch_silence(state: State, world: World, *, heard_wall: int, limit_ms: int | None) -> Outcome:
     """Return the one alert for data that stopped coming; the next sound scan tells that signals may come again."""
     silent = limit_ms is not None and world.now - heard_wall > limit_ms
@@ -200,16 +189,13 @@ def watch_silence(state: State, world: World, *, heard_wall: int, limit_ms: int 
         progress = msgspec.structs.replace(
             progress, inhibited_by=inhibition.SILENCE, inhibited_since=progress.settled_scan
         )
-    after, alerts = _hold_back(msgspec.structs.replace(state, watch=watch, progress=progress), alerts, world)
-    return Outcome(after, [(Stream.ALERTS, one) for one in alerts])
+    after = msgspec.structs.replace(state, watch=watch, progress=progress)
+    return Outcome(after, [(Stream.ALERTS, one) for one in _marked(alerts, world)])
 
 
-def _hold_back(state: State, alerts: Sequence[Alert], world: World) -> tuple[State, list[Alert]]:
-    """Mark what mutes and quiet hours hold back, and remember it for the digest."""
-    held, marked = state.held, []
-    for alert in alerts:
-        reason = silence.held_by(alert, world.mutes, world.settings, world.now)
-        marked.append(msgspec.structs.replace(alert, held_by=reason) if reason else alert)
-        if reason:
-            held = silence.hold(held, marked[-1])
-    return (state if held is state.held else msgspec.structs.replace(state, held=held)), marked
+def _marked(alerts: Iterable[Alert], world: World) -> list[Alert]:
+    """Return *alerts*, each with what mutes and quiet hours hold back marked so."""
+    return [
+        msgspec.structs.replace(alert, held_by=silence.held_by(alert, world.mutes, world.settings, world.now))
+        for alert in alerts
+    ]

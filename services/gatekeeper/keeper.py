@@ -218,12 +218,11 @@ class Keeper:
         log.info("settled", scan=held.scan_id, analyses=len(held.analyses), at_deadline=not held.complete)
 
     async def _rest(self) -> None:
-        """Record what came late, tell digests and silence, acknowledge what says nothing new."""
+        """Record what came late, tell of silence, acknowledge what says nothing new."""
         if self.inbox.late:
             await self._up_to_the_bad_one(list(self.inbox.late), self._take_late)
         elif self.inbox.done:
             await self._commit(Outcome(self.state), [])
-        await self._commit_if_new(handler.tell_digest(self.state, self._world()))
         settings = self.service.settings.settings
         limit = inhibition.silent_limit_ms(self.service.environment.clock_speed, settings.feed.stale_seconds)
         await self._commit_if_new(

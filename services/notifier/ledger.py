@@ -15,10 +15,10 @@ import msgspec
 
 from services.notifier.parking import Parking
 from services.notifier.queues import job_id
-from services.notifier.routing import Subject
 from shared import metrics
 from shared.bus import RedisBus, to_wire
 from shared.contracts import Alert, DeliveryReport, DeliveryStatus, Stream
+from shared.silence import Subject
 
 MARK_SECONDS: Final = 7 * 86_400
 _BEGIN_LUA: Final = """

@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Literal
-from zoneinfo import ZoneInfo
 
-import msgspec
-
-from shared.contracts import Alert, AlertKind, GroupBody, Mute, Side, SignalBody, SystemBody
-from shared.sections import QuietHours
+from shared.contracts import Alert, GroupBody, Mute, SignalBody
 from shared.settings import Route, RuntimeSettings
+from shared.silence import Subject, is_quiet, local, mutes_of, within
 
 Hold = Literal["", "muted", "quiet hours", "held", "destination muted"]
 
@@ -35,14 +32,6 @@ class Stop:
 
     destination: str
     hold: Hold = ""  #: why it is not sent now; empty: send it
-
-
-class Subject(msgspec.Struct, frozen=True):
-    """What mutes and quiet hours ask about an alert."""
-
-    kind: AlertKind
-    side: Side | None
-    symbols: tuple[str, ...]
 
 
 def traits(alert: Alert) -> Traits:
@@ -86,45 +75,13 @@ def matches(route: Route, alert: Alert, found: Traits, now: datetime) -> bool:  
     return route.between is None or within(route.between, now)
 
 
-def within(hours: QuietHours, now: datetime) -> bool:
-    """Return whether *now*, local time, lies in *hours*; ``start`` counts, ``end`` does not; equal ends: all day."""
-    minute = f"{now:%H:%M}"
-    if hours.start <= hours.end:
-        return hours.start <= minute < hours.end or hours.start == hours.end
-    return minute >= hours.start or minute < hours.end
-
-
-def is_quiet(hours: QuietHours | None, kind: str, now: datetime) -> bool:
-    """Return whether *now*, local time, lies in quiet hours for alerts of *kind*; equal ends: never."""
-    if hours is None or hours.start == hours.end or (hours.kinds and kind not in hours.kinds):
-        return False
-    return within(hours, now)
-
-
-def is_muted(mutes: Sequence[Mute], subject: Subject, destination: str, now_ms: int) -> bool:
-    """Return whether one of *mutes* that still stands silences *subject* at *destination*."""
-    return any(
-        mute.until > now_ms
-        and mute.destination in ("", destination)
-        and (not mute.symbol or (bool(subject.symbols) and set(subject.symbols) <= {mute.symbol}))
-        and mute.side in (None, subject.side)
-        and mute.kind in (None, subject.kind)
-        for mute in mutes
-    )
-
-
 def hold_of(subject: Subject, name: str, settings: RuntimeSettings, mutes: Sequence[Mute], now_ms: int) -> Hold:
     """Return what holds back an alert about *subject* at destination *name* now."""
-    if is_muted(mutes, subject, name, now_ms):
+    if mutes_of(subject, mutes, now_ms, destination=name):
         return "muted"
-    now = local(settings, now_ms)
+    now = local(settings.presentation.timezone, now_ms)
     both = settings.quiet_hours, settings.destinations[name].quiet_hours
     return "quiet hours" if any(is_quiet(hours, subject.kind, now) for hours in both) else ""
-
-
-def local(settings: RuntimeSettings, now_ms: int) -> datetime:
-    """Return the time on the clocks where the user lives."""
-    return datetime.fromtimestamp(now_ms / 1_000, ZoneInfo(settings.presentation.timezone))
 
 
 def destinations(alert: Alert, settings: RuntimeSettings, now: datetime) -> list[str]:
@@ -149,9 +106,7 @@ def plan(
     delivered: Collection[str] = (),
 ) -> list[Stop]:
     """Return where *alert* goes, and what holds it back there; what was *delivered* already is left out."""
-    if is_gatekeepers_digest(alert):
-        return []
-    names = destinations(alert, settings, local(settings, now_ms))
+    names = destinations(alert, settings, local(settings.presentation.timezone, now_ms))
     if alert.kind == "system" and not alert.destinations:
         names = [name for name in names if name not in parked] or _anywhere(settings, parked)
     return [
@@ -159,11 +114,6 @@ def plan(
         for name in names
         if f"{alert.alert_id}:{name}" not in delivered
     ]
-
-
-def is_gatekeepers_digest(alert: Alert) -> bool:
-    """Return whether *alert* tells everybody what was held back: each destination is told of its own instead."""
-    return isinstance(alert.body, SystemBody) and alert.body.code == "digest" and not alert.destinations
 
 
 def _anywhere(settings: RuntimeSettings, parked: Collection[str]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from services.gatekeeper.domain.gates.verdict import Appearance
-from shared.contracts import AlertKind, Fact, OpenSignal, PriceCondition, Side
+from shared.contracts import Fact, OpenSignal, PriceCondition, Side
 
 REMEMBERED_SCANS: Final = 12  #: settled scans whose missing symbols are known
 
@@ -71,22 +71,6 @@ class Prices(Fact, frozen=True):
     fired: dict[str, int] = msgspec.field(default_factory=dict)  #: price_alert_id -> when it was last told
 
 
-class HeldAlert(Fact, frozen=True):
-    """An alert that was held back, for the digest."""
-
-    alert_id: str
-    kind: AlertKind
-    held_by: str
-    line: str
-
-
-class Held(Fact, frozen=True):
-    """What mutes and quiet hours hold back."""
-
-    alerts: tuple[HeldAlert, ...] = ()
-    left_out: int = 0  #: held back beyond what is kept
-
-
 class Watch(Fact, frozen=True):
     """Whether the market's data comes."""
 
@@ -100,7 +84,6 @@ class State(Fact, frozen=True):
     signals: dict[str, Tracked] = msgspec.field(default_factory=dict)  #: by "SYMBOL:side"
     charts: dict[str, bytes] = msgspec.field(default_factory=dict)  #: bars of the open signals, by symbol
     prices: Prices = Prices()
-    held: Held = Held()
     watch: Watch = Watch()
 
 
@@ -109,7 +92,6 @@ _PARTS: Final[dict[str, Any]] = {
     "signals": dict[str, Tracked],
     "charts": dict[str, bytes],
     "prices": Prices,
-    "held": Held,
     "watch": Watch,
 }
 

@@ -7,13 +7,16 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from services.notifier import summary
 from services.notifier.digest import LONGEST, digest_of, due
 from services.notifier.ledger import Held
-from services.notifier.routing import Subject
+from services.notifier.routing import hold_of
 from shared.contracts import Mute
 from shared.settings import RuntimeSettings
+from shared.silence import Subject
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -40,6 +43,38 @@ def test_what_was_held_is_due_when_its_own_hold_has_ended() -> None:
     assert due(both, "phone", quiet, [month], NOON + HOUR) == held(2)
     assert due(both, "phone", quiet, [], NOON + HOUR) == both
     assert due(both, "phone", rules(), [], NOON) == both
+
+
+@given(
+    some.lists(some.tuples(some.integers(0, 59), some.sampled_from(["AAAUSDT", "BBBUSDT"])), max_size=20),
+    some.lists(
+        some.tuples(some.integers(1, 90), some.sampled_from(["", "AAAUSDT"]), some.sampled_from(["", "phone"])),
+        max_size=4,
+    ),
+    some.booleans(),
+)
+def test_whatever_is_held_back_is_told_exactly_once_and_never_while_it_is_held(
+    raised: list[tuple[int, str]], muted: list[tuple[int, str, str]], quiet: bool
+) -> None:
+    """Over two hours of mutes that overlap, for everybody and for one destination, and quiet hours among them."""
+    chosen = rules(**({"quiet_hours": {"start": "12:20", "end": "12:40"}} if quiet else {}))
+    mutes = [
+        Mute(mute_id=str(number), until=NOON + 60_000 * minutes, symbol=symbol, destination=destination)
+        for number, (minutes, symbol, destination) in enumerate(muted)
+    ]
+    waiting, expected, told = dict[str, Held](), list[str](), list[str]()
+    for minute in range(120):
+        now = NOON + 60_000 * minute
+        for number, (when, symbol) in enumerate(raised):
+            subject = Subject("signal", "long", (symbol,))
+            if when == minute and hold_of(subject, "phone", chosen, mutes, now):
+                waiting[str(number)] = Held(symbol, now, subject)
+                expected.append(str(number))
+        ended = due(waiting, "phone", chosen, mutes, now)
+        assert not any(hold_of(entry.subject, "phone", chosen, mutes, now) for entry in ended.values())
+        told += ended
+        waiting = {name: entry for name, entry in waiting.items() if name not in ended}
+    assert sorted(told) == sorted(expected)
 
 
 def test_a_digest_goes_to_its_destination_alone_in_the_order_of_the_alerts() -> None:

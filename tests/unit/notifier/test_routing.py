@@ -144,13 +144,12 @@ def test_a_muted_destination_hears_nothing() -> None:
     assert (outcome.send, outcome.hold, outcome.reports[0].reason) == ((), (), "destination muted")
 
 
-def test_what_was_held_back_is_told_once() -> None:
-    """Each destination has a digest of its own; the gatekeeper's, about everything, is for the record."""
-    body = SystemBody(code="digest", headline="2 alerts held back meanwhile", lines=())
-    everybodys = msgspec.structs.replace(samples.system(), body=body)
+def test_a_digest_goes_to_its_own_destination_through_every_hold() -> None:
+    """What it tells was held back long enough."""
+    body = SystemBody(code="digest", headline="While it was quiet: 2 alerts", lines=())
+    digest = msgspec.structs.replace(samples.system(), body=body, destinations=("b",))
     chosen = settings({"destinations": ["a", "b"]})
-    assert plan(everybodys, chosen, (), NOON) == []
-    assert plan(msgspec.structs.replace(everybodys, destinations=("b",)), chosen, (), NOON) == [Stop("b")]
+    assert plan(digest, chosen, (Mute(mute_id="m", until=NOON + 5),), NOON) == [Stop("b")]
 
 
 def test_what_yaml_makes_of_numbers_is_what_was_meant() -> None:
