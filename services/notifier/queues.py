@@ -14,7 +14,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from shared.bus import from_wire, to_wire
-from shared.bus_wire import UNREADABLE
+from shared.bus.wire import UNREADABLE
 from shared.contracts import Alert
 
 FUNCTION: Final = "services.notifier.jobs.deliver"

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from shared.bus import RedisBus
-from shared.bus_memory import MemoryBus
+from shared.bus.memory import MemoryBus
 from shared.contracts import Stream
 
 

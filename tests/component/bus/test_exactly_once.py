@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from shared.bus import Bus, Commit, CommitResult, Delivery, Lease, RedisBus, State, StateChange, from_wire
-from shared.bus_memory import MemoryBus
+from shared.bus.memory import MemoryBus
 from shared.contracts import ScanOpened, Stream
 
 IN, WORKED, LED = Stream.SCANS, Stream.DECISIONS, Stream.ALERTS

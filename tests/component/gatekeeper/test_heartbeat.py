@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from services.gatekeeper import heartbeat
 from services.terminal.stores import free_port
-from shared.bus_memory import MemoryBus
+from shared.bus.memory import MemoryBus
 from shared.service import Service
 from shared.settings import Environment, RuntimeSettings
 from tests.component.gatekeeper.running import until

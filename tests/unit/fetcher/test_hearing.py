@@ -9,7 +9,7 @@ from services.fetcher.hearing import Hearing
 from services.fetcher.market import Market
 from services.fetcher.universe import Instrument
 from shared.bus import Lease
-from shared.bus_memory import MemoryBus
+from shared.bus.memory import MemoryBus
 from shared.contracts import PriceTick, Stream
 
 

@@ -8,7 +8,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from services.terminal import following
-from shared.bus_memory import MemoryBus
+from shared.bus.memory import MemoryBus
 from shared.contracts import Message, ScanOpened, Stream
 
 OPENED = ScanOpened(scan_id=300_000, symbols=(), settings_version=1, opened_at=300_000)

@@ -1,12 +1,4 @@
-"""The bus between the services: Redis streams with a one-script commit.
-
-A stage reads messages under a group, and commits what came of them in one Lua script: it compares
-the state's version and the lease (mismatch: ``stale``), acknowledges (nothing to acknowledge:
-``done``, somebody else has committed), and only then adds the outputs and sets the state.
-The pending entry is the token, so nothing is lost and nothing doubled whoever is killed when.
-
-This is the one module to import: the words (`bus_contract`), the wire form (`bus_wire`) and the bus itself.
-"""
+"""The bus on Redis 6.2 or later, or Valkey."""
 
 from __future__ import annotations
 
@@ -20,56 +12,26 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from shared import bus_answers, bus_connection, bus_scripts, metrics
-from shared.bus_answers import now_ms, text
-from shared.bus_backlog import Backlogs
-from shared.bus_contract import (
+from shared import metrics
+from shared.bus import answers, connection, scripts
+from shared.bus.answers import now_ms, text
+from shared.bus.backlog import Backlogs
+from shared.bus.contract import (
     BLOCK_MS,
-    MAX_RESTARTS,
-    MAX_TRIES,
     RETENTION,
-    SUSPECT_TRIES,
     Backlog,
-    Bus,
     Commit,
     CommitResult,
     DeadLetter,
     Delivery,
     Lease,
     LeaseLost,
-    Retention,
     State,
-    StateChange,
-    Token,
 )
-from shared.bus_dead import DeadLetters
-from shared.bus_reader import GroupReader
-from shared.bus_wire import UNREADABLE, from_wire, to_wire
+from shared.bus.dead import DeadLetters
+from shared.bus.reader import GroupReader
+from shared.bus.wire import UNREADABLE, from_wire, to_wire
 from shared.contracts import Message, SettingsEvent, Stream
-
-__all__ = [
-    "BLOCK_MS",
-    "MAX_RESTARTS",
-    "MAX_TRIES",
-    "RETENTION",
-    "SUSPECT_TRIES",
-    "Backlog",
-    "Bus",
-    "Commit",
-    "CommitResult",
-    "DeadLetter",
-    "Delivery",
-    "Lease",
-    "LeaseLost",
-    "RedisBus",
-    "Retention",
-    "State",
-    "StateChange",
-    "Token",
-    "from_wire",
-    "to_wire",
-    "wait_for_redis",
-]
 
 
 class RedisBus:
@@ -78,14 +40,14 @@ class RedisBus:
     def __init__(self, url: str, market: str = "binance-um") -> None:
         self.market = market
         again = Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), 5)
-        self.redis = bus_connection.client(url, retry=again, retry_on_error=[RedisConnectionError, RedisTimeoutError])
-        self._unrepeated = bus_connection.client(url, retry=Retry(NoBackoff(), 0))
+        self.redis = connection.client(url, retry=again, retry_on_error=[RedisConnectionError, RedisTimeoutError])
+        self._unrepeated = connection.client(url, retry=Retry(NoBackoff(), 0))
         self._dead = DeadLetters(self.redis, self.key)
         self._reader = GroupReader(self.redis, self._unrepeated, self.key, self._dead)
         self._backlogs = Backlogs(self.redis, self.key)
-        self._commit = self.redis.register_script(bus_scripts.COMMIT)
-        self._if_owner = self.redis.register_script(bus_scripts.IF_OWNER)
-        self._publish = self.redis.register_script(bus_scripts.PUBLISH)
+        self._commit = self.redis.register_script(scripts.COMMIT)
+        self._if_owner = self.redis.register_script(scripts.IF_OWNER)
+        self._publish = self.redis.register_script(scripts.PUBLISH)
 
     def key(self, name: str) -> str:
         """Return the key of *name*: one hash tag for the whole market."""
@@ -120,7 +82,7 @@ class RedisBus:
         position = dict(after)
         while True:
             names: dict[Any, Any] = {self.key(stream): start for stream, start in position.items()}
-            pages = bus_answers.pages(await self.redis.xread(names, count=count, block=block_ms or None))
+            pages = answers.pages(await self.redis.xread(names, count=count, block=block_ms or None))
             found: list[tuple[Stream, str, Message]] = []
             for key, entries in pages:
                 stream = Stream(key.rsplit(":", 1)[1])
@@ -184,7 +146,7 @@ class RedisBus:
         answers = await self._evaluate(calls)
         missing = [number for number, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
         if missing:  # only those are repeated: another client may have loaded the script half way
-            await self.redis.script_load(bus_scripts.COMMIT)
+            await self.redis.script_load(scripts.COMMIT)
             again = await self._evaluate([calls[number] for number in missing])
             for number, answer in zip(missing, again, strict=True):
                 answers[number] = answer

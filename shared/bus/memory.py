@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from shared.bus_contract import (
+from shared.bus.contract import (
     BLOCK_MS,
     MAX_RESTARTS,
     MAX_TRIES,
@@ -25,7 +25,7 @@ from shared.bus_contract import (
     StateChange,
     Token,
 )
-from shared.bus_wire import UNREADABLE, from_wire, to_wire
+from shared.bus.wire import UNREADABLE, from_wire, to_wire
 from shared.contracts import Message, SettingsEvent, Stream
 
 EntryId = tuple[int, int]

@@ -7,9 +7,9 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
-from shared import bus_scripts
-from shared.bus_answers import now_ms, order, text
-from shared.bus_contract import Backlog
+from shared.bus import scripts
+from shared.bus.answers import now_ms, order, text
+from shared.bus.contract import Backlog
 from shared.contracts import Stream
 
 
@@ -18,7 +18,7 @@ class Backlogs:
 
     def __init__(self, redis: Any, key: Callable[[str], str]) -> None:
         self._redis, self._key = redis, key
-        self._count = redis.register_script(bus_scripts.COUNT)
+        self._count = redis.register_script(scripts.COUNT)
 
     async def of(self, stream: Stream, group: str) -> Backlog:
         """Return how far *group* is behind; the server's own `lag` is not used, it can be wrong after a trim."""

@@ -7,11 +7,12 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
-from shared import bus_answers, metrics
-from shared.bus_answers import text
-from shared.bus_contract import MAX_RESTARTS, MAX_TRIES, SUSPECT_TRIES, Delivery, Token
-from shared.bus_dead import DeadLetters
-from shared.bus_wire import UNREADABLE, from_wire, to_wire
+from shared import metrics
+from shared.bus import answers
+from shared.bus.answers import text
+from shared.bus.contract import MAX_RESTARTS, MAX_TRIES, SUSPECT_TRIES, Delivery, Token
+from shared.bus.dead import DeadLetters
+from shared.bus.wire import UNREADABLE, from_wire, to_wire
 from shared.contracts import Stream
 
 
@@ -100,7 +101,7 @@ class GroupReader:
         except BaseException:
             self._doubtful.add((group, consumer))
             raise
-        return bus_answers.pages(answer)
+        return answers.pages(answer)
 
     async def _regroup(self, streams: Iterable[Stream], group: str) -> None:
         """Make the groups anew after the bus lost them."""

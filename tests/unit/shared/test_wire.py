@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.bus_wire import UNREADABLE, ZSTD_MAGIC, from_wire, to_wire
+from shared.bus.wire import UNREADABLE, ZSTD_MAGIC, from_wire, to_wire
 from shared.contracts import Bars, MarketSnapshot, PriceTick, encode
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from shared import bus_scripts, metrics
-from shared.bus_answers import text
-from shared.bus_contract import DeadLetter, Token
+from shared import metrics
+from shared.bus import scripts
+from shared.bus.answers import text
+from shared.bus.contract import DeadLetter, Token
 from shared.contracts import Stream
 
 
@@ -16,8 +17,8 @@ class DeadLetters:
 
     def __init__(self, redis: Any, key: Callable[[str], str]) -> None:
         self._redis, self._key = redis, key
-        self._aside = redis.register_script(bus_scripts.PUT_ASIDE)
-        self._back = redis.register_script(bus_scripts.PUT_BACK)
+        self._aside = redis.register_script(scripts.PUT_ASIDE)
+        self._back = redis.register_script(scripts.PUT_BACK)
 
     async def keep_error(self, token: Token, error: str) -> None:
         """Keep the *error* of a try: it goes with a message that is put aside, a commit forgets it."""
