@@ -533,6 +533,7 @@ class OpenSignal(Fact, frozen=True):
     weak_scans: int = 0  #: scans in a row with a score below the threshold less the margin
     label: str = ""  #: the newest live label that was told
     announced: str = ""  #: end that a tick told early and no bar has confirmed
+    estimated: tuple[str, ...] = ()  #: inputs of its analysis that were made by a rule
 
 
 class StateRestored(Fact, frozen=True, tag="state_restored/1"):

@@ -167,7 +167,7 @@ def _open_signal(row: dict[str, Any]) -> OpenSignal:
         *("signal_id", "alert_id", "symbol", "side", "scan_id", "entry", "stop", "target", "atr", "score"),
         *("best_r", "worst_r", "label", "announced"),
     )
-    return OpenSignal(**{name: row[name] for name in names})
+    return OpenSignal(**{name: row[name] for name in names}, estimated=tuple(row["estimated"]))
 
 
 async def _appearances(database: Database, settled: int) -> list[dict[str, Any]]:

@@ -200,5 +200,5 @@ def alert(tracked: Tracked, body: LifecycleBody, *, at: int, scan_id: int, now: 
         symbol=tracked.signal.symbol,
         side=body.side,
         parent_id=tracked.signal.alert_id,
-        estimated=tracked.estimated,
+        estimated=tracked.signal.estimated,
     )

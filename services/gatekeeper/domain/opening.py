@@ -79,5 +79,6 @@ class Opening:
             target=levels.target,
             atr=levels.atr,
             score=analysis.score,
+            estimated=analysis.estimated,
         )
-        return Tracked(signal=signal, estimated=analysis.estimated)
+        return Tracked(signal=signal)

@@ -41,7 +41,6 @@ class Tracked(Fact, frozen=True):
     announced_scan: int = 0  #: the scan whose bar decides over `signal.announced`
     announced_price: float = 0.0
     last_close: float = 0.0  #: of the newest bar since it opened; 0: none yet
-    estimated: tuple[str, ...] = ()
 
 
 class Sample(Fact, frozen=True):

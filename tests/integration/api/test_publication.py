@@ -89,6 +89,12 @@ async def test_restored_state_is_what_postgres_knows(api: Context) -> None:
     """Open signals, appearances, cooldowns, fired price alerts, deliveries and the last scan come back."""
     now = time.time_ns() // 1_000_000
     later = facts.SCAN + SCAN_MS
+    signal_of_b = facts.signal_alert("BBBUSDT", later)
+    estimated = msgspec.structs.replace(signal_of_b.body.analysis, estimated=("taker",))  # type: ignore[union-attr]
+    signal_of_b = msgspec.structs.replace(
+        signal_of_b,
+        body=msgspec.structs.replace(signal_of_b.body, analysis=estimated),
+    )
     degraded = msgspec.structs.replace(facts.opened(later + SCAN_MS), degraded="exchange gap")
     scans: list[Message] = [facts.opened(), facts.settled(), facts.opened(later), facts.settled(later), degraded]
     await api.bus.publish(Stream.SCANS, scans)
@@ -100,7 +106,7 @@ async def test_restored_state_is_what_postgres_knows(api: Context) -> None:
         Stream.ALERTS,
         [
             facts.signal_alert(),
-            facts.signal_alert("BBBUSDT", later),
+            signal_of_b,
             facts.lifecycle_alert("caution", "BBBUSDT", later),
             facts.lifecycle_alert("danger", "BBBUSDT", later),
             facts.lifecycle_alert("target"),
@@ -122,6 +128,7 @@ async def test_restored_state_is_what_postgres_knows(api: Context) -> None:
     (signal,) = state.open_signals
     assert (signal.symbol, signal.label, signal.entry, signal.atr) == ("BBBUSDT", "danger", 100.5, 1.7)
     assert signal.alert_id == f"signal:BBBUSDT:long:{later}"
+    assert signal.estimated == ("taker",)
     assert state.appearances == {"AAAUSDT": (facts.SCAN, "long"), "BBBUSDT": (later, "long")}
     assert state.rows == {"AAAUSDT": 2, "BBBUSDT": 2}
     assert {name: set(events) for name, events in state.told.items()} == {signal.signal_id: {"caution", "danger"}}
