@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import re
 import sys
 import threading
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +19,9 @@ LEVELS: Final = tuple(STYLES)
 PALETTE: Final = ("cyan", "green", "magenta", "blue", "bright_cyan", "bright_green", "bright_magenta", "bright_blue")
 STEP: Final = ("done", "of")
 HIDDEN: Final = {"event", "level", "timestamp", "service", "logger", "instance"}
+STORE: Final = re.compile(r"\d+:\S+ (?:(?P<at>\d+ \w+ \d{4} [\d:.]+) [.*#-] |\(\d+\) )(?P<event>.*)")  #: Valkey's lines
+#: What stores say at every start and stop; `doctor` tells of the overcommitted memory.
+USUAL: Final = ("Memory overcommit", "Received SIGTERM", "ready to exit", "the database system is starting up")
 WIDTH: Final = 11
 BAR: Final = 30  #: cells of a progress bar in a log line
 
@@ -27,7 +32,7 @@ def style_of(name: str) -> str:
 
 
 def read_line(line: str) -> dict[str, Any]:
-    """Return the fields of a log line; one that is not JSON is a text of its own."""
+    """Return the fields of a log line; one that is not JSON is a text of its own, debug where it tells nothing."""
     if line.startswith("{"):
         try:
             fields = msgspec.json.decode(line)
@@ -35,7 +40,12 @@ def read_line(line: str) -> dict[str, Any]:
             return {"event": line}
         if isinstance(fields, dict):
             return fields
-    return {"event": line}
+    level = "debug" if any(words in line for words in USUAL) else "info"
+    found = STORE.fullmatch(line)
+    if found is None:
+        return {"event": line, "level": level}
+    at = datetime.strptime(found["at"], "%d %b %Y %H:%M:%S.%f").isoformat() if found["at"] else ""  # noqa: DTZ007 local
+    return {"event": found["event"], "level": level, "timestamp": at}
 
 
 def step_of(fields: dict[str, Any]) -> tuple[int, int] | None:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -37,7 +38,7 @@ class Finding:
 
 async def examine(environment: Environment) -> list[Finding]:
     """Make every check; none raises."""
-    findings = [*_guarded(python), *_guarded(disk, environment), *_guarded(config, environment)]
+    findings = [*_guarded(python), *_guarded(disk, environment), *_guarded(memory), *_guarded(config, environment)]
     findings += [*_guarded(embedded), *_guarded(redis_server), *_guarded(database_server), *_guarded(port, environment)]
     findings += [*_guarded(dashboard), *_guarded(telegram, environment)]
     problem = await unreachable(environment.binance_rest_url)
@@ -69,6 +70,15 @@ def disk(environment: Environment) -> Iterator[Finding]:
     probe.unlink()
     free = shutil.disk_usage(folder).free
     yield Finding("ok" if free > DISK_BYTES else "warning", "data folder", f"{folder}, {free / 1e9:.1f} GB free")
+
+
+def memory(setting: Path = Path("/proc/sys/vm/overcommit_memory")) -> Iterator[Finding]:
+    """Can Redis rewrite its file when memory is short?  It forks for that."""
+    if not setting.exists():
+        return
+    allowed = setting.read_text().strip() == "1"
+    advice = "vm.overcommit_memory is not 1: Redis may fail to rewrite its file (sysctl vm.overcommit_memory=1)"
+    yield Finding("ok" if allowed else "warning", "memory", "vm.overcommit_memory is 1" if allowed else advice)
 
 
 def config(environment: Environment) -> Iterator[Finding]:

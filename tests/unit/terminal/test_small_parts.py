@@ -24,6 +24,31 @@ def test_a_log_line_is_told_with_its_fields() -> None:
     assert text.plain.split() == ["fetcher", "scan", "opened", "symbols=50"]
 
 
+@pytest.mark.parametrize(
+    ("line", "level", "words"),
+    [
+        (
+            "7:M 25 Nov 2026 16:05:01.453 # Can't save in background: fork",
+            "info",
+            "16:05:01 valkey Can't save in background",
+        ),
+        (
+            "7:M 25 Nov 2026 16:03:54.447 # WARNING Memory overcommit must be enabled!",
+            "debug",
+            "16:03:54 valkey WARNING",
+        ),
+        ("7:signal-handler (1795622701) Received SIGTERM scheduling shutdown...", "debug", "valkey Received SIGTERM"),
+        ("2026-11-25 16:02:24.813 UTC [9] FATAL:  the database system is starting up", "debug", "valkey 2026-11-25"),
+        ("2026-11-25 16:02:24.813 UTC [9] PANIC:  no space left", "info", "valkey 2026-11-25"),
+    ],
+)
+def test_what_a_store_says_at_every_start_and_stop_is_no_news(line: str, level: str, words: str) -> None:
+    """Its lines read like the others', and the usual ones are left out unless somebody wants them."""
+    told, text = console.render("valkey", line)
+    assert told == level
+    assert " ".join(text.plain.split()).startswith(words)
+
+
 STEP = '{"event": "loading windows", "level": "info", "done": %d, "of": 150, "seconds": 1.5}'
 
 
