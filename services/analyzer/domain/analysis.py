@@ -215,10 +215,11 @@ def timeframe(
     if diverges:
         found[score.DIVERGENCE] = diverges
     watch.lap("patterns")
-    votes = score.loud({**cast_votes(drawing, drawn), **futures_votes}, drawing.regime.regime)
+    reading = Reading(drawing.window, drawing.series, drawing.regime.regime, drawing.atr)
+    votes = score.loud({**cast_votes(reading, drawing.regime, drawn), **futures_votes}, drawing.regime.regime)
     weights = score.weigh(votes, drawing.regime.regime)
     long, short = score.side_scores(votes, weights)
-    newest = {name: _known(series) for name, series in drawing.series.items()}
+    newest = {name: None if math.isnan(value) else value for name, value in reading.newest.items()}
     newest |= {
         "bollinger_width": bollinger.width(newest),
         "wick_share": drawing.regime.wick_share,
@@ -238,12 +239,11 @@ def timeframe(
     )
 
 
-def cast_votes(drawing: Chart, drawn: levels.Map) -> dict[str, float]:
+def cast_votes(reading: Reading, figures: RegimeFigures, drawn: levels.Map) -> dict[str, float]:
     """Return the vote of every indicator and of the chart's structure; who has nothing to say is left out."""
-    reading = Reading(drawing.window, drawing.series, drawing.regime.regime, drawing.atr)
     votes = {entry.name: entry.vote(reading) for entry in catalogue().values() if entry.vote is not None}
-    votes |= opinions.chart_opinions(reading, drawing.regime, drawn)
-    if np.maximum.reduce(drawing.window.high[-OBV_BARS:]) == np.minimum.reduce(drawing.window.low[-OBV_BARS:]):
+    votes |= opinions.chart_opinions(reading, figures, drawn)
+    if max(reading.window.high[-OBV_BARS:].tolist()) == min(reading.window.low[-OBV_BARS:].tolist()):
         return dict.fromkeys(votes, 0.0)  # a market that does not move says nothing
     return {name: vote for name, vote in votes.items() if not math.isnan(vote)}
 
@@ -270,11 +270,6 @@ def _fmqs(figures: FuturesFigures, side: Side, settings: AnalysisSettings) -> Fm
         funding_contradicts=settings.funding_contradicts,
         falls=settings.open_interest_falls,
     )
-
-
-def _known(series: Series) -> float | None:
-    value = float(series[-1])
-    return None if math.isnan(value) else value
 
 
 def _excess(change: float | None, btc: Benchmark | None) -> float | None:

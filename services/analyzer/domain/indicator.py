@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from services.analyzer.domain.numeric import Series
+from services.analyzer.domain.numeric import Series, once
 from services.analyzer.domain.window import Window
 from shared.catalogue import discover
 from shared.contracts import Regime
@@ -17,18 +17,23 @@ Group = Literal["trend", "momentum", "volume", "derivatives", "price action", "s
 Scale = Literal["price", "volume", "none"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reading:
-    """What a vote looks at: a window, every series over it, and the regime."""
+    """What a vote looks at: a window, every series over it and its newest value, and the regime."""
 
     window: Window
     series: Mapping[str, Series]
     regime: Regime
     atr: float  #: never zero
 
-    @property
+    @once
     def close(self) -> float:
         return float(self.window.close[-1])
+
+    @once
+    def newest(self) -> dict[str, float]:
+        """The newest value of every series, NaN where it is not warm."""
+        return {name: values.item(-1) for name, values in self.series.items()}
 
     @property
     def mean_reverting(self) -> bool:
@@ -37,7 +42,7 @@ class Reading:
 
     def __getitem__(self, name: str) -> float:
         """Return the newest value of the series *name*; NaN where it is not warm."""
-        return float(self.series[name][-1])
+        return self.newest[name]
 
     def before(self, name: str, bars: int = 1) -> float:
         """Return the value of the series *name* so many bars before."""

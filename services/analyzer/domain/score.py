@@ -96,11 +96,8 @@ def weigh(votes: Iterable[str], regime: Regime) -> dict[str, float]:
 
 def side_scores(votes: Mapping[str, float], weights: Mapping[str, float]) -> tuple[float, float]:
     """Return the long and the short score: 100 × Σ weight × the votes for that side."""
-    pairs = [(weights[name], vote) for name, vote in votes.items()]
-    return (
-        100.0 * sum(weight * vote for weight, vote in pairs if vote > 0),
-        -100.0 * sum(weight * vote for weight, vote in pairs if vote < 0),
-    )
+    counted = [weights[name] * vote for name, vote in votes.items()]
+    return 100.0 * sum([part for part in counted if part > 0]), -100.0 * sum([part for part in counted if part < 0])
 
 
 def across(timeframes: Mapping[Interval, TimeframeAnalysis], weights: Mapping[Interval, float]) -> tuple[float, float]:
@@ -137,9 +134,9 @@ def group_votes(
     result = []
     for group in GROUPS:
         votes = {name: found[group] for name, found in by_interval.items() if group in found}
-        total = sum(weights[interval] for interval in votes)
-        mean = sum(weights[interval] * vote for interval, vote in votes.items()) / total if total > 0 else 0.0
-        agreeing = sum(vote * sign >= agreement for vote in votes.values())
+        total = sum([weights[interval] for interval in votes])
+        mean = sum([weights[interval] * vote for interval, vote in votes.items()]) / total if total > 0 else 0.0
+        agreeing = sum([vote * sign >= agreement for vote in votes.values()])
         result.append(
             GroupVote(
                 name=group,
@@ -153,9 +150,10 @@ def group_votes(
 
 def _votes_by_group(timeframe: TimeframeAnalysis) -> dict[Group, float]:
     """Return the weighted mean of each group's votes on one interval; a group without any is left out."""
-    groups, sums, totals = voters(), dict[Group, float](), dict[Group, float]()
+    groups, weights = voters(), timeframe.weights
+    sums, totals = dict.fromkeys(GROUPS, 0.0), dict.fromkeys(GROUPS, 0.0)
     for name, vote in timeframe.votes.items():
-        group, weight = groups[name][0], timeframe.weights[name]
-        sums[group] = sums.get(group, 0.0) + weight * vote
-        totals[group] = totals.get(group, 0.0) + weight
+        group, weight = groups[name][0], weights[name]
+        sums[group] += weight * vote
+        totals[group] += weight
     return {group: sums[group] / total for group, total in totals.items() if total > 0}

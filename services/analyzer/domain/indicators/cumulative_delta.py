@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from services.analyzer.domain.indicator import Indicator, Reading
 from services.analyzer.domain.numeric import Series, clip
 from services.analyzer.domain.window import Window
@@ -21,8 +19,8 @@ def delta(window: Window) -> tuple[Series]:
 
 def vote(reading: Reading) -> float:
     """Vote with the takers' balance over eight bars."""
-    volume = float(np.add.reduce(reading.window.volume[-BARS:]))
-    balance = 2.0 * float(np.add.reduce(reading.window.taker[-BARS:])) - volume
+    volume = sum(reading.window.volume[-BARS:].tolist())
+    balance = 2.0 * sum(reading.window.taker[-BARS:].tolist()) - volume
     return clip(8.0 * balance / volume) if volume > 0 else 0.0
 
 

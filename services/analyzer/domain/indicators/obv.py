@@ -19,7 +19,7 @@ def balance(window: Window) -> tuple[Series]:
 
 def vote(reading: Reading) -> float:
     """Vote with its slope over eight bars, in mean volumes."""
-    mean = float(reading.window.volume[-BARS:].mean())
+    mean = sum(reading.window.volume[-BARS:].tolist()) / BARS
     return clip(2.5 * slope(reading.series["obv"][-BARS:]) / mean) if mean > 0 else 0.0
 
 
