@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 import numpy as np
 
 from services.analyzer.domain.numeric import Series
+from services.analyzer.domain.swings import Indices
 
 LEAST: Final = 300  #: returns
 SMALLEST: Final = 8  #: box
@@ -31,11 +33,37 @@ def _slope_of(count: int) -> Series:
     return shares
 
 
-@lru_cache(maxsize=64)
-def _trend(size: int) -> Series:
-    """Return the orthonormal basis (size, 2) of lines over a box."""
-    steps = np.arange(size) - (size - 1) / 2
-    return np.stack((np.full(size, size**-0.5), steps / math.sqrt(float(steps @ steps))), axis=1)
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """Every box of every size, from both ends of a series, and what its sums are worth."""
+
+    starts: Indices
+    ends: Indices
+    middles: Series  #: bars from the series' first
+    lengths: Series  #: bars in a box
+    squares: Series  #: of the steps from a box's middle, summed
+    firsts: Indices  #: of each size's boxes
+    expected: Series  #: what white noise would leave in all boxes of a size
+
+
+@lru_cache(maxsize=8)
+def _boxes(count: int) -> Boxes:
+    """Return the boxes of a series of *count* values."""
+    sizes = np.array(_sizes(count))
+    boxes = 2 * (count // sizes)
+    starts = np.concatenate(
+        [np.add.outer((0, count % size), np.arange(0, count - size + 1, size)) for size in sizes], None
+    )
+    lengths = sizes.repeat(boxes)
+    return Boxes(
+        starts=starts,
+        ends=starts + lengths,
+        middles=starts + (lengths - 1) / 2.0,
+        lengths=lengths.astype(np.float64),
+        squares=lengths * (lengths**2 - 1) / 12.0,
+        firsts=boxes.cumsum() - boxes,
+        expected=boxes * (sizes**2 - 4) / 15.0,
+    )
 
 
 def hurst(returns: Series) -> tuple[float, float] | None:
@@ -47,19 +75,29 @@ def hurst(returns: Series) -> tuple[float, float] | None:
     Source: Peng et al., Physical Review E 49 (1994); the expectation: Höll and Kantz, EPJ B 88 (2015).
     """
     count = len(returns)
-    if count < LEAST or float(np.ptp(returns)) == 0.0:
+    if count < LEAST or np.count_nonzero(returns != returns[0]) == 0:
         return None
-    profile = np.cumsum(returns - returns.mean())
-    left = [_fluctuation(profile, size) * 15.0 * size / (size * size - 4.0) for size in _sizes(count)]
-    if min(left) <= 0:
+    left = _left(np.add.accumulate(returns - np.add.reduce(returns) / count))
+    if left.min() <= 0:
         return None
     return 0.5 + float(_slope_of(count) @ np.log(left)), ERROR_AT_500 * math.sqrt(500.0 / count)
 
 
-def _fluctuation(profile: Series, size: int) -> float:
-    """Return the mean square around lines, over boxes from both ends."""
-    boxes = len(profile) // size
-    used = boxes * size
-    both = np.concatenate((profile[:used], profile[len(profile) - used :]))
-    along = (both.reshape(2 * boxes, size) @ _trend(size)).ravel()
-    return float((both @ both - along @ along) / both.size)
+def _left(profile: Series) -> Series:
+    """Return at each size the mean square around lines, over boxes from both ends, against white noise's.
+
+    All boxes are read from three running sums: of the values, of the values times their place, and of their squares.
+    """
+    count = len(profile)
+    boxes = _boxes(count)
+    sums = np.empty((3, count + 1))
+    sums[:, 0] = 0.0
+    sums[0, 1:] = profile
+    np.multiply(profile, np.arange(count), out=sums[1, 1:])
+    np.multiply(profile, profile, out=sums[2, 1:])
+    np.add.accumulate(sums, axis=1, out=sums)
+    level, tilt, square = sums.take(boxes.ends, axis=1) - sums.take(boxes.starts, axis=1)
+    tilt -= boxes.middles * level
+    square -= level * level / boxes.lengths + tilt * tilt / boxes.squares
+    around: Series = np.add.reduceat(square, boxes.firsts) / boxes.expected
+    return around
