@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.analyzer.domain.numeric import Series, talib
-from services.analyzer.domain.swings import Indices, Swings, structure
+from services.analyzer.domain.swings import Indices, Swings, structure, structure_at
 from services.analyzer.domain.window import Window
 from shared.contracts import Regime
 
@@ -43,15 +43,13 @@ def judge(
 
     TRENDING and RANGING are walked from RANGING at the first bar; VOLATILE is judged at the last bar alone and wins.
     """
-    ribbon = _ribbon(series)
-    swing = structure(window, swings)
-    direction = np.where(ribbon != 0, ribbon, swing)[:closed]
-    base = _walk(window, series["adx"][:closed], direction[:closed])
+    ribbon, swing = _ribbon(series)[:closed], structure(swings)
+    base = _walk(window, series["adx"][:closed], ribbon, swings)
     ratio = float(series["atr_ratio"][closed - 1])
     share, limit = _wicks(window, closed)
     # a constant market has the same wick share everywhere: a decile needs something to stand out from
     volatile = ratio > volatile_ratio or share > limit
-    return RegimeFigures("VOLATILE" if volatile else base, float(direction[-1]), float(swing[-1]), ratio, share, limit)
+    return RegimeFigures("VOLATILE" if volatile else base, float(ribbon[-1]) or swing, swing, ratio, share, limit)
 
 
 def _ribbon(series: Mapping[str, Series]) -> Series:
@@ -62,12 +60,25 @@ def _ribbon(series: Mapping[str, Series]) -> Series:
     return up.astype(np.float64) - down
 
 
-def _walk(window: Window, adx: Series, direction: Series) -> Regime:
+def _walk(window: Window, adx: Series, ribbon: Series, swings: Swings) -> Regime:
     """Return the last state that a bar has set; a bar that is neither leaves the one before."""
-    trending = ((adx > TREND_ADX) & (direction != 0)).nonzero()[0]
-    since = max(int(trending[-1]) if len(trending) else -1, RANGE_BARS - 2) + 1
-    quiet = (adx[since:] < RANGE_ADX).nonzero()[0] + since
-    return "TRENDING" if len(trending) and not _touched(window, quiet) else "RANGING"
+    trend = _last_trend(adx, ribbon, swings)
+    since = max(trend, RANGE_BARS - 2) + 1
+    if trend < 0 or _touched(window, (adx[since:] < RANGE_ADX).nonzero()[0] + since):
+        return "RANGING"
+    return "TRENDING"
+
+
+def _last_trend(adx: Series, ribbon: Series, swings: Swings) -> int:
+    """Return the last bar that trends, −1 where none does: the swings have a say where the ribbon has no order."""
+    strong = (adx > TREND_ADX).nonzero()[0]
+    ordered = strong[ribbon[strong] != 0]
+    last = int(ordered[-1]) if len(ordered) else -1
+    unordered = strong[strong > last]
+    if len(unordered):
+        swinging = unordered[structure_at(swings, unordered) != 0]
+        last = int(swinging[-1]) if len(swinging) else last
+    return last
 
 
 def _touched(window: Window, bars: Indices) -> bool:
@@ -77,19 +88,18 @@ def _touched(window: Window, bars: Indices) -> bool:
     """
     if not len(bars):
         return False
-    spans = bars[:, None] + SPAN
+    spans = bars + SPAN[:, None]
     high, low = window.high.take(spans), window.low.take(spans)
-    top, bottom = high.max(axis=1), low.min(axis=1)
+    top, bottom = np.maximum.reduce(high), np.minimum.reduce(low)
     zone = TOUCH_ZONE * (top - bottom)
-    upper = _entries(high >= (top - zone)[:, None])
-    lower = _entries(low <= (bottom + zone)[:, None])
+    upper, lower = _entries(high >= top - zone), _entries(low <= bottom + zone)
     return bool(((upper >= TOUCHES) & (lower >= TOUCHES) & (top > bottom)).any())
 
 
-def _entries(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
-    """Return how often each row becomes true."""
-    entries = inside[:, 1:] > inside[:, :-1]
-    return np.asarray(inside[:, 0] + np.count_nonzero(entries, axis=1))
+def _entries(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.int8]:
+    """Return how often each column becomes true."""
+    entries = (inside[1:] > inside[:-1]).view(np.int8)  # whose sums stay below RANGE_BARS
+    return np.asarray(inside[0] + np.add.reduce(entries, dtype=np.int8))
 
 
 def _wicks(window: Window, closed: int) -> tuple[float, float]:

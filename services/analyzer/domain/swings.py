@@ -43,19 +43,26 @@ def _peaks(values: Series) -> Indices:
     return found + REACH
 
 
-def structure(window: Window, swings: Swings) -> Series:
-    """Return at each bar +1 where the last two confirmed highs and lows both rise, −1 where both fall, else 0."""
-    highs = _rising(swings.high_at, swings.highs, len(window))
-    lows = _rising(swings.low_at, swings.lows, len(window))
+def structure(swings: Swings) -> float:
+    """Return +1 where the last two confirmed highs and lows both rise, −1 where both fall, else 0."""
+    highs, lows = _turn(swings.highs), _turn(swings.lows)
+    return highs if highs == lows else 0.0
+
+
+def _turn(prices: Series) -> float:
+    before, last = prices[-2:].tolist() if len(prices) > 1 else (0.0, 0.0)
+    return float(last > before) - float(last < before)
+
+
+def structure_at(swings: Swings, bars: Indices) -> Series:
+    """Return the `structure` that was known at each of *bars*."""
+    highs = _turns_at(swings.high_at, swings.highs, bars)
+    lows = _turns_at(swings.low_at, swings.lows, bars)
     return np.where(highs == lows, highs, 0.0)
 
 
-def _rising(at: Indices, prices: Series, length: int) -> Series:
-    """Return at each bar the sign of the last confirmed swing's difference to the one before."""
-    signs = np.zeros(length)
-    if len(at) < 2:
-        return signs
-    known = at[1:] + REACH
-    ends = np.concatenate((known[1:], (length,)))
-    signs[known[0] :] = np.sign(prices[1:] - prices[:-1]).repeat(ends - known)
-    return signs
+def _turns_at(at: Indices, prices: Series, bars: Indices) -> Series:
+    """Return at each of *bars* the sign of the last confirmed swing's difference to the one before."""
+    signs = np.concatenate(((0.0, 0.0), np.sign(prices[1:] - prices[:-1])))  # by how many are confirmed
+    known: Series = signs[at.searchsorted(bars - REACH, side="right")]
+    return known
