@@ -250,15 +250,16 @@ def cast_votes(reading: Reading, figures: RegimeFigures, drawn: levels.Map) -> d
 
 def volume_figures(five: Window, quarter: Chart, *, zero: bool) -> VolumeFigures:
     """Return what gate 4 looks at."""
-    recent = five.volume[-VOLUME_BARS:]
-    usual = float(five.volume[-VOLUME_BARS - USUAL_BARS : -VOLUME_BARS].mean())
-    taken = float((2.0 * five.taker[-VOLUME_BARS:] - recent).sum())
-    mean = float(quarter.window.volume[-OBV_BARS:].mean())
+    recent = five.volume[-VOLUME_BARS:].tolist()
+    usual = five.volume[-VOLUME_BARS - USUAL_BARS : -VOLUME_BARS]
+    usual_sum = float(np.add.reduce(usual))
+    taken = 2.0 * sum(five.taker[-VOLUME_BARS:].tolist()) - sum(recent)
+    mean = sum(quarter.window.volume[-OBV_BARS:].tolist()) / OBV_BARS
     return VolumeFigures(
-        ratio_3=float(recent.sum()) / (VOLUME_BARS * usual) if usual > 0 else None,
+        ratio_3=sum(recent) * len(usual) / (VOLUME_BARS * usual_sum) if usual_sum > 0 else None,
         taker_delta=None if math.isnan(taken) else taken,
         obv_slope=slope(quarter.series["obv"][-OBV_BARS:]) / mean if mean > 0 else None,
-        zero_volume=zero or bool((recent == 0).any()),
+        zero_volume=zero or 0.0 in recent,
     )
 
 

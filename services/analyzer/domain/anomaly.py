@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from services.analyzer.domain.hurst import hurst
-from services.analyzer.domain.numeric import Series
+from services.analyzer.domain.numeric import Series, moments
 from services.analyzer.domain.window import Window
 from shared.contracts import AnomalyFigures
 
@@ -40,7 +40,7 @@ def measure(five: Window, btc: Benchmark | None) -> AnomalyFigures:
     if len(five) <= BARS:
         return AnomalyFigures()
     logs = np.log(five.close)
-    returns = np.diff(logs)
+    returns = logs[1:] - logs[:-1]
     correlation, beta, residual = _against(returns[-BARS:], btc)
     exponent = hurst(returns)
     rsi = float(five.rsi[-1])
@@ -60,29 +60,28 @@ def measure(five: Window, btc: Benchmark | None) -> AnomalyFigures:
 
 def _quote(five: Window) -> Series:
     """Return the quote volume, estimated by the typical price where the exchange did not say."""
-    if np.isnan(five.quote_volume).any():
-        return np.asarray(np.where(np.isnan(five.quote_volume), five.volume * five.typical, five.quote_volume))
-    return np.asarray(five.quote_volume)
+    missing = np.isnan(five.quote_volume)
+    return np.where(missing, five.turnover, five.quote_volume) if np.count_nonzero(missing) else five.quote_volume
 
 
 def _volume_z(quote: Series) -> float | None:
     """Return the last log quote volume's z-score against the 288 bars before; bars without trades count as 1 USDT."""
     logs = np.log(np.maximum(quote[-BARS - 1 :], 1.0))
-    deviation = float(logs[:-1].std())
-    return (float(logs[-1]) - float(logs[:-1].mean())) / deviation if deviation > 1e-9 else None
+    mean, deviation = moments(logs[:-1])
+    return (float(logs[-1]) - mean) / deviation if deviation > 1e-9 else None
 
 
 def _against(returns: Series, btc: Benchmark | None) -> tuple[float | None, float | None, float | None]:
     """Return correlation and beta to BTC, and the last residual's z-score."""
     if btc is None or btc.square <= 0:
         return None, None, None
-    centred = returns - returns.mean()
+    centred = returns - np.add.reduce(returns) / len(returns)
     square = float(centred @ centred)
     if square <= 0:
         return None, None, None
     product = float(centred @ btc.centred)
     beta = product / btc.square
     residuals = centred - beta * btc.centred
-    spread = float(residuals.std())
+    _, spread = moments(residuals)
     correlation = max(-1.0, min(1.0, product / math.sqrt(square * btc.square)))
     return correlation, beta, float(residuals[-1]) / spread if spread > 1e-12 else None

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-
 from services.analyzer.domain.numeric import Series
 from services.analyzer.domain.swings import Indices, Swings
 
@@ -18,13 +16,13 @@ def rsi_divergence(swings: Swings, rsi: Series, *, last: int) -> float:
     Bullish: the last of two swing lows within 35 bars is lower, and its RSI higher; bearish mirrored at highs.
     Source: Wilder 1978; "regular divergence" as TradingView's RSI Divergence indicator draws it.
     """
-    bullish = _diverges(swings.low_at, -swings.lows, -rsi, last)
-    bearish = _diverges(swings.high_at, swings.highs, rsi, last)
+    bullish = _diverges(swings.low_at, swings.lows, rsi, last, -1.0)
+    bearish = _diverges(swings.high_at, swings.highs, rsi, last, 1.0)
     return float(bullish) - float(bearish)
 
 
-def _diverges(at: Indices, prices: Series, rsi: Series, last: int) -> bool:
-    """Return whether the price made a higher peak than before and the RSI did not."""
-    if len(at) < 2 or last - at[-2] > WITHIN or np.isnan(rsi[at[-2]]):
+def _diverges(at: Indices, prices: Series, rsi: Series, last: int, sign: float) -> bool:
+    """Return whether the price made a peak that is higher by *sign* than the one before, and the RSI a lower one."""
+    if len(at) < 2 or last - at[-2] > WITHIN:
         return False
-    return bool(prices[-1] > prices[-2] and rsi[at[-1]] < rsi[at[-2]])
+    return bool(sign * (prices[-1] - prices[-2]) > 0 and sign * (rsi[at[-1]] - rsi[at[-2]]) < 0)

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from services.analyzer.domain.numeric import Series, slope
+from services.analyzer.domain.numeric import Series, moments, slope
 from services.analyzer.domain.window import Window
 from shared.contracts import Depth, Derivatives, Points, unpack
 
@@ -126,15 +126,15 @@ def _z_score(points: Points, scan_id: int) -> tuple[float | None, float | None, 
     if len(values) == 0 or scan_id - times[-1] > RATIO_FRESH_MS:
         return None, None, None
     age = max(0.0, float(scan_id - times[-1]) / 1_000)
-    deviation = float(values.std()) if len(values) >= LEAST_POINTS else 0.0
-    z = (float(values[-1]) - float(values.mean())) / deviation if deviation > 0 else None
+    mean, deviation = moments(values)
+    z = (float(values[-1]) - mean) / deviation if len(values) >= LEAST_POINTS and deviation > 0 else None
     return float(values[-1]), z, age
 
 
 def taker_ratio(five: Window) -> float | None:
     """Return what takers bought over what they sold in the last hour; None without taker data or trades."""
-    bought = float(five.taker[-TAKER_BARS:].sum())
-    sold = float(five.volume[-TAKER_BARS:].sum()) - bought
+    bought = sum(five.taker[-TAKER_BARS:].tolist())
+    sold = sum(five.volume[-TAKER_BARS:].tolist()) - bought
     return bought / sold if sold > 0 and bought > 0 else None
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -40,11 +41,10 @@ def draw(windows: Sequence[tuple[Window, Swings]], atr: float, now: int) -> Map:
     times = np.concatenate([window.open_time[at] for window, s in windows for at in (s.high_at, s.low_at)])
     order = np.argsort(prices, kind="stable")
     prices, times = prices[order], times[order]
-    starts = np.array(_clusters(prices.tolist(), CLUSTER * atr), dtype=np.intp)
-    if not len(starts):
-        none = np.empty(0)
-        return Map(none, none, none, none, 0.0)
-    touches = np.diff(starts, append=len(prices)).astype(np.float64)
+    if not len(prices):
+        return Map(prices, prices, prices, prices, 0.0)
+    edges = np.array([*_clusters(prices.tolist(), CLUSTER * atr), len(prices)])
+    starts, touches = edges[:-1], (edges[1:] - edges[:-1]).astype(np.float64)
     rank = np.add.reduceat(np.exp((times - now) / (RECENT * 3_600_000)), starts)
     middle, last = np.add.reduceat(prices, starts) / touches, np.maximum.reduceat(times, starts)
     return Map(middle, touches, last, rank, _usual(windows[0][1]))
@@ -144,7 +144,13 @@ def to_tick(price: float, tick: float, *, up: bool) -> float:
     nearest_step = round(steps)
     # a price that is on the grid but for its binary fraction must not be moved by a whole tick
     count = nearest_step if abs(steps - nearest_step) < 1e-6 else math.ceil(steps) if up else math.floor(steps)
-    return float(count * Decimal(repr(tick)))
+    return float(count * _exact(tick))
+
+
+@lru_cache(maxsize=1024)
+def _exact(tick: float) -> Decimal:
+    """Return *tick* as the exchange writes it."""
+    return Decimal(repr(tick))
 
 
 def _record(drawn: Map, price: float) -> tuple[tuple[Level, ...], tuple[Level, ...]]:

@@ -36,10 +36,9 @@ def find_swings(window: Window, *, closed: int | None = None) -> Swings:
 
 
 def _peaks(values: Series) -> Indices:
-    around = talib.MAX(values, 2 * REACH + 1)[2 * REACH :]
-    before = talib.MAX(values, REACH)[REACH - 1 : -REACH - 1]
-    centre = values[REACH:-REACH]
-    found: Indices = ((centre == around) & (centre > before)).nonzero()[0]
+    highest = talib.MAX(values, REACH)
+    before, centre, after = highest[REACH - 1 : -REACH - 1], values[REACH:-REACH], highest[2 * REACH :]
+    found: Indices = ((centre > before) & (centre >= after)).nonzero()[0]
     return found + REACH
 
 

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from services.analyzer.domain.numeric import Series, forget, once, talib
+from services.analyzer.domain.numeric import Series, every, forget, once, talib
 from shared.contracts import INTERVALS, Interval, Problem
 
 LEAST_BARS: Final = 300
@@ -121,15 +121,14 @@ def check(interval: Interval, matrix: npt.NDArray[np.float64]) -> Problem | None
     """
     if matrix.ndim != 2 or matrix.shape[0] != MATRIX_ROWS or matrix.shape[1] < LEAST_BARS:
         return "insufficient history"
-    if not np.isfinite(matrix[:6]).all():
+    if not every(np.isfinite(matrix[:6])):
         return "not finite"
     steps = matrix[0, 1:] - matrix[0, :-1]
-    if (steps != INTERVALS[interval]).any():
+    if not every(steps == INTERVALS[interval]):
         return "inconsistent" if (steps <= 0).any() else "gap"
     return None if _consistent(matrix) else "inconsistent"
 
 
 def _consistent(matrix: npt.NDArray[np.float64]) -> bool:
     bodies, high, low, volume = matrix[1:5:3], matrix[2], matrix[3], matrix[5]
-    sound = (low <= bodies) & (high >= bodies)
-    return bool(sound.all()) and float(low.min()) > 0 and float(volume.min()) >= 0
+    return every(low <= bodies) and every(high >= bodies) and every(low > 0) and every(volume >= 0)
