@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import subprocess
 import sys
@@ -198,6 +199,7 @@ def measure(symbols: int) -> None:
     calls = calls_of(windows)
     print(f"TA-Lib calls of one window: {listed(calls[: len(calls) // len(windows)])}")
     rounds = []
+    gc.freeze()  # as in the service, here for both sides
     for number in range(ROUNDS):
         few = windows[4 * TA_SYMBOLS * number :][: 4 * TA_SYMBOLS] or windows[: 4 * TA_SYMBOLS]
         rounds.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Sequence
 
 from services.analyzer.handler import handle
@@ -19,6 +20,7 @@ async def main(service: Service) -> None:
     following = asyncio.ensure_future(service.follow_settings())
     try:
         if await service.settings_arrived():
+            gc.freeze()  # what is here stays: the collector need not walk it again with every few hundred analyses
             await consume(service, GROUP, [Stream.SNAPSHOTS], lambda batch: answer(service, batch), count=BATCH)
     finally:
         following.cancel()
