@@ -26,7 +26,7 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from services.analyzer.domain.indicator import catalogue, compute_all  # noqa: E402
+from services.analyzer.domain.indicator import catalogue, compute_all, compute_each  # noqa: E402
 from services.analyzer.domain.numeric import talib  # noqa: E402
 from services.analyzer.domain.window import Window  # noqa: E402
 from services.analyzer.handler import analyse  # noqa: E402
@@ -155,16 +155,15 @@ def each(work: Callable[[Window], None], windows: list[Window]) -> None:
 
 
 def indicators(matrices: list[tuple[Interval, Floats]]) -> float:
-    """Return the CPU seconds of computing every indicator, a few windows at a time.
+    """Return the CPU seconds of computing every indicator, a symbol's windows at a time, as in the service.
 
-    The results are not kept, as in the service: touching fresh memory would cost more than the work.
+    The results are not kept, as there: touching fresh memory would cost more than the work.
     """
     total = 0.0
     for start in range(0, len(matrices), WINDOWS_AT_ONCE):
         windows = [Window(name, rows) for name, rows in matrices[start : start + WINDOWS_AT_ONCE]]
         began = time.process_time()
-        for window in windows:
-            compute_all(window)
+        compute_each(windows)
         total += time.process_time() - began
     return total
 

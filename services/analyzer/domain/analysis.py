@@ -13,7 +13,7 @@ import numpy as np
 from services.analyzer.domain import anomaly, confidence, divergence, fmqs, levels, opinions, pattern, regime, score
 from services.analyzer.domain.anomaly import Benchmark
 from services.analyzer.domain.futures import FuturesFigures, read_futures
-from services.analyzer.domain.indicator import Reading, catalogue, compute_all
+from services.analyzer.domain.indicator import Reading, catalogue, compute_each
 from services.analyzer.domain.indicators import bollinger
 from services.analyzer.domain.numeric import Series, slope
 from services.analyzer.domain.regime import RegimeFigures
@@ -96,22 +96,30 @@ def analyse(
             tick_size=snapshot.tick_size,
             estimated=snapshot.estimated,
         )
-    charts = {interval: chart(snapshot, interval, settings, watch) for interval in INTERVALS}
-    return _conclude(snapshot, settings, charts, btc, watch)
+    return _conclude(snapshot, settings, draw_charts(snapshot, settings, watch), btc, watch)
 
 
-def chart(snapshot: MarketSnapshot, interval: Interval, settings: AnalysisSettings, watch: Stopwatch) -> Chart:
-    """Return everything computed over one interval's bars."""
-    window = Window(interval, snapshot.bars[interval].matrix)
-    closed = len(window) - (not window.is_closed(snapshot.scan_id))
+def draw_charts(snapshot: MarketSnapshot, settings: AnalysisSettings, watch: Stopwatch) -> dict[Interval, Chart]:
+    """Return everything computed over each interval's bars."""
+    windows = [Window(interval, snapshot.bars[interval].matrix) for interval in INTERVALS]
+    closed = [len(window) - (not window.is_closed(snapshot.scan_id)) for window in windows]
     if settings.bars == "closed":
-        window = window.closed(snapshot.scan_id)
+        windows = [window.closed(snapshot.scan_id) for window in windows]
     watch.lap("scoring")
-    series = compute_all(window)
+    series = compute_each(windows)
     watch.lap("indicators")
-    swings = find_swings(window, closed=closed)
-    judged = regime.judge(window, series, swings, closed=closed, volatile_ratio=settings.volatile_atr_ratio)
+    charts = {
+        window.interval: chart(window, values, count, settings.volatile_atr_ratio)
+        for window, values, count in zip(windows, series, closed, strict=True)
+    }
     watch.lap("regime")
+    return charts
+
+
+def chart(window: Window, series: Mapping[str, Series], closed: int, volatile_ratio: float) -> Chart:
+    """Return what follows from one interval's bars and series."""
+    swings = find_swings(window, closed=closed)
+    judged = regime.judge(window, series, swings, closed=closed, volatile_ratio=volatile_ratio)
     return Chart(window, series, swings, closed, judged)
 
 
