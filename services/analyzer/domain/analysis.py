@@ -205,7 +205,7 @@ def _conclude(
         anomaly=figures,
         btc_excess=_excess(figures.change_24h, btc),
         sentiment=snapshot.sentiment,
-        chart=_chart_bytes(charts["15m"].window),
+        chart=pack(charts["15m"].window.newest(CHART_BARS)),
         estimated=snapshot.estimated,
         derivatives=futures.record(),
         timings=watch.parts,
@@ -283,8 +283,3 @@ def _fmqs(figures: FuturesFigures, side: Side, settings: AnalysisSettings) -> Fm
 
 def _excess(change: float | None, btc: Benchmark | None) -> float | None:
     return None if change is None or btc is None else change - btc.change_24h
-
-
-def _chart_bytes(window: Window) -> bytes:
-    rows = (window.open_time, window.open, window.high, window.low, window.close, window.volume)
-    return pack(np.stack([row[-CHART_BARS:] for row in rows]))

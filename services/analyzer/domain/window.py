@@ -21,18 +21,19 @@ class Window:
 
     def __init__(self, interval: Interval, matrix: npt.NDArray[np.float64]) -> None:
         self.interval = interval
-        rows = np.empty((MATRIX_ROWS, matrix.shape[1] + 1))
-        rows[:, 1:] = matrix
-        # a bar before the first whose close is its low makes the first true range high − low
-        rows[:, 0] = matrix[:, 0]
-        rows[4, 0] = matrix[3, 0]
-        self._rows = rows
-        self._ranges = rows[2], rows[3], rows[4]
-        self.open_time, self.open, self.high, self.low, self.close = rows[:5, 1:]
-        self.volume, self.quote_volume, self.taker = rows[5:, 1:]
+        self._matrix = matrix
+        self.open_time, self.open, self.high, self.low, self.close, self.volume, self.quote_volume, self.taker = matrix
 
     def __len__(self) -> int:
         return len(self.close)
+
+    @once
+    def _ranges(self) -> tuple[Series, Series, Series]:
+        """High, low and close behind a bar whose close is the first low: the first true range is high − low."""
+        rows = np.empty((3, len(self) + 1))
+        rows[:, 1:] = self._matrix[2:5]
+        rows[:, 0] = self.high[0], self.low[0], self.low[0]
+        return rows[0], rows[1], rows[2]
 
     @once
     def typical(self) -> Series:
@@ -110,7 +111,11 @@ class Window:
 
     def part(self, start: int, end: int) -> Window:
         """Return bars *start* to *end* (excluded) as a window of their own."""
-        return Window(self.interval, self._rows[:, start + 1 : end + 1])
+        return Window(self.interval, self._matrix[:, start:end])
+
+    def newest(self, count: int) -> npt.NDArray[np.float64]:
+        """Return the last *count* bars' times, prices and volumes, shape (6, count)."""
+        return self._matrix[:6, -count:]
 
 
 def check(interval: Interval, matrix: npt.NDArray[np.float64]) -> Problem | None:
