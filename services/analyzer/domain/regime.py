@@ -22,6 +22,7 @@ TOUCHES: Final = 2  #: of each side
 SPAN: Final = np.arange(1 - RANGE_BARS, 1)
 WICK_BARS: Final = 14
 WICK_DECILE: Final = 0.9
+LEAST: Final = np.float64(1e-300)  #: instead of no range at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +53,15 @@ def judge(
     return RegimeFigures("VOLATILE" if volatile else base, float(ribbon[-1]) or swing, swing, ratio, share, limit)
 
 
-def _ribbon(series: Mapping[str, Series]) -> Series:
+def _ribbon(series: Mapping[str, Series]) -> npt.NDArray[np.int8]:
     """Return +1 where the ribbon is ordered upwards, −1 downwards, 0 where it is not ordered."""
     fast, middle, slow = series["ema_20"], series["ema_50"], series["ema_100"]
     up = (fast > middle) & (middle > slow)
     down = (fast < middle) & (middle < slow)
-    return up.astype(np.float64) - down
+    return up.view(np.int8) - down.view(np.int8)
 
 
-def _walk(window: Window, adx: Series, ribbon: Series, swings: Swings) -> Regime:
+def _walk(window: Window, adx: Series, ribbon: npt.NDArray[np.int8], swings: Swings) -> Regime:
     """Return the last state that a bar has set; a bar that is neither leaves the one before."""
     trend = _last_trend(adx, ribbon, swings)
     since = max(trend, RANGE_BARS - 2) + 1
@@ -69,7 +70,7 @@ def _walk(window: Window, adx: Series, ribbon: Series, swings: Swings) -> Regime
     return "TRENDING"
 
 
-def _last_trend(adx: Series, ribbon: Series, swings: Swings) -> int:
+def _last_trend(adx: Series, ribbon: npt.NDArray[np.int8], swings: Swings) -> int:
     """Return the last bar that trends, −1 where none does: the swings have a say where the ribbon has no order."""
     strong = (adx > TREND_ADX).nonzero()[0]
     ordered = strong[ribbon[strong] != 0]
@@ -106,9 +107,8 @@ def _wicks(window: Window, closed: int) -> tuple[float, float]:
     """Return the last wick share and the limit of its top decile over the window."""
     span = (window.high - window.low)[:closed]
     wick = span - np.abs(window.close - window.open)[:closed]
-    shares = talib.SUM(wick, WICK_BARS)[WICK_BARS - 1 :] / np.maximum(
-        talib.SUM(span, WICK_BARS)[WICK_BARS - 1 :], 1e-300
-    )
+    whole = talib.SUM(span, WICK_BARS)[WICK_BARS - 1 :]
+    shares = talib.SUM(wick, WICK_BARS)[WICK_BARS - 1 :] / np.maximum(whole, LEAST, out=whole)
     last, place = float(shares[-1]), int(WICK_DECILE * (len(shares) - 1))
     shares.partition(place)
     return last, float(shares[place])

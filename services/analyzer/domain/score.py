@@ -63,13 +63,23 @@ def voters() -> Mapping[str, tuple[Group, float]]:
 
 def loud(votes: Mapping[str, float], regime: Regime) -> dict[str, float]:
     """Return *votes* as they count in *regime*."""
-    return {name: CEILING[regime] * clip(vote * loudness(name, regime)) for name, vote in votes.items()}
+    ceiling, usual, louder = CEILING[regime], LOUDNESS[regime], _louder(regime)
+    return {name: ceiling * clip(vote * louder.get(name, usual)) for name, vote in votes.items()}
 
 
 def loudness(name: str, regime: Regime) -> float:
     """Return how loudly the vote *name* counts in *regime*."""
-    volume = regime == "VOLATILE" and voters()[name][0] == "volume"
-    return VOLATILE_VOLUME if volume else LOUDNESS[regime]
+    return _louder(regime).get(name, LOUDNESS[regime])
+
+
+def _louder(regime: Regime) -> dict[str, float]:
+    """Return the votes that count louder in *regime* than the others."""
+    return dict.fromkeys(_volume_votes(), VOLATILE_VOLUME) if regime == "VOLATILE" else {}
+
+
+@lru_cache(maxsize=1)
+def _volume_votes() -> tuple[str, ...]:
+    return tuple(name for name, (group, _) in voters().items() if group == "volume")
 
 
 @lru_cache(maxsize=256)

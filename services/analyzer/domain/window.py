@@ -94,7 +94,8 @@ class Window:
         sums[1, 1:] = self.turnover
         np.subtract(2.0 * self.taker, self.volume, out=sums[2, 1:])
         np.add.accumulate(sums, axis=1, out=sums)
-        midnights = np.arange(-(-self.open_time[0] // DAY_MS) * DAY_MS, self.open_time[-1] + DAY_MS + 1, DAY_MS)
+        first, last = self.open_time.item(0), self.open_time.item(-1)
+        midnights = np.arange(-(-first // DAY_MS) * DAY_MS, last + DAY_MS + 1, DAY_MS)
         edges = self.open_time.searchsorted(midnights)  # the first bar of each day, whatever is missing; the end
         before, sums = sums.take(edges[:-1], axis=1), sums[:, 1:]
         sums[:, : edges[0]] = np.nan
