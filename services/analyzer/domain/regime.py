@@ -72,10 +72,9 @@ def _walk(window: Window, adx: Series, ribbon: npt.NDArray[np.int8], swings: Swi
 
 def _last_trend(adx: Series, ribbon: npt.NDArray[np.int8], swings: Swings) -> int:
     """Return the last bar that trends, −1 where none does: the swings have a say where the ribbon has no order."""
-    strong = (adx > TREND_ADX).nonzero()[0]
-    ordered = strong[ribbon[strong] != 0]
-    last = int(ordered[-1]) if len(ordered) else -1
-    unordered = strong[strong > last]
+    strong = adx > TREND_ADX
+    last: int = (strong & (ribbon != 0)).tobytes().rfind(1)
+    unordered = strong[last + 1 :].nonzero()[0] + (last + 1)
     if len(unordered):
         swinging = unordered[structure_at(swings, unordered) != 0]
         last = int(swinging[-1]) if len(swinging) else last

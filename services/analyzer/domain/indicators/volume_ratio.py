@@ -30,7 +30,7 @@ def vote(reading: Reading) -> float:
     """Vote with the last three bars' direction, the more the more they traded."""
     window = reading.window
     move = (reading.close - float(window.open[-3])) / reading.atr
-    return math.tanh(1.5 * move) * clip(0.5 * float(np.fmax.reduce(reading.series["volume_ratio"][-3:])), 0.0, 1.0)
+    return math.tanh(1.5 * move) * clip(0.5 * max(reading.series["volume_ratio"][-3:].tolist()), 0.0, 1.0)
 
 
 ENTRY = Indicator(
