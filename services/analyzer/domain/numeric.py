@@ -66,7 +66,7 @@ def forget(sums: Series, values: Series, period: int) -> Series:
     TA-Lib adds what comes and subtracts what leaves: the rounding stays behind.
     """
     if np.count_nonzero(values) < len(values):
-        sums[talib.MAX(values, period) == 0.0] = 0.0
+        sums[talib.MAX(np.abs(values), period) == 0.0] = 0.0
     return sums
 
 

@@ -20,7 +20,7 @@ def money_flow(window: Window) -> tuple[Series]:
     into = np.maximum(flow, 0.0)
     rising, falling = _sums(into), _sums(into - flow)
     falling += rising
-    values = divide(rising, forget(falling, np.abs(flow), PERIOD), 0.5)
+    values = divide(rising, forget(falling, flow, PERIOD), 0.5)
     values *= 100.0
     return (values,)
 
