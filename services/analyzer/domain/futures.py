@@ -110,7 +110,7 @@ def _open_interest(points: Points, five: Window, scan_id: int) -> dict[str, floa
 def _price_change(five: Window, start: float, end: float) -> float | None:
     """Return the close's change between two stamps, by the bars that closed at them."""
     closes = five.open_time + 300_000
-    first, last = np.searchsorted(closes, (start, end), side="right") - 1
+    first, last = closes.searchsorted((start, end), side="right") - 1
     return float(five.close[last] / five.close[first] - 1.0) if first >= 0 else None
 
 

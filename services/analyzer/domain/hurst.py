@@ -37,6 +37,7 @@ def _slope_of(count: int) -> Series:
 class Boxes:
     """Every box of every size, from both ends of a series, and what its sums are worth."""
 
+    places: Series  #: 0, 1, 2 …
     starts: Indices
     ends: Indices
     middles: Series  #: bars from the series' first
@@ -56,6 +57,7 @@ def _boxes(count: int) -> Boxes:
     )
     lengths = sizes.repeat(boxes)
     return Boxes(
+        places=np.arange(count, dtype=np.float64),
         starts=starts,
         ends=starts + lengths,
         middles=starts + (lengths - 1) / 2.0,
@@ -93,7 +95,7 @@ def _left(profile: Series) -> Series:
     sums = np.empty((3, count + 1))
     sums[:, 0] = 0.0
     sums[0, 1:] = profile
-    np.multiply(profile, np.arange(count), out=sums[1, 1:])
+    np.multiply(profile, boxes.places, out=sums[1, 1:])
     np.multiply(profile, profile, out=sums[2, 1:])
     np.add.accumulate(sums, axis=1, out=sums)
     level, tilt, square = sums.take(boxes.ends, axis=1) - sums.take(boxes.starts, axis=1)

@@ -39,7 +39,7 @@ def draw(windows: Sequence[tuple[Window, Swings]], atr: float, now: int) -> Map:
     """Return the levels of confirmed swing points, clustered within half an ATR; the first window is 1h."""
     prices = np.concatenate([part for _, swings in windows for part in (swings.highs, swings.lows)])
     times = np.concatenate([window.open_time[at] for window, s in windows for at in (s.high_at, s.low_at)])
-    order = np.argsort(prices, kind="stable")
+    order = prices.argsort(kind="stable")
     prices, times = prices[order], times[order]
     if not len(prices):
         return Map(prices, prices, prices, prices, 0.0)
@@ -73,7 +73,7 @@ def _usual(swings: Swings) -> float:
 
 def nearest(drawn: Map, price: float) -> tuple[float | None, float | None]:
     """Return the nearest level below and above *price*."""
-    place = int(np.searchsorted(drawn.prices, price))
+    place = int(drawn.prices.searchsorted(price))
     below = float(drawn.prices[place - 1]) if place > 0 else None
     above = float(drawn.prices[place]) if place < len(drawn.prices) else None
     return below, above
