@@ -1,7 +1,8 @@
 # Every target sets up what is missing first; `make setup` does only that.
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
-WORKERS ?= 2
+# more than two cores' worth: many tests wait for time to pass
+WORKERS ?= 3
 
 .PHONY: help setup demo up test chaos check format bench lock clean
 
