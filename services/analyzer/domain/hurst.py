@@ -14,6 +14,7 @@ from services.analyzer.domain.swings import Indices
 
 LEAST: Final = 300  #: returns
 SMALLEST: Final = 8  #: box
+ROUNDING: Final = 1e-12  #: of the largest mean square: what is less is none
 BOXES: Final = 12  #: sizes, spread evenly by logarithm up to a quarter of the series
 ERROR_AT_500: Final = 0.046  #: standard deviation of the estimate on 500 returns of white noise, by simulation
 
@@ -69,7 +70,7 @@ def _boxes(count: int) -> Boxes:
 
 
 def hurst(returns: Series) -> tuple[float, float] | None:
-    """Return the exponent of *returns* and its standard error; None with fewer than 300 or constant ones.
+    """Return the exponent of *returns* and its standard error; None with fewer than 300 or without fluctuation.
 
     DFA of order 1.  In small boxes the detrending itself takes part of the fluctuation, so each box is divided
     by what white noise would leave, (size² − 4) / (15 size): white noise then reads 0.5 at every size.
@@ -80,7 +81,7 @@ def hurst(returns: Series) -> tuple[float, float] | None:
     if count < LEAST or np.count_nonzero(returns != returns[0]) == 0:
         return None
     left = _left(np.add.accumulate(returns - np.add.reduce(returns) / count))
-    if left.min() <= 0:
+    if left.min() <= ROUNDING * left.max():  # at one size every box is a line: a single jump between boxes does that
         return None
     return 0.5 + float(_slope_of(count) @ np.log(left)), ERROR_AT_500 * math.sqrt(500.0 / count)
 

@@ -45,6 +45,13 @@ def test_too_little_to_say() -> None:
     assert hurst(np.zeros(400)) is None
 
 
+def test_a_single_jump_between_boxes_is_no_exponent() -> None:
+    """Boxes of 100 on 400 returns leave nothing around their lines; the rounding that is left says nothing."""
+    jump = np.zeros(400)
+    jump[100] = 1.0
+    assert hurst(jump) is None
+
+
 @pytest.mark.parametrize(
     ("file", "count", "published"), [("nolds/brown72.csv", 1024, 0.72), ("nolds/qrandom_first.csv", 1000, 0.50)]
 )
