@@ -45,10 +45,11 @@ def test_too_little_to_say() -> None:
     assert hurst(np.zeros(400)) is None
 
 
-def test_a_single_jump_between_boxes_is_no_exponent() -> None:
-    """Boxes of 100 on 400 returns leave nothing around their lines; the rounding that is left says nothing."""
+@pytest.mark.parametrize("bar", [8, 40, 56, 72])
+def test_a_single_jump_between_boxes_is_no_exponent(bar: int) -> None:
+    """Boxes of eight leave nothing around their lines; the logarithm of the rounding would read as 5."""
     jump = np.zeros(400)
-    jump[100] = 1.0
+    jump[bar] = 1.0
     assert hurst(jump) is None
 
 
