@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -169,14 +170,16 @@ def test_memory_loses_and_doubles_nothing() -> None:
     run_state_machine_as_test(Stages, settings=settings(max_examples=200, stateful_step_count=40, deadline=None))
 
 
-def test_valkey_loses_and_doubles_nothing(valkey_url: str) -> None:
-    """The same on a real server, fewer runs."""
+@pytest.mark.parametrize("server", ["valkey", "redis7"])
+def test_a_server_loses_and_doubles_nothing(server: str, request: pytest.FixtureRequest) -> None:
+    """The same on real servers, fewer runs."""
+    url: str = request.getfixturevalue(f"{server}_url")
 
-    class OnValkey(Stages):
-        open_bus = staticmethod(lambda: RedisBus(valkey_url))
+    class OnServer(Stages):
+        open_bus = staticmethod(lambda: RedisBus(url))
 
     run_state_machine_as_test(
-        OnValkey,
+        OnServer,
         settings=settings(
             max_examples=15, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
         ),
