@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 MAX_BODY: Final = 1_000_000  #: bytes
 FAILURES_A_MINUTE: Final = 20
 SAFE: Final = frozenset({"GET", "HEAD"})
-OPEN: Final = frozenset({"/", "/health", "/overlay", "/favicon.ico"})  #: no data behind them
+OPEN: Final = frozenset({"/", "/health", "/favicon.ico"})  #: no data behind them
 HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
