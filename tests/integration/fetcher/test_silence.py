@@ -64,6 +64,6 @@ async def test_one_stream_of_the_whole_market_that_is_silent_is_polled(feed: Fee
         other = {"/fapi/v1/premiumIndex", "/fapi/v1/ticker/price"} - {path}
         polled, spared = (asked.get(name, 0) - before.get(name, 0) for name in (path, other.pop()))
         assert polled >= 2
-        # silent, prices are asked for some 170 times in three scans: at 60x a moment's delay looks like silence for once
+        # silent, prices are asked for some 170 times in three scans; at 60x a moment's delay looks like silence
         assert spared <= (20 if silent.startswith("!markPrice") else 1)
         feed.stop()
