@@ -13,8 +13,8 @@ from redis.exceptions import NoScriptError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared import metrics
-from shared.bus import answers, connection, scripts
-from shared.bus.answers import now_ms, text
+from shared.bus import connection, scripts
+from shared.bus.answers import now_ms, pages, text
 from shared.bus.backlog import Backlogs
 from shared.bus.contract import (
     BLOCK_MS,
@@ -82,15 +82,15 @@ class RedisBus:
         position = dict(after)
         while True:
             names: dict[Any, Any] = {self.key(stream): start for stream, start in position.items()}
-            pages = answers.pages(await self.redis.xread(names, count=count, block=block_ms or None))
+            read = pages(await self.redis.xread(names, count=count, block=block_ms or None))
             found: list[tuple[Stream, str, Message]] = []
-            for key, entries in pages:
+            for key, entries in read:
                 stream = Stream(key.rsplit(":", 1)[1])
                 for entry_id, fields in entries:
                     position[stream] = text(entry_id)
                     if (message := _readable(stream, fields.get(b"d", b""))) is not None:
                         found.append((stream, text(entry_id), message))
-            if found or not pages:
+            if found or not read:
                 return found
 
     async def last_id(self, stream: Stream) -> str:
