@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from services.notifier import samples
-from services.terminal import stores
+from services.notifier.cli import sample_alerts as samples
+from services.terminal.local import stores
 from shared.contracts import Alert
 from tests.conftest import running
 from tests.integration.notifier.conftest import Stage, now_ms
@@ -42,12 +42,12 @@ async def measure(url: str) -> dict[str, float]:
         )
         stage.start("services.notifier")
         stage.start("services.notifier.deliverer")
-        await told(stage, sinks, numbered(0, 3), 60.0)
+        await arrivals(stage, sinks, numbered(0, 3), 60.0)
         singles: list[float] = []
         for number in range(SINGLES):
-            singles += await told(stage, sinks, numbered(100 + number, 1), ENTRIES)
+            singles += await arrivals(stage, sinks, numbered(100 + number, 1), ENTRIES)
             await asyncio.sleep(0.05)
-        together = await told(stage, sinks, numbered(1_000, AT_ONCE), 60.0)
+        together = await arrivals(stage, sinks, numbered(1_000, AT_ONCE), 60.0)
         assert hanging.received, "the hanging destination was never called: the measurement says nothing"
     finally:
         await stage.close()
@@ -63,7 +63,7 @@ def numbered(first: int, count: int) -> list[Alert]:
     ]
 
 
-async def told(stage: Stage, sinks: list[Sink], alerts: list[Alert], seconds: float) -> list[float]:
+async def arrivals(stage: Stage, sinks: list[Sink], alerts: list[Alert], seconds: float) -> list[float]:
     """Publish *alerts*, wait until every sound sink has them; return each arrival's ms since the publication."""
     already = [len(sink.received) for sink in sinks]
     began = time.monotonic()

@@ -4,7 +4,7 @@
 
 parse   a klines answer of 499 bars, and a month of five-minute bars as the exchange publishes it, to
         float arrays: this fetcher's way against json, csv and float() a cell
-cold    150 symbols × 4 intervals × 499 bars to float arrays: this fetcher's loader against a plain
+cold    150 symbols × 4 intervals × 998 bars to float arrays: this fetcher's loader against a plain
         one with 12 threads of `requests` and float() a cell
 warm    requests and weight of a warm scan, with streams and over REST alone, 150 symbols
 close   wall time from the last closed bar's frame to the last snapshot published, 150 and 600 symbols
@@ -32,14 +32,24 @@ import numpy as np
 import psutil
 import requests
 
-from services.fetcher.binance.answers import KLINE_COLUMNS, parse_klines
 from services.fetcher.binance.rest import BinanceRest
-from services.fetcher.budget import Ledger
-from services.fetcher.clock import ExchangeClock
-from services.fetcher.dumps import read_dump
-from services.terminal import stores
+from services.fetcher.binance.rest_messages import KLINE_COLUMNS, parse_klines
+from services.fetcher.binance.weight_ledger import WeightLedger
+from services.fetcher.feed.backfill import recent_bars
+from services.fetcher.feed.clock import ExchangeClock
+from services.fetcher.history.archive import read_dump
+from services.terminal.local import stores
 from shared.bus import RedisBus
-from shared.contracts import INTERVALS, SCAN_MS, Interval, MarketSnapshot, ScanOpened, SettingsChanged, Stream
+from shared.contracts import (
+    FULL_BARS,
+    INTERVALS,
+    SCAN_MS,
+    Interval,
+    MarketSnapshot,
+    ScanOpened,
+    SettingsChanged,
+    Stream,
+)
 from tests.integration.fetcher.conftest import Feed, start_simulator
 
 HOUR_MS = 3_600_000
@@ -121,10 +131,12 @@ async def cold() -> None:
             await asyncio.to_thread(plain, feed.rest_url, jobs)
             plain_wall, plain_cpu = time.monotonic() - began, time.process_time() - cpu
             cpu, began = time.process_time(), time.monotonic()
+            before = (await feed.status())["weight"]
             await ours(feed, jobs, now)
+            weight = (await feed.status())["weight"] - before
             figures.append((plain_wall, plain_cpu, time.monotonic() - began, time.process_time() - cpu))
         best = [min(column) for column in zip(*figures[1:], strict=True)]
-        print("cold load, 150 × 4 × 499 bars, best of 2, client's time:")
+        print(f"cold load, 150 × 4 × {FULL_BARS} bars, best of 2, client's time; weight {weight}:")
         print(f"    requests, 12 threads {best[0]:.2f} s wall, {best[1]:.2f} s CPU")
         print(f"    fetcher's loader     {best[2]:.2f} s wall, {best[3]:.2f} s CPU")
         print(f"    ratio                {best[0] / best[2]:.1f}× wall, {best[1] / best[3]:.1f}× CPU")
@@ -136,7 +148,7 @@ def plain(url: str, jobs: Sequence[tuple[str, str]]) -> None:
     session.mount("http://", requests.adapters.HTTPAdapter(pool_connections=12, pool_maxsize=12))
 
     def load(job: tuple[str, str]) -> np.ndarray:
-        query: dict[str, str | int] = {"symbol": job[0], "interval": job[1], "limit": 499}
+        query: dict[str, str | int] = {"symbol": job[0], "interval": job[1], "limit": FULL_BARS}
         answer = session.get(f"{url}/fapi/v1/klines", params=query, timeout=30)
         answer.raise_for_status()
         return np.array([[float(cell) for cell in row] for row in answer.json()])
@@ -149,9 +161,9 @@ async def ours(feed: Feed, jobs: Sequence[tuple[str, Interval]], now: int) -> No
     """Load as the fetcher does, under its ledger."""
     clock = ExchangeClock(0)
     clock.observe(now)
-    rest = BinanceRest(feed.rest_url, Ledger(feed.bus, clock, lambda: 100.0), clock)
+    rest = BinanceRest(feed.rest_url, WeightLedger(feed.bus, clock, lambda: 100.0), clock)
     await rest.open()
-    matrices = await asyncio.gather(*(rest.klines(symbol, interval, limit=499) for symbol, interval in jobs))
+    matrices = await asyncio.gather(*(recent_bars(rest, symbol, interval, FULL_BARS, now) for symbol, interval in jobs))
     await rest.close()
     assert all(matrix.shape[0] == 8 for matrix in matrices)
 

@@ -23,8 +23,8 @@ from pathlib import Path
 import aiohttp
 import numpy as np
 
-from services.simulator.faults import KINDS
-from services.terminal import stores
+from services.simulator.faults.faults import KINDS
+from services.terminal.local import stores
 from shared.bus import RedisBus
 from shared.contracts import INTERVALS, ScanOpened, Stream
 from tests.integration.fetcher.conftest import Feed, start_simulator
@@ -74,7 +74,7 @@ async def compare(feed: Feed, opened: ScanOpened, symbols: list[str]) -> tuple[i
             held = snapshots[symbol].bars[interval].matrix
             closed = held[:, held[0] + length <= opened.scan_id]
             expected = (await truth(feed, symbol, interval, opened.scan_id))[:, -closed.shape[1] :]
-            wrong = ~np.isclose(closed, expected, rtol=1e-9, atol=0)
+            wrong = ~np.isclose(closed, expected, rtol=1e-9, atol=0, equal_nan=True)
             if wrong.any():
                 print(f"  {symbol} {interval}: {int(wrong.sum())} values, bars {sorted(set(np.nonzero(wrong)[1]))[:5]}")
             different += int(wrong.sum())

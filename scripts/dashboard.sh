@@ -1,5 +1,6 @@
 #!/bin/sh
-# Build the dashboard (build) or check its types (check), with the node that came as a Python package.
+# Build the dashboard (build), check it (check), or make its types from the API's OpenAPI document (types),
+# with the node that came as a Python package.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/common.sh
@@ -24,6 +25,23 @@ install_packages() {
   printf '%s\n' "$locked" >$WEB/node_modules/.sevengate-stamp
 }
 
+# Write the types of the API's present OpenAPI document to $1.
+write_types() {
+  document=$(mktemp)
+  $PY scripts/openapi.py >"$document"
+  node $WEB/node_modules/openapi-typescript/bin/cli.js "$document" -o "$1" --alphabetize >/dev/null 2>&1 ||
+    fail "the types could not be made from the API's OpenAPI document"
+  rm -f "$document"
+}
+
+check_types() {
+  made=$(mktemp)
+  write_types "$made"
+  cmp -s "$made" $WEB/src/api/schema.d.ts ||
+    fail "the dashboard's types are not the API's: run 'sh scripts/dashboard.sh types' and commit $WEB/src/api/schema.d.ts"
+  rm -f "$made"
+}
+
 case ${1:-build} in
   build)
     wanted=$(find $WEB -path $WEB/node_modules -prune -o -path $WEB/dist -prune -o -type f -print | LC_ALL=C sort | xargs cat | digest /dev/stdin)
@@ -35,7 +53,12 @@ case ${1:-build} in
     ;;
   check)
     install_packages
+    check_types
     (cd $WEB && npm run --silent check)
     ;;
-  *) fail "usage: scripts/dashboard.sh build|check" ;;
+  types)
+    install_packages
+    write_types $WEB/src/api/schema.d.ts
+    ;;
+  *) fail "usage: scripts/dashboard.sh build|check|types" ;;
 esac

@@ -9,8 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from services.notifier import samples  # noqa: E402
-from services.notifier.card import card_of  # noqa: E402
+from services.notifier.cli import sample_alerts as samples  # noqa: E402
+from services.notifier.rendering.card import card_of  # noqa: E402
 
 CARDS = {
     "signal": samples.signal(),

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Regenerate requirements.lock and requirements-dev.lock: hashes, every platform, no registry's address.
+# Regenerate requirements.lock, requirements-local.lock and requirements-dev.lock: hashes, every platform, no registry's address.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/common.sh
@@ -14,7 +14,8 @@ lock() {
     --no-emit-find-links --no-header pyproject.toml "$@"
 }
 lock -o requirements.lock
-lock --group local --group dev -c requirements.lock -o requirements-dev.lock
-if grep -nE '^(--|.*@ (https?|file):)' requirements.lock requirements-dev.lock | grep -v hash; then
+lock --group local -c requirements.lock -o requirements-local.lock
+lock --group local --group dev -c requirements-local.lock -o requirements-dev.lock
+if grep -nE '^(--|.*@ (https?|file):)' requirements*.lock | grep -v hash; then
   fail "a lock file names an address"
 fi

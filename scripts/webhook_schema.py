@@ -13,7 +13,7 @@ import msgspec
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from services.notifier.payload import LEFT_OUT, VERSION  # noqa: E402
+from services.notifier.rendering.webhook_payload import LEFT_OUT, VERSION  # noqa: E402
 from shared import contracts  # noqa: E402
 from shared.contracts import AlertBody, AlertKind  # noqa: E402
 
@@ -46,7 +46,7 @@ def schema() -> dict[str, Any]:
         "parent_id": {"type": "string", "description": "the alert that this one answers to; empty without one"},
         "estimated": {"type": "array", "items": {"type": "string"}, "description": "what was not observed"},
         "title": {"type": "string"},
-        "text": {"type": "string", "description": "title and lines, as people read them"},
+        "text": {"type": "string", "description": "title and lines as plain text"},
         "score": number,
         "strength": {"type": ["integer", "null"], "description": "1 to 5"},
         "weak": {"type": "boolean"},

@@ -1,4 +1,4 @@
-"""A moment as people write it."""
+"""Times in parameters: UNIX ms or ISO 8601."""
 
 from __future__ import annotations
 

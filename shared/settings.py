@@ -7,19 +7,33 @@ the API publishes on `settings`; config.yaml has its shape, and every ◇ defaul
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    create_model,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.destinations import Destination, Network, may_be_called
-from shared.sections import Kind, QuietHours, Section, Side, TimeOrNever
+from shared.config import local_secrets
+from shared.config.mistakes import sentence
+from shared.config.sections import Kind, Percentage, QuietHours, Section, Side, TimeOrNever
+from shared.destinations import Destination
+from shared.gates import GATES
+from shared.sending.destination import DestinationName, Network, may_be_called
+from shared.symbols import pair_of, pattern_of
 
 MARKET = "binance-um"
-Percentage = Annotated[float, Field(ge=0, le=100)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Coin = Annotated[str, AfterValidator(pair_of)]  #: a coin's name: link is LINKUSDT
 
 
 def _address(*schemes: str) -> AfterValidator:
@@ -36,8 +50,22 @@ def _address(*schemes: str) -> AfterValidator:
 Web = Annotated[str, _address("http", "https")]
 
 
+def _postgresql(address: SecretStr) -> SecretStr:
+    """Return the address under the one name of the scheme that every library here knows."""
+    scheme, colon, rest = address.get_secret_value().partition("://")
+    if scheme not in ("postgres", "postgresql"):
+        raise ValueError("an address begins with postgresql://")
+    return SecretStr(f"postgresql{colon}{rest}")
+
+
+def reachable(host: str, port: int) -> str:
+    """Return the address under which this machine reaches what listens on *host* and *port*."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 it is called, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 class Environment(BaseSettings):
-    """What the process is told from outside; secrets may come as ``NAME_FILE``."""
+    """The process's environment variables; each may instead come as ``NAME_FILE``."""
 
     model_config = SettingsConfigDict(
         env_prefix="SEVENGATE_", extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
@@ -45,33 +73,39 @@ class Environment(BaseSettings):
 
     binance_rest_url: Web = "https://fapi.binance.com"
     binance_ws_url: Annotated[str, _address("ws", "wss")] = "wss://fstream.binance.com"
+    binance_archive_url: Web = "https://data.binance.vision"
     fear_greed_url: Web = "https://api.alternative.me/fng/"
     telegram_api_url: Web = "https://api.telegram.org"
     telegram_token: SecretStr = SecretStr("")
     redis_url: Annotated[str, _address("redis", "rediss", "unix")] = "redis://127.0.0.1:6379/0"
-    database_url: SecretStr = SecretStr("postgresql://127.0.0.1:5432/sevengate")
+    database_url: Annotated[SecretStr, AfterValidator(_postgresql)] = SecretStr("postgresql://127.0.0.1:5432/sevengate")
     api_key: SecretStr = SecretStr("")
+    settings_key: SecretStr = SecretStr("")  #: seals secrets on the bus; empty: that of the data folder
     api_url: str = ""  #: where the bot and the command line find the API; empty: this machine's port
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8710, ge=1, le=65_535)
-    api_hosts: str = ""  #: names, by comma, under which the API may be reached without a key
+    api_hosts: str = ""  #: names, by comma, under which the page may be opened without a key
+    api_root_path: str = ""  #: the prefix that a proxy puts before every address, such as /sevengate
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(default=0, ge=0, le=65_535)  #: 0: any free port
     data_dir: Path = Path(".sevengate")
     config: Path = Path("config.yaml")
+    backup_dir: Path | None = None  #: of the nightly backups; None: `backups` in the data folder
     market: str = MARKET
+    api_markets: str = ""  #: markets, by comma, that the API serves besides `market`
     clock_speed: float = Field(default=1.0, ge=0)  #: of the exchange's clock; 0: it advances with its events only
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
+    judge_last_close: bool = False  #: the fetcher begins with the newest close, however old: `scan --once` asks for it
     instance: str = ""  #: distinguishes processes of one service; empty: host and process id
 
     def __init__(self, **values: Any) -> None:
-        """Read it; a process that was told nonsense ends here, with a line for each mistake."""
+        """Read the variables; invalid ones end the process, with a line for each mistake."""
         try:
             super().__init__(**values)
         except ValidationError as error:
             named = [(f"SEVENGATE_{item['loc'][0]}: ".upper() if item["loc"] else "", item) for item in error.errors()]
-            raise SystemExit("\n".join(f"sevengate: {name}{told(item['msg'])}" for name, item in named)) from None
+            raise SystemExit("\n".join(f"sevengate: {name}{sentence(item)}" for name, item in named)) from None
 
     @model_validator(mode="before")
     @classmethod
@@ -87,59 +121,100 @@ class Environment(BaseSettings):
         return values
 
     @property
+    def api_credential(self) -> str:
+        """The key, or this machine's own token where the API runs on it; empty: neither is known."""
+        return self.api_key.get_secret_value() or local_secrets.read(self.data_dir, local_secrets.TOKEN)
+
+    @property
+    def served_markets(self) -> tuple[str, ...]:
+        """The markets that the API serves, each once: this environment's own is the first."""
+        named = self.api_markets.replace(" ", "").split(",")
+        return tuple(dict.fromkeys(filter(None, (self.market, *named))))
+
+    @property
+    def source(self) -> Literal["real", "simulated"]:
+        """Whether the market is real: a simulated one runs on this network, or at another speed."""
+        host = urlsplit(self.binance_rest_url).hostname or ""
+        is_near = "." not in host or host.startswith("127.")
+        return "simulated" if is_near or self.clock_speed != 1.0 else "real"
+
+    @property
+    def sealing_key(self) -> str:
+        """What seals the secrets among the settings on the bus; empty: this process is not to know them."""
+        return self.settings_key.get_secret_value() or local_secrets.read(self.data_dir, local_secrets.SETTINGS_KEY)
+
+    @property
+    def backups(self) -> Path:
+        """The folder of the nightly backups, and of those before an upgrade."""
+        return self.backup_dir or self.data_dir / "backups"
+
+    @property
     def api_address(self) -> str:
         """Where the API is found from here."""
-        return (self.api_url or f"http://127.0.0.1:{self.api_port}").rstrip("/")
+        return (self.api_url or reachable(self.api_host, self.api_port)).rstrip("/")
 
 
-class Universe(Section):
+class UniverseSettings(Section):
     """Which coins are watched."""
 
     size: int = Field(default=150, ge=1, le=600)
     min_quote_volume: float = Field(default=10_000_000, ge=0)  #: USDT in 24 h
     min_age_days: int = Field(default=0, ge=0)  #: since the listing; too short a history is refused anyway
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
+    include: tuple[Coin, ...] = ()
+    exclude: tuple[Coin, ...] = ()
     hysteresis: Share = 0.1  #: a held coin leaves only below rank size × (1 + this)
 
 
-class Feed(Section):
+class FeedSettings(Section):
     """How the market is read."""
 
     rest_only: bool = False
     grace_seconds: float = Field(default=3.0, gt=0, le=60)  #: wall time to wait for late bars after a close
     budget_share: float = Field(default=0.8, gt=0, le=1)  #: of the exchange's weight limit
-    stale_seconds: float = Field(default=60.0, gt=0)  #: exchange clock: a stream without data is told and replaced
+    stale_seconds: float = Field(
+        default=60.0, gt=0
+    )  #: exchange clock: after this time without data a stream is reported and replaced
     socket_hours: float = Field(default=23.5, gt=0, lt=24)  #: exchange clock: it ends sockets of 24 h itself
     rest_price_seconds: float = Field(default=30.0, ge=1)  #: exchange clock: between two polls with `rest_only`
 
 
-class Thresholds(Section):
-    """What the gates ask; every value can be overridden per symbol."""
+class _ByGate(Section):
+    """A field for each gate, by the name of its setting, from the registry."""
 
-    score: Percentage = 65
-    fmqs: Percentage = 50
-    squeeze_intervals: tuple[Literal["15m", "1h", "4h"], ...] = ("15m", "1h")
-    volume_ratio: float = Field(default=1.2, ge=0)
-    groups: int = Field(default=5, ge=0, le=6)
-    timeframes: int = Field(default=2, ge=0, le=3)
-    persistence: int = Field(default=1, ge=0, le=12)  #: earlier scans in a row
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
 
 
-class SymbolThresholds(Section):
-    """Overrides for one symbol; None keeps the general value."""
+if TYPE_CHECKING:
 
-    score: Percentage | None = None
-    fmqs: Percentage | None = None
-    squeeze_intervals: tuple[Literal["15m", "1h", "4h"], ...] | None = None
-    volume_ratio: float | None = Field(default=None, ge=0)
-    groups: int | None = Field(default=None, ge=0, le=6)
-    timeframes: int | None = Field(default=None, ge=0, le=3)
-    persistence: int | None = Field(default=None, ge=0, le=12)
+    class Thresholds(_ByGate):
+        """The gates' thresholds; every value can be overridden per symbol."""
+
+        def __init__(self, **thresholds: Any) -> None: ...
+
+    class SymbolThresholds(_ByGate):
+        """Overrides for one symbol; None keeps the general value."""
+
+        def __init__(self, **thresholds: Any) -> None: ...
+
+else:
+    Thresholds = create_model(
+        "Thresholds",
+        __base__=_ByGate,
+        __doc__="What the gates ask; every value can be overridden per symbol.",
+        **{gate.setting: (gate.kind, Field(gate.default, description=gate.sentence)) for gate in GATES.values()},
+    )
+    SymbolThresholds = create_model(
+        "SymbolThresholds",
+        __base__=_ByGate,
+        __doc__="Overrides for one symbol; None keeps the general value.",
+        **{gate.setting: (gate.kind | None, Field(None, description=gate.sentence)) for gate in GATES.values()},
+    )
 
 
 class AnalysisSettings(Section):
-    """What the analyzer weighs with."""
+    """The analyzer's settings."""
 
     bars: Literal["so far", "closed"] = "so far"  #: judge the higher bars so far, or only closed ones
     volatile_atr_ratio: float = Field(default=1.5, gt=0)
@@ -153,18 +228,26 @@ class AnalysisSettings(Section):
     }
     funding_contradicts: float = 0.0005  #: 8-hour equivalent
     open_interest_falls: Share = 0.01
-    costs: Share = 0.001  #: round trip, fees and funding
+    costs: Share = 0.0014  #: round trip of a taker: twice 0.05 % fee and 0.02 % slippage
     weak_ratio: float = Field(default=1.5, gt=0)
 
 
-class Lifecycle(Section):
-    """What becomes of a signal."""
+class LifecycleSettings(Section):
+    """Rules for the life of a signal."""
 
     invalidation_margin: Percentage = 15
     invalidation_scans: int = Field(default=3, ge=1)
     expiry_hours: float = Field(default=24, gt=0)
     cooldown_hours: float = Field(default=1, ge=0)
     group_size: int = Field(default=8, ge=2)
+
+
+class OutcomeSettings(Section):
+    """Costs and length of the outcomes that the evaluator follows."""
+
+    fee: Share = 0.0005  #: of the traded value, each side: a taker's
+    slippage: Share = 0.0002  #: of the traded value, each side
+    hours: float = Field(default=24, gt=0, le=24)  #: how long a signal is followed
 
 
 class AnomalySettings(Section):
@@ -176,11 +259,13 @@ class AnomalySettings(Section):
     per_hour: int = Field(default=6, ge=0)
 
 
-class Scanning(Section):
+class ScanSettings(Section):
     """Processing limits, wall time."""
 
     deadline_seconds: float = Field(default=90, gt=0)
-    stale_after_seconds: float = Field(default=600, gt=0)  #: a scan settled later than this after opening alerts nobody
+    stale_after_seconds: float = Field(
+        default=600, gt=0
+    )  #: a scan settled later than this after opening makes no alerts
 
 
 class Route(Section):
@@ -188,7 +273,7 @@ class Route(Section):
 
     destinations: tuple[str, ...] = Field(min_length=1)
     kinds: tuple[Kind, ...] = ()
-    symbols: tuple[str, ...] = ()  #: names or shell patterns
+    symbols: tuple[Annotated[str, AfterValidator(pattern_of)], ...] = ()  #: names or shell patterns
     side: Side | None = None
     min_score: Percentage = 0
     min_strength: int = Field(default=0, ge=0, le=5)
@@ -197,7 +282,7 @@ class Route(Section):
     between: QuietHours | None = None  #: only within this time of day
 
 
-class Delivering(Section):
+class DeliverySettings(Section):
     """Deliveries, wall time."""
 
     expiry_seconds: float = Field(default=900, gt=0)  #: an older alert is stored, not sent
@@ -206,8 +291,8 @@ class Delivering(Section):
     repeat_unknown: bool = False
 
 
-class Presentation(Section):
-    """How people see it."""
+class PresentationSettings(Section):
+    """Time zone, theme and daily summary."""
 
     timezone: str = "UTC"
     theme: Literal["dark", "light"] = "dark"
@@ -223,29 +308,40 @@ class Presentation(Section):
         return name
 
 
-class Recording(Section):
+class RecordingSettings(Section):
     """What the API keeps in Postgres."""
 
+    whole_hours: int = Field(default=72, ge=1)  #: decisions with every figure; those of signals and near misses stay
     retention_days: int = Field(default=90, ge=1)  #: decisions, scans, alerts and deliveries; signals stay
+
+
+class BackupSettings(Section):
+    """Backups that the API makes by itself, in the folder of SEVENGATE_BACKUP_DIR."""
+
+    at: TimeOrNever = ""  #: local time, every day
+    keep: int = Field(default=7, ge=1, le=366)  #: older ones are removed
+    decisions: bool = False  #: every coin of every scan too: by far the most of the size
 
 
 class RuntimeSettings(Section):
     """Everything that can be changed without a restart."""
 
-    universe: Universe = Universe()
-    feed: Feed = Feed()
+    universe: UniverseSettings = UniverseSettings()
+    feed: FeedSettings = FeedSettings()
     thresholds: Thresholds = Thresholds()
-    symbol_thresholds: dict[str, SymbolThresholds] = {}
+    symbol_thresholds: dict[Coin, SymbolThresholds] = {}
     analysis: AnalysisSettings = AnalysisSettings()
-    lifecycle: Lifecycle = Lifecycle()
+    lifecycle: LifecycleSettings = LifecycleSettings()
+    outcomes: OutcomeSettings = OutcomeSettings()
     anomaly: AnomalySettings = AnomalySettings()
-    scanning: Scanning = Scanning()
-    destinations: dict[str, Destination] = {}
+    scanning: ScanSettings = ScanSettings()
+    destinations: dict[DestinationName, Destination] = {}
     routes: tuple[Route, ...] = ()
     quiet_hours: QuietHours | None = None
-    delivery: Delivering = Delivering()
-    presentation: Presentation = Presentation()
-    recording: Recording = Recording()
+    delivery: DeliverySettings = DeliverySettings()
+    presentation: PresentationSettings = PresentationSettings()
+    recording: RecordingSettings = RecordingSettings()
+    backup: BackupSettings = BackupSettings()
     heartbeat_url: SecretStr = SecretStr("")
     heartbeat_seconds: float = Field(default=60, ge=10)
     heartbeat_allow: tuple[Network, ...] = ()  #: networks of the LAN that `heartbeat_url` may lead to
@@ -305,9 +401,4 @@ def _reveal(value: Any) -> Any:
 
 def explain(error: ValidationError) -> list[str]:
     """Return one line for each mistake: where it is and what is wrong."""
-    return [f"{'.'.join(str(part) for part in item['loc'])}: {told(item['msg'])}" for item in error.errors()]
-
-
-def told(message: str) -> str:
-    """Return pydantic's message without the word for its kind; what it calls a tuple is a list to people."""
-    return message.removeprefix("Value error, ").replace("Tuple", "List").replace("valid tuple", "list")
+    return [f"{'.'.join(str(part) for part in item['loc'])}: {sentence(item)}" for item in error.errors()]

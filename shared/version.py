@@ -1,4 +1,4 @@
-"""Which Sevengate this is."""
+"""The version of Sevengate."""
 
 from __future__ import annotations
 

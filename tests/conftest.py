@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import redis
+import trustme
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
-from services.terminal import stores
-from services.terminal.supervisor import die_with_parent
+from services.terminal.local import listening, stores
+from services.terminal.local.processes.supervisor import die_with_parent
+
+# how long an example takes, or its making, says something of the machine alone
+hypothesis_settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("any machine")
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = Path(os.environ.get("SEVENGATE_SHARED_DATA", ROOT.parent / "shared" / "data"))
+
+
+@pytest.fixture(autouse=True)
+def signal_handlers() -> Iterator[None]:
+    """Put the signal handlers back after each test: rq's workers set their own and leave them there."""
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for each, handler in before.items():
+        signal.signal(each, handler)
 
 
 @contextmanager
@@ -64,12 +82,48 @@ def redis7_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("redis-server is not installed (apt-get install redis-server)")
-    port = stores.free_port()
+    port = listening.free_port()
     url = f"redis://127.0.0.1:{port}/0"
     folder = str(tmp_path_factory.mktemp("redis"))
     with running([program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]):
         stores.wait_for_valkey(url)
         yield url
+
+
+@dataclass(frozen=True)
+class SecuredRedis:
+    """A Redis that takes TLS connections only."""
+
+    url: str  #: of a user who may do what docs/growing.md grants, and no more
+    admin_url: str
+
+
+@pytest.fixture(scope="session")
+def secured_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredRedis]:
+    """The system's own Redis server with a certificate of the test's authority, and the user of docs/growing.md."""
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("redis-server is not installed (apt-get install redis-server)")
+    folder = tmp_path_factory.mktemp("redis-tls")
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    certificate.private_key_pem.write_to_path(str(folder / "key.pem"))
+    certificate.cert_chain_pems[0].write_to_path(str(folder / "cert.pem"))
+    rights = re.search(r"^user sevengate .*$", (ROOT / "docs/growing.md").read_text(), re.MULTILINE)
+    assert rights is not None
+    (folder / "users.acl").write_text(f"user default on >root-secret ~* &* +@all\n{rights[0]}\n")
+    port = listening.free_port()
+    argv = [
+        *(program, "--port", "0", "--tls-port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)),
+        *("--tls-cert-file", str(folder / "cert.pem"), "--tls-key-file", str(folder / "key.pem")),
+        *("--tls-ca-cert-file", str(folder / "ca.pem"), "--tls-auth-clients", "no"),
+        *("--aclfile", str(folder / "users.acl")),
+    ]
+    with running(argv):
+        address = f"127.0.0.1:{port}/0?ssl_ca_certs={folder / 'ca.pem'}"
+        stores.wait_for_valkey(f"rediss://default:root-secret@{address}")
+        yield SecuredRedis(f"rediss://sevengate:PASSWORD@{address}", f"rediss://default:root-secret@{address}")
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,10 @@ from collections.abc import Sequence
 from services.analyzer.handler import handle
 from shared.bus import Commit, Delivery
 from shared.contracts import Stream
-from shared.service import Service, consume, run
+from shared.runtime.consumer import consume
+from shared.runtime.process import run
+from shared.runtime.service import Service
+from shared.runtime.settings_follower import follow_settings, settings_arrived
 
 GROUP = "analyzer"
 BATCH = 16
@@ -17,9 +20,9 @@ BATCH = 16
 
 async def main(service: Service) -> None:
     """Analyse snapshots until the service stops."""
-    following = asyncio.ensure_future(service.follow_settings())
+    following = asyncio.ensure_future(follow_settings(service))
     try:
-        if await service.settings_arrived():
+        if await settings_arrived(service):
             gc.freeze()  # what is here stays: the collector need not walk it again with every few hundred analyses
             await consume(service, GROUP, [Stream.SNAPSHOTS], lambda batch: answer(service, batch), count=BATCH)
     finally:
@@ -29,7 +32,7 @@ async def main(service: Service) -> None:
 
 async def answer(service: Service, batch: Sequence[Delivery]) -> Sequence[Commit | Exception]:
     """Analyse *batch* off the event loop, so that health checks are answered meanwhile."""
-    return await asyncio.to_thread(handle, batch, service.settings.at)
+    return await asyncio.to_thread(handle, batch, service.settings.at, service.settings.record_at)
 
 
 if __name__ == "__main__":

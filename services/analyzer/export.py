@@ -8,83 +8,40 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import json
 import math
+import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TextIO
 
 import numpy as np
 
+from services.analyzer.domain.chart.window import Window
 from services.analyzer.domain.indicator import catalogue, compute_all
-from services.analyzer.domain.numeric import Series, empty
-from services.analyzer.domain.window import Window
+from services.analyzer.domain.numeric import Series
+from shared.contracts import INTERVALS
+from shared.klines import KlinesError, read_klines, sound
 
-NEEDED: Final = 6
-LENGTHS: Final = {"5m": 300_000, "15m": 900_000, "1h": 3_600_000, "4h": 14_400_000}
-OTHERS: Final = {
+LENGTHS: Final = {str(name): length for name, length in INTERVALS.items()} | {
     "1m": 60_000, "3m": 180_000, "30m": 1_800_000, "2h": 7_200_000, "6h": 21_600_000, "8h": 28_800_000,
     "12h": 43_200_000, "1d": 86_400_000, "3d": 259_200_000, "1w": 604_800_000,
 }  # fmt: skip
-MICROSECONDS: Final = 10**14  #: times above this are in µs, as the exchange's newer archives have them
 INTERRUPTED: Final = 130  #: what a shell expects after Ctrl-C
 PROGRESS: Final = 100_000  #: lines between two signs of life
-QUOTE, TAKER = 7, 9  #: columns of the exchange's twelve
 
 
-def tell(progress: str) -> None:
+def note(progress: str) -> None:
     """Show *progress* where it does not disturb the answer."""
     print(progress, file=sys.stderr, flush=True)
 
 
-class MalformedError(Exception):
-    """A file that cannot be read as klines; the message names the line."""
-
-
-def read(lines: Iterator[str]) -> list[list[float]]:
-    """Return the rows of a klines file as numbers; the first line that is not empty may be a heading.
-
-    Raises `MalformedError` with the line's number and what is wrong with it.
-    """
-    rows: list[list[float]] = []
-    begun = False
-    for number, fields in enumerate(csv.reader(lines), 1):
-        is_heading = bool(fields) and not begun and not _is_number(fields[0])
-        begun = begun or bool(fields)
-        if not fields or is_heading:
-            continue
-        if len(fields) < NEEDED:
-            raise MalformedError(f"line {number}: {len(fields)} columns, at least {NEEDED} are needed")
-        wanted = fields[:NEEDED] + [fields[at] for at in (QUOTE, TAKER) if at < len(fields)]
-        try:
-            rows.append([float(field) for field in wanted])
-        except ValueError as error:
-            raise MalformedError(f"line {number}: {error}") from None
-        if len(rows) % PROGRESS == 0:
-            tell(f"{len(rows)} bars read so far")
-    if not rows:
-        raise MalformedError("no klines in it")
-    if len({len(row) for row in rows}) > 1:
-        raise MalformedError("some lines have more columns than others")
-    return rows
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def matrix_of(rows: Sequence[Sequence[float]]) -> Series:
-    """Return the rows as a window's matrix; quote volume and taker's share are NaN where the file has none."""
-    columns = np.array(rows, dtype=np.float64).T
-    late = columns[0] > MICROSECONDS  # by line: the archives changed the unit at a new year
-    columns[0, late] //= 1_000
-    missing = [empty(columns.shape[1])] * (8 - len(columns))
-    return np.stack([*columns, *missing])
+def reading(count: int) -> None:
+    """Show now and then how many bars have been read."""
+    if count % PROGRESS == 0:
+        note(f"{count} bars read so far")
 
 
 def problem(matrix: Series, interval: str | None, *, allow_gaps: bool) -> str:
@@ -94,12 +51,10 @@ def problem(matrix: Series, interval: str | None, *, allow_gaps: bool) -> str:
 
 def problem_of_bars(matrix: Series) -> str:
     """Return what makes no sense of a bar by itself, or nothing."""
-    opened, high, low, close, volume, _, taker = matrix[1:]
+    volume, taker = matrix[5], matrix[7]
     rules = {
         "not finite": np.isfinite(matrix[:6]).all(axis=0),
-        "open, high, low, close and volume contradict each other": (
-            (high >= np.maximum(opened, close)) & (low <= np.minimum(opened, close)) & (low > 0) & (volume >= 0)
-        ),
+        "open, high, low, close and volume contradict each other": sound(matrix),
         "what takers bought is not between nothing and the volume": ~((taker < 0) | (taker > volume)),
     }
     return next((f"bar {int(kept.argmin()) + 1}: {rule}" for rule, kept in rules.items() if not kept.all()), "")
@@ -110,8 +65,6 @@ def problem_of_times(matrix: Series, interval: str | None, *, allow_gaps: bool) 
     steps, usual, length = np.diff(matrix[0]), step(matrix, None), step(matrix, interval)
     if (steps <= 0).any():
         return f"bar {int((steps <= 0).argmax()) + 2}: its time does not rise"
-    if unit := other_unit(usual):
-        return f"its times look like {unit}: UNIX milliseconds or microseconds are wanted"
     if len(steps) and usual != length:
         return f"its bars are {name_of(usual)} apart, not {interval}"
     holes = steps != length
@@ -123,23 +76,16 @@ def problem_of_times(matrix: Series, interval: str | None, *, allow_gaps: bool) 
 def step(matrix: Series, interval: str | None) -> float:
     """Return the length of a bar in ms: the interval's, else the commonest distance."""
     if interval is not None:
-        return float({**LENGTHS, **OTHERS}[interval])
+        return float(LENGTHS[interval])
     steps, counts = np.unique(np.diff(matrix[0]), return_counts=True)
     return float(steps[counts.argmax()]) if len(steps) else 0.0
-
-
-def other_unit(length: float) -> str:
-    """Return the unit in which bars *length* apart would be of a known interval, or nothing where they are in ms."""
-    known = {*LENGTHS.values(), *OTHERS.values()}
-    units = {"seconds": length * 1_000, "nanoseconds": length / 1_000}  # nanoseconds were taken for microseconds
-    return "" if length in known else next((unit for unit, scaled in units.items() if scaled in known), "")
 
 
 def name_of(length: float) -> str:
     """Return the interval's name, or its length, unknown where there is a single bar."""
     if not length:
         return "unknown length"
-    names = {value: name for name, value in {**LENGTHS, **OTHERS}.items()}
+    names = {value: name for name, value in LENGTHS.items()}
     return names.get(int(length), f"{length / 1_000:g} s")
 
 
@@ -156,11 +102,11 @@ def write_series(out: TextIO, times: Series, series: Mapping[str, Series]) -> No
     for at, time in enumerate(times):
         writer.writerow([int(time), *("" if math.isnan(values[at]) else repr(float(values[at])) for values in columns)])
         if (at + 1) % PROGRESS == 0:
-            tell(f"{at + 1} of {len(times)} lines written")
+            note(f"{at + 1} of {len(times)} lines written")
 
 
 def ordered(series: Mapping[str, Series]) -> dict[str, Series]:
-    """Return the series by family, as people look for them."""
+    """Return the series by family."""
     families = ("trend", "momentum", "volatility", "volume")
     entries = sorted(catalogue().values(), key=lambda entry: families.index(entry.family))
     return {name: series[name] for entry in entries for name in entry.series}
@@ -169,20 +115,20 @@ def ordered(series: Mapping[str, Series]) -> dict[str, Series]:
 def export(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the newest values of the file's indicators; write all of them where asked to."""
     with arguments.file.open(encoding="utf-8-sig", newline="") as file:
-        matrix = matrix_of(read(file))
+        matrix = read_klines(file, reading)
     if wrong := problem(matrix, arguments.interval, allow_gaps=arguments.allow_gaps):
-        raise MalformedError(wrong)
-    tell(f"{bars(matrix.shape[1])} read")
+        raise KlinesError(wrong)
+    note(f"{bars(matrix.shape[1])} read")
     series = ordered(compute_all(Window("5m", matrix)))
     if arguments.series is not None:
         if arguments.series.exists() and arguments.series.samefile(arguments.file):
-            raise MalformedError("its series would overwrite it; give --series another file")
+            raise KlinesError("its series would overwrite it; give --series another file")
         try:
             with arguments.series.open("w", encoding="utf-8", newline="") as out:
                 write_series(out, matrix[0], series)
         except OSError as error:
-            raise MalformedError(f"its series cannot be written to {arguments.series}: {error.strerror}") from None
-        tell(f"series written to {arguments.series}")
+            raise KlinesError(f"its series cannot be written to {arguments.series}: {error.strerror}") from None
+        note(f"series written to {arguments.series}")
     return {
         "file": arguments.file.name,
         "interval": name_of(step(matrix, arguments.interval)),
@@ -193,7 +139,7 @@ def export(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def table(answer: Mapping[str, Any]) -> str:
-    """Return the newest values for people."""
+    """Return the newest values as a table."""
     head = f"{answer['file']}: {bars(answer['bars'])} of {answer['interval']}, newest values"
     rows = [
         f"  {name:<22}{'not warm' if value is None else f'{value:.10g}'}" for name, value in answer["values"].items()
@@ -202,7 +148,7 @@ def table(answer: Mapping[str, Any]) -> str:
 
 
 def bars(count: int) -> str:
-    """Return *count* in words."""
+    """Return *count* with its noun."""
     return "1 bar" if count == 1 else f"{count} bars"
 
 
@@ -210,7 +156,7 @@ def parser() -> argparse.ArgumentParser:
     """Return what the command understands."""
     made = argparse.ArgumentParser(prog="sevengate indicators", description="Every indicator over a file of klines.")
     made.add_argument("file", type=Path)
-    made.add_argument("--interval", choices=[*LENGTHS, *OTHERS])
+    made.add_argument("--interval", choices=list(LENGTHS))
     made.add_argument("--allow-gaps", action="store_true")
     made.add_argument("--series", type=Path)
     made.add_argument("--json", action="store_true")
@@ -218,9 +164,20 @@ def parser() -> argparse.ArgumentParser:
 
 
 def refuse(file: Path, why: str) -> int:
-    """Tell why *file* cannot be used, in one line."""
-    tell(f"{file}: {why}")
+    """Say why *file* cannot be used, in one line."""
+    note(f"{file}: {why}")
     return 1
+
+
+def show(answer: str) -> int:
+    """Print *answer* in any encoding of the terminal; return 0, also when the reader has closed (`| head`)."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        print(answer, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the last flush fails once more
+    return 0
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -232,13 +189,12 @@ def main(words: Sequence[str] | None = None) -> int:
         return refuse(arguments.file, "it is not a text file")
     except OSError as error:
         return refuse(arguments.file, error.strerror or str(error))
-    except (MalformedError, csv.Error) as error:
+    except KlinesError as error:
         return refuse(arguments.file, str(error))
     except KeyboardInterrupt:
         refuse(arguments.file, "interrupted; a series file that was begun is not whole")
         return INTERRUPTED
-    print(json.dumps(answer) if arguments.json else table(answer))
-    return 0
+    return show(json.dumps(answer) if arguments.json else table(answer))
 
 
 if __name__ == "__main__":

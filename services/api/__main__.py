@@ -4,59 +4,95 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterable
 from typing import Any
 
 import structlog
-import uvicorn
 
-from services.api import queries
-from services.api.app import create_app
-from services.api.board import Board, Broadcast, follow
+from services.api.access.keyring import Keyring, keep_keys
+from services.api.backup.nightly import keep_backups
 from services.api.context import Context
-from services.api.database import Database, DatabaseAwayError
-from services.api.publication import Publisher
-from services.api.recorder import Recorder, keep_house
-from shared import config_file
-from shared.service import Service, run
+from services.api.gauges import keep_gauges
+from services.api.live.board import Board
+from services.api.live.broadcast import Broadcast
+from services.api.live.follow import follow
+from services.api.live.sse import keep_beating
+from services.api.record.publisher import keep_record
+from services.api.record.served import prepare_record
+from services.api.recorder import Recorder
+from services.api.server import listen
+from services.api.settings_publisher import SettingsPublisher
+from services.api.store import queries
+from services.api.store.database import Database, DatabaseAwayError
+from services.api.store.ladder.retention import keep_narrow, keep_retention
+from services.api.store.ownership import UnusableDatabaseError
+from services.api.store.pages import Filter
+from shared.bus import RedisBus
+from shared.config import config_file, local_secrets, sealing
+from shared.contracts import HOUR_MS
+from shared.runtime.process import run
+from shared.runtime.service import Service
 from shared.settings import Environment
 
-MIGRATION_PATIENCE_S = 5.0  #: how long people's settings are waited for before config.yaml alone is published
+MIGRATION_PATIENCE_S = 5.0  #: how long Postgres' overrides are waited for before config.yaml alone is published
 
 log = structlog.get_logger()
 
 
-class Server(uvicorn.Server):
-    """uvicorn that leaves the signals to the service."""
+def assemble_all(service: Service, values: dict[str, Any]) -> tuple[Context, ...]:
+    """Return what there is of each market that is served; the keys to them are the same."""
+    first = assemble(service, values)
+    environment = service.environment
+    others = [
+        service.part(market, RedisBus(environment.redis_url, market)) for market in environment.served_markets[1:]
+    ]
+    return first, *(assemble(other, values, first.keyring) for other in others)
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
-
-def assemble(service: Service, values: dict[str, Any]) -> Context:
-    """Return everything wired together; *values* are those of config.yaml."""
-    database = Database(service.environment.database_url.get_secret_value())
+def assemble(service: Service, values: dict[str, Any], keyring: Keyring | None = None) -> Context:
+    """Return everything of one market wired together; *values* are those of config.yaml."""
+    environment = service.environment
+    database = Database(
+        environment.database_url.get_secret_value(),
+        environment.market,
+        source=environment.source,
+        folder=environment.data_dir,
+    )
     wanted = asyncio.Event()
     recorder = Recorder(service, service.bus, database, fired=wanted)
-    publisher = Publisher(service, service.bus, database, values, storing=recorder.storing, wanted=wanted)
-    return Context(service, service.bus, database, Board(), Broadcast(), recorder, publisher)
+    publisher = SettingsPublisher(service, service.bus, database, values, storing=recorder.storing, wanted=wanted)
+    keyring = keyring or Keyring(key=environment.api_key.get_secret_value(), token=own_secrets(environment))
+    return Context(service, service.bus, database, Board(), Broadcast(), recorder, publisher, keyring)
+
+
+def own_secrets(environment: Environment) -> str:
+    """Make the installation's own secrets where they are missing; return the set-up token."""
+    folder = environment.data_dir
+    token, is_new = local_secrets.read_or_make(folder, local_secrets.TOKEN, lambda: secrets.token_urlsafe(32))
+    if is_new:
+        path = str(folder / local_secrets.TOKEN)
+        log.info("set-up token made: it opens this installation's API", token=token, file=path)
+    if not environment.settings_key.get_secret_value():
+        local_secrets.read_or_make(folder, local_secrets.SETTINGS_KEY, sealing.new_key)
+    return token
 
 
 async def serve(service: Service, values: dict[str, Any]) -> None:
     """Run until the service stops."""
-    context = assemble(service, values)
-    migrated = asyncio.ensure_future(_migrate(context))
+    contexts = assemble_all(service, values)
+    migrated = asyncio.ensure_future(_migrate_all(contexts))
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(MIGRATION_PATIENCE_S):
             await asyncio.shield(migrated)
+    first = contexts[0]
     work = (
-        context.recorder.run(),
-        context.publisher.run(),
-        follow(service, service.bus, context.board, context.broadcast),
-        keep_house(service, service.bus, context.database),
-        _listen(context),
+        *(each for context in contexts for each in _work(context)),
+        keep_keys(service, first.keyring, first.database),
+        keep_gauges(service, [context.bus for context in contexts], first.database),
+        keep_backups(service),
+        listen(*contexts),
     )
     tasks = [migrated, *(asyncio.ensure_future(each) for each in work)]
     try:
@@ -66,7 +102,29 @@ async def serve(service: Service, values: dict[str, Any]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await context.database.close()
+        for context in contexts:
+            await context.database.close()
+        for other in contexts[1:]:
+            await other.bus.close()
+
+
+def _work(context: Context) -> Iterable[Coroutine[Any, Any, None]]:
+    """Return what is done for one market."""
+    service, bus = context.service, context.bus
+    return (
+        context.recorder.run(),
+        context.publisher.run(),
+        follow(service, bus, context.board, context.broadcast),
+        keep_beating(service, context.board, context.broadcast),
+        keep_retention(service, bus, context.database),
+        keep_narrow(service, context.database),
+        keep_record(service, bus, context.database),
+        prepare_record(service, context.database),
+    )
+
+
+async def _migrate_all(contexts: Iterable[Context]) -> None:
+    await asyncio.gather(*(_migrate(context) for context in contexts))
 
 
 async def _migrate(context: Context) -> None:
@@ -81,57 +139,32 @@ async def _migrate(context: Context) -> None:
 
 
 async def _fill(context: Context) -> None:
-    """Show what was known before this process started; what the bus has told already is newer."""
+    """Fill the board from Postgres; messages that have come from the bus meanwhile are newer."""
     board = context.board
     try:
-        newest = await queries.scans(context.database, queries.Filter(), 20, 0)
-        since = max((scan["scan_id"] for scan in newest), default=0) - 3_600_000
+        newest = (await queries.scans(context.database, Filter(), 20)).rows
+        since = max((scan["scan_id"] for scan in newest), default=0) - HOUR_MS
         for decision in await queries.newest_decisions(context.database, since):
             board.take(decision)
-        for signal in reversed(await queries.signals(context.database, queries.Filter(), 100, 0)):
+        for signal in reversed((await queries.signals(context.database, Filter(), 100)).rows):
             board.signals.setdefault(signal["signal_id"], signal)
         for scan in newest:
-            board.scans.setdefault(scan["scan_id"], scan | {"not_opened": len(scan["not_opened"])})
+            board.scans.setdefault(scan["scan_id"], scan)
     except DatabaseAwayError as error:
         log.warning("the page begins empty", reason=str(error))
-
-
-async def _listen(context: Context) -> None:
-    environment = context.service.environment
-    key = environment.api_key.get_secret_value()
-    if key and len(key) < 22:
-        log.warning("the API key is short: 128 random bits are at least 22 characters")
-    if not key and environment.api_host not in ("127.0.0.1", "::1", "localhost"):
-        log.warning("no API key is set: whoever reaches this address can read and change everything")
-    hosts = tuple(filter(None, environment.api_hosts.replace(" ", "").split(",")))
-    config = uvicorn.Config(
-        create_app(context, key=key, hosts=hosts),
-        host=environment.api_host,
-        port=environment.api_port,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        lifespan="off",
-        timeout_graceful_shutdown=3,
-    )
-    server = Server(config)
-    stopping = asyncio.ensure_future(context.service.stopping.wait())
-    stopping.add_done_callback(lambda _: setattr(server, "should_exit", True))
-    try:
-        await server.serve()
-    finally:
-        stopping.cancel()
-        context.service.stopping.set()
 
 
 def main() -> int:
     """Run the service; return 2 where the configuration cannot be used."""
     try:
         values = config_file.load(Environment().config)
+        run("api", lambda service: serve(service, values))
     except config_file.ConfigError as error:
         print(*error.mistakes, sep="\n", file=sys.stderr)
         return 2
-    run("api", lambda service: serve(service, values))
+    except UnusableDatabaseError as error:
+        print(error, file=sys.stderr)
+        return 2
     return 0
 
 

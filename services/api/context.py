@@ -1,29 +1,33 @@
-"""What the routes work with, and the types of their parameters."""
+"""The routes' context, and the types of their parameters."""
 
 from __future__ import annotations
 
 import time
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import msgspec
-from fastapi import Depends, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
-from services.api.board import Board, Broadcast
-from services.api.database import Database
-from services.api.publication import Publisher
+from services.api.access.keyring import Keyring
+from services.api.live.board import Board
+from services.api.live.broadcast import Broadcast
+from services.api.problems import RESPONSES, StrictRoute
 from services.api.recorder import Recorder
+from services.api.schemas.base import LATEST, TEXT
+from services.api.settings_publisher import SettingsPublisher
+from services.api.store.database import Database
 from shared.bus import Bus
-from shared.service import Service
+from shared.runtime.service import Service
 
-LATEST: Final = 253_402_300_799_999  #: the end of the year 9999, ms
-TEXT: Final = r"^[^\x00]*$"  #: what Postgres can hold
+NOT_FOUND: Final = 404
 
 
 @dataclass(frozen=True)
 class Context:
-    """Everything that the routes need."""
+    """The objects of one market that all routes share."""
 
     service: Service
     bus: Bus
@@ -31,30 +35,51 @@ class Context:
     board: Board
     broadcast: Broadcast
     recorder: Recorder
-    publisher: Publisher
+    publisher: SettingsPublisher
+    keyring: Keyring
 
 
-def context_of(request: Request) -> Context:
-    context: Context = request.app.state.context
-    return context
+Market = Annotated[
+    str | None,
+    Query(max_length=40, pattern=TEXT, description="one of the markets that this API serves; the first by default"),
+]
+
+
+def contexts_of(request: Request) -> tuple[Context, ...]:
+    """Return what there is of each market."""
+    contexts: tuple[Context, ...] = request.app.state.contexts
+    return contexts
+
+
+def context_of(request: Request, market: Market = None) -> Context:
+    """Return what there is of *market*; raise 404 where it is not served."""
+    contexts = contexts_of(request)
+    if market is None:
+        return contexts[0]
+    found = next((context for context in contexts if context.bus.market == market), None)
+    if found is None:
+        served = ", ".join(context.bus.market for context in contexts)
+        raise HTTPException(NOT_FOUND, f"no market {market}: this API serves {served}")
+    return found
+
+
+def resource(tag: str) -> APIRouter:
+    """Return the router of one resource, which refuses unknown parameters and fields with a sentence."""
+    return APIRouter(tags=[tag], route_class=StrictRoute, responses=RESPONSES)
 
 
 Uses = Annotated[Context, Depends(context_of)]
-Symbol = Annotated[str | None, Query(max_length=40, pattern=TEXT)]
+UsesAll = Annotated[tuple[Context, ...], Depends(contexts_of)]
+Symbol = Annotated[str | None, Query(max_length=40, pattern=TEXT, description="BTCUSDT, or BTC", examples=["BTCUSDT"])]
 Word = Annotated[str | None, Query(max_length=200, pattern=TEXT)]
 Limit = Annotated[int, Query(ge=1, le=1_000)]
-Offset = Annotated[int, Query(ge=0, le=1_000_000)]
+Cursor = Annotated[str | None, Query(max_length=400, description="`next_cursor` of the page before")]
 Time = Annotated[str | None, Query(max_length=40, description="UNIX milliseconds, or ISO 8601 (UTC unless it says)")]
 
 
 def answer(value: Any, status: int = 200) -> Response:
     """Return *value* as JSON."""
     return Response(msgspec.json.encode(value), status, media_type="application/json")
-
-
-def page(items: list[Any], limit: int, offset: int) -> Response:
-    """Return one page and where the next one begins, null after the last."""
-    return answer({"items": items, "next_offset": offset + limit if len(items) == limit else None})
 
 
 def moment(text: str | None) -> int | None:
@@ -77,3 +102,8 @@ def _iso(text: str) -> int:
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def new_id() -> str:
+    """Return an id for an object that a user made."""
+    return uuid.uuid4().hex[:12]

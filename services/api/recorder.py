@@ -1,4 +1,4 @@
-"""Records the streams in Postgres: acknowledged after the database has committed, never before."""
+"""Records the streams in Postgres; messages are acknowledged after the database's commit."""
 
 from __future__ import annotations
 
@@ -12,16 +12,31 @@ import psycopg
 import structlog
 from redis.exceptions import RedisError
 
-from services.api import rows
-from services.api.database import Connection, Database, DatabaseAwayError
+from services.api.store import inserts as rows
+from services.api.store import outcomes
+from services.api.store.database import Connection, Database, DatabaseAwayError
+from services.api.store.ladder import narrow
 from shared import metrics
 from shared.bus import Bus, Commit, Delivery
-from shared.contracts import Alert, Decision, DeliveryReport, Message, PriceBody, ScanOpened, ScanSettled, Stream
-from shared.service import CLAIM_AFTER_MS, Service
+from shared.contracts import (
+    Alert,
+    Decision,
+    DeliveryReport,
+    Message,
+    Outcome,
+    PriceBody,
+    ScanOpened,
+    ScanSettled,
+    Stream,
+)
+from shared.runtime.consumer import CLAIM_AFTER_MS, observe_latency
+from shared.runtime.service import Service
 
 GROUP: Final = "api"
-CONSUMER: Final = "recorder"  #: fixed, so that a restart finds what the last run read and did not store
-STREAMS: Final = (Stream.SCANS, Stream.DECISIONS_PASSED, Stream.ALERTS, Stream.DELIVERIES, Stream.DECISIONS)
+CONSUMER: Final = "recorder"  #: fixed, so that a restart finds the messages that the last run read and did not store
+STREAMS: Final = (
+    *(Stream.SCANS, Stream.DECISIONS_PASSED, Stream.ALERTS, Stream.DELIVERIES, Stream.OUTCOMES, Stream.DECISIONS),
+)
 BATCH: Final = 256  #: of each stream
 # What the database says about a row rather than about itself.
 POISON: Final = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError, ValueError, TypeError)
@@ -37,11 +52,12 @@ class Statements:
         default_factory=lambda: {
             statement: []
             for statement in (
-                *(rows.SCAN_OPENED, rows.SCAN_SETTLED, rows.DECISION, rows.SIGNAL),
-                *(rows.ALERT, rows.LIFECYCLE, rows.DELIVERY),
+                *(rows.SCAN_OPENED, rows.SCAN_SETTLED, rows.DECISION, rows.WHOLE, rows.SIGNAL),
+                *(rows.ALERT, rows.LIFECYCLE, rows.DELIVERY, outcomes.OUTCOME),
             )
         }
     )
+    judgements: dict[int, dict[str, Any]] = field(default_factory=dict)  #: of the decisions among the rows
     scans: set[int] = field(default_factory=set)  #: whose decisions are among the rows
 
     def add(self, message: Message) -> None:
@@ -52,7 +68,10 @@ class Statements:
             case ScanSettled():
                 self.rows[rows.SCAN_SETTLED].append(rows.scan_settled(message))
             case Decision():
-                self.rows[rows.DECISION].append(rows.decision(message))
+                judgement = narrow.judgement(message)
+                self.judgements[judgement["judgement_id"]] = judgement
+                self.rows[rows.DECISION].append(rows.decision(message, judgement["judgement_id"]))
+                self.rows[rows.WHOLE].append(rows.whole(message))
                 self.rows[rows.SIGNAL].extend(rows.signals_of_decision(message))
                 self.scans.add(message.analysis.scan_id)
             case Alert():
@@ -62,12 +81,17 @@ class Statements:
                     self.rows[rows.LIFECYCLE].append(change)
             case DeliveryReport():
                 self.rows[rows.DELIVERY].append(rows.delivery(message))
+            case Outcome():
+                self.rows[outcomes.OUTCOME].append(outcomes.parameters(message))
             case _:
                 raise TypeError(f"nothing records a {type(message).__name__}")
 
     async def store(self, connection: Connection) -> None:
         """Run every statement over its rows, pipelined."""
         async with connection.cursor() as cursor:
+            if self.judgements:  # in one order, so that two recorders never wait for each other
+                shared = [self.judgements[number] for number in sorted(self.judgements)]
+                await cursor.executemany(rows.JUDGEMENT.encode(), shared)
             for statement, parameters in self.rows.items():
                 if parameters:
                     await cursor.executemany(statement.encode(), parameters)
@@ -83,7 +107,7 @@ class Recorder:
         self.fired = fired  #: set when a price alert has fired
         self.storing = asyncio.Lock()  #: held while read messages are not yet stored
         self.stored = 0  #: messages since this process started
-        self.waiting = ""  #: why nothing is stored at this moment
+        self.waiting = ""  #: why nothing is stored at present; empty: it is
         self.lost = 0  #: messages that the bus dropped before they could be read, since this process started
 
     async def run(self) -> None:
@@ -109,7 +133,7 @@ class Recorder:
                 await self.service.pause(1.0)
 
     async def _claimed(self) -> list[Delivery]:
-        """Take up again what failed, or what another consumer left."""
+        """Claim messages that failed, or that another consumer left."""
         claimed: list[Delivery] = []
         for stream in STREAMS:
             claimed += await self.bus.claim(GROUP, CONSUMER, stream, min_idle_ms=CLAIM_AFTER_MS)
@@ -130,14 +154,12 @@ class Recorder:
         self.stored += len(stored)
         if waited:
             await self.count_lost()
-        now = time.time()
-        for delivery in stored:
-            metrics.LATENCY.labels(delivery.token.stream, GROUP).observe(max(0.0, now - delivery.sent_at / 1_000))
+        observe_latency(delivery.token for delivery in stored)
         if any(isinstance(item.message, Alert) and isinstance(item.message.body, PriceBody) for item in stored):
             self.fired.set()
 
     async def count_lost(self) -> None:
-        """Count what the bus dropped while nothing was read; the bus itself forgets it with the next read."""
+        """Count the messages that the bus dropped unread; the next read would hide them."""
         for stream in STREAMS:
             lost = (await self.bus.backlog(stream, GROUP)).trimmed_unread
             if lost:
@@ -163,7 +185,7 @@ class Recorder:
         return [], waited
 
     async def _store(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """Store all in one transaction; if one row is refused, each by itself. Return what was stored."""
+        """Store all in one transaction; if a row is refused, each alone.  Return the stored messages."""
         try:
             await self._transaction(deliveries)
             return list(deliveries)
@@ -186,38 +208,6 @@ class Recorder:
         self.database.partitions_exist(statements.scans)
 
     async def _refuse(self, delivery: Delivery, error: Exception) -> None:
-        """Leave a message pending with its error: it is tried again, and put aside in the end."""
+        """Leave a message pending with its error: it is tried again, and becomes a dead letter in the end."""
         log.error("a message could not be stored", stream=delivery.token.stream, error=repr(error))
         await self.bus.fail(delivery, repr(error))
-
-
-async def keep_house(service: Service, bus: Bus, database: Database) -> None:
-    """Trim what everybody has read; make partitions ahead and drop those past retention, until stopped."""
-    next_retention = 0.0
-    while not service.stopping.is_set():
-        try:
-            # the notifier may not have started yet: its group keeps the alerts for it
-            await bus.ensure_group(Stream.ALERTS, "notifier")
-            for stream in (Stream.ALERTS, Stream.DELIVERIES):
-                await bus.trim_read(stream)
-            if database.ready and time.monotonic() >= next_retention:
-                await retain(database, service.settings.settings.recording.retention_days)
-                next_retention = time.monotonic() + 600.0
-        except (RedisError, OSError, DatabaseAwayError, psycopg.Error) as error:
-            log.warning("housekeeping has to wait", error=str(error))
-        await service.pause(5.0)
-
-
-async def retain(database: Database, days: int) -> list[str]:
-    """Make the next month's partition and drop what is older than *days*, by the newest scan."""
-    newest = (await database.rows("SELECT max(scan_id) AS scan_id FROM scans"))[0]["scan_id"]
-    if newest is None:
-        return []
-    ahead = (newest, newest + 31 * 86_400_000)
-    async with database.connection() as connection:
-        await database.ensure_partitions(connection, ahead)
-    database.partitions_exist(ahead)
-    dropped = await database.drop_before(newest - days * 86_400_000)
-    if dropped:
-        log.info("old partitions dropped", partitions=dropped)
-    return dropped

@@ -1,31 +1,17 @@
-"""Wire the gatekeeper: the lease, the keeper under it, the heartbeat to an outside address."""
+"""The gatekeeper's process: the loop under its lease, and the heartbeat to an outside address."""
 
 from __future__ import annotations
 
-import asyncio
-
 from services.gatekeeper.heartbeat import send_heartbeats
-from services.gatekeeper.keeper import Keeper
-from services.gatekeeper.memory import NAME
-from shared.bus import Lease
-from shared.service import Service, lead, run
+from services.gatekeeper.runtime.loop import NAME, Gatekeeper
+from shared.runtime.process import run
+from shared.runtime.service import Service
+from shared.runtime.stage.loop import run_leased
 
 
 async def main(service: Service) -> None:
     """Run until the service stops."""
-    following = asyncio.ensure_future(service.follow_settings())
-    beating = asyncio.ensure_future(send_heartbeats(service))
-    try:
-        if await service.settings_arrived():
-            await lead(service, lambda lease: _work(service, lease))
-    finally:
-        for task in (following, beating):
-            task.cancel()
-        await asyncio.gather(following, beating, return_exceptions=True)
-
-
-async def _work(service: Service, lease: Lease) -> None:
-    await Keeper(service, lease).work()
+    await run_leased(service, lambda lease: Gatekeeper(service, lease).work(), send_heartbeats(service))
 
 
 if __name__ == "__main__":

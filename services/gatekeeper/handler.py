@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from services.gatekeeper.domain import gates, inhibition, lifecycle, price_alerts, silence
+from services.gatekeeper.domain import gates, inhibition, lifecycle, muting, price_alerts
 from services.gatekeeper.domain.settle import decision, settle
 from services.gatekeeper.domain.state import State
 from shared.contracts import (
@@ -27,9 +27,10 @@ from shared.settings import RuntimeSettings
 
 
 @dataclass(frozen=True)
-class World:
-    """What people have asked for, and the time."""
+class JudgingContext:
+    """The inputs of every judgement: market, settings, mutes, price alerts, time."""
 
+    market: str
     settings: RuntimeSettings
     now: int  #: wall clock, ms
     mutes: Sequence[Mute] = ()
@@ -38,8 +39,8 @@ class World:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What is to be committed."""
+class Handled:
+    """The next state and the messages to commit with it."""
 
     state: State
     outputs: list[tuple[Stream, Message]] = field(default_factory=list)
@@ -49,29 +50,30 @@ def settle_scan(
     state: State,
     scan: ScanOpened,
     analyses: Mapping[str, Analysis],
-    world: World,
+    context: JudgingContext,
     *,
     opened_wall: int,
     entry_id: str = "",
     at_deadline: bool = False,
-) -> Outcome:
-    """Return all that comes of *scan*; *opened_wall* is when the bus got it."""
-    now = world.now
-    reason = inhibition.reason(scan, opened_wall=opened_wall, now=now, rules=world.settings.scanning)
-    told = inhibition.change(state.progress.inhibited_by, reason, scan_id=scan.scan_id, now=now)
+) -> Handled:
+    """Return the results of *scan*; *opened_wall* is when the bus received it, wall clock, ms."""
+    now = context.now
+    reason = inhibition.reason(scan, opened_wall=opened_wall, now=now, rules=context.settings.scanning)
+    notice = inhibition.change(context.market, state.progress.inhibited_by, reason, scan_id=scan.scan_id, now=now)
     settled = settle(
         state,
         scan,
         analyses,
-        world.settings,
-        settings_version=world.settings_version,
+        context.settings,
+        market=context.market,
+        settings_version=context.settings_version,
         inhibited=reason,
         now=now,
         entry_id=entry_id,
-        is_muted=lambda alert: bool(silence.held_by(alert, world.mutes, world.settings, now)),
+        is_muted=lambda alert: bool(muting.held_by(alert, context.mutes, context.settings, now)),
     )
-    after, prices = _unseen_prices(settled.state, scan.scan_id, analyses, world)
-    alerts = _marked([*([told] if told else []), *settled.alerts, *prices], world)
+    after, prices = _unseen_prices(settled.state, scan.scan_id, analyses, context)
+    alerts = _marked([*([notice] if notice else []), *settled.alerts, *prices], context)
     decisions: list[tuple[Stream, Message]] = [
         (Stream.DECISIONS_PASSED if one.passed else Stream.DECISIONS, one) for one in settled.decisions
     ]
@@ -87,24 +89,26 @@ def settle_scan(
         settled_at=now,
         seconds=max(0, now - opened_wall) / 1_000,
     )
-    return Outcome(after, [*((Stream.ALERTS, alert) for alert in alerts), *decisions, (Stream.SCANS, summary)])
+    return Handled(after, [*((Stream.ALERTS, alert) for alert in alerts), *decisions, (Stream.SCANS, summary)])
 
 
 def _unseen_prices(
-    state: State, scan_id: int, analyses: Mapping[str, Analysis], world: World
+    state: State, scan_id: int, analyses: Mapping[str, Analysis], context: JudgingContext
 ) -> tuple[State, list[Alert]]:
-    """Evaluate the price alerts on bars from which ticks are missing: somebody was down."""
+    """Evaluate the price alerts on bars from which ticks are missing."""
     prices = state.prices
-    if world.price_alerts is None or not price_alerts.unseen(prices, scan_id):
+    if context.price_alerts is None or not price_alerts.unseen(prices, scan_id):
         return state, []
     bars = {analysis.symbol: _path(analysis.bar) for analysis in analyses.values() if lifecycle.has_bar(analysis)}
-    asked = [one for one in world.price_alerts if one.created_at <= scan_id - SCAN_MS]
+    asked = [one for one in context.price_alerts if one.created_at <= scan_id - SCAN_MS]
     # a bar's extremes may lie five minutes apart
     asked = [one for one in asked if one.condition != "moves" or one.window_seconds * 1_000 >= SCAN_MS]
     if prices.last_tick > scan_id - SCAN_MS:
-        prices, alerts = price_alerts.look_back(prices, asked, bars, scan_id, now=world.now)
+        prices, alerts = price_alerts.look_back(prices, asked, bars, scan_id, now=context.now, market=context.market)
     else:
-        prices, alerts = price_alerts.evaluate(prices, asked, bars, scan_id, now=world.now, while_down=True)
+        prices, alerts = price_alerts.evaluate(
+            prices, asked, bars, scan_id, now=context.now, market=context.market, while_down=True
+        )
     return msgspec.structs.replace(state, prices=prices), alerts
 
 
@@ -115,23 +119,27 @@ def _path(bar: tuple[float, ...]) -> tuple[float, ...]:
 
 
 def take_ticks(
-    state: State, ticks: Iterable[tuple[PriceTick, bool]], world: World, *, only: frozenset[str] | None = None
-) -> Outcome:
-    """Return what comes of *ticks*, each with whether it arrived while nobody looked.
+    state: State,
+    ticks: Iterable[tuple[PriceTick, bool]],
+    context: JudgingContext,
+    *,
+    only: frozenset[str] | None = None,
+) -> Handled:
+    """Return the alerts and the state after *ticks*, each with whether it arrived while no gatekeeper was active.
 
-    A tick not newer than the last one is old news.  With *only*, the keys of signals just opened,
-    ticks that were already taken are shown to those alone.
+    A tick that is not newer than the last one is skipped.  With *only*, the keys of signals just opened,
+    earlier ticks are applied to those signals alone.
     """
     alerts: list[Alert] = []
     for tick, while_down in ticks:
         if only is None and tick.at <= state.prices.last_tick:
             continue
-        state, told = _label(state, tick, world.now, only)
-        alerts += told
+        state, new = _label(state, tick, context.now, only)
+        alerts += new
         if only is None:
-            state, told = _price_alerts(state, tick, world, while_down)
-            alerts += told
-    return Outcome(state, [(Stream.ALERTS, alert) for alert in _marked(alerts, world)])
+            state, new = _price_alerts(state, tick, context, while_down)
+            alerts += new
+    return Handled(state, [(Stream.ALERTS, alert) for alert in _marked(alerts, context)])
 
 
 def _label(state: State, tick: PriceTick, now: int, only: frozenset[str] | None) -> tuple[State, list[Alert]]:
@@ -150,52 +158,54 @@ def _label(state: State, tick: PriceTick, now: int, only: frozenset[str] | None)
     return msgspec.structs.replace(state, signals=signals), alerts
 
 
-def _price_alerts(state: State, tick: PriceTick, world: World, while_down: bool) -> tuple[State, list[Alert]]:
+def _price_alerts(
+    state: State, tick: PriceTick, context: JudgingContext, while_down: bool
+) -> tuple[State, list[Alert]]:
     prices, alerts = state.prices, list[Alert]()
-    if world.price_alerts is not None:
+    if context.price_alerts is not None:
         quoted = {symbol: (price,) for symbol, price in tick.prices.items()}
-        prices = price_alerts.forget(prices, world.price_alerts)
+        prices = price_alerts.forget(prices, context.price_alerts)
         prices, alerts = price_alerts.evaluate(
-            prices, world.price_alerts, quoted, tick.at, now=world.now, while_down=while_down
+            prices, context.price_alerts, quoted, tick.at, now=context.now, market=context.market, while_down=while_down
         )
     return msgspec.structs.replace(state, prices=price_alerts.seen(prices, tick.at)), alerts
 
 
-def take_late(state: State, analyses: Iterable[Analysis], world: World) -> Outcome:
-    """Return the records of analyses whose scan was settled without them; doubles leave none.
+def take_late(state: State, analyses: Iterable[Analysis], context: JudgingContext) -> Handled:
+    """Return decisions for analyses whose scan settled without them; repeated analyses give none.
 
-    Where it is no longer known who was missing from the scan, the analysis counts as late.
+    Where the scan's missing symbols are no longer known, the analysis counts as late.
     """
     known = {settled.scan_id: settled.missing for settled in state.progress.recent}
     late = [one for one in analyses if one.symbol in known.get(one.scan_id, (one.symbol,))]
-    return Outcome(state, [(Stream.DECISIONS, _late(analysis, world)) for analysis in late])
+    return Handled(state, [(Stream.DECISIONS, _late(analysis, context)) for analysis in late])
 
 
-def _late(analysis: Analysis, world: World) -> Decision:
-    verdicts = gates.judge(analysis, world.settings.thresholds_for(analysis.symbol), None)
-    return decision(analysis, verdicts, "late", settings_version=world.settings_version)
+def _late(analysis: Analysis, context: JudgingContext) -> Decision:
+    verdicts = gates.judge(analysis, context.settings.thresholds_for(analysis.symbol), None)
+    return decision(context.market, analysis, verdicts, "late", settings_version=context.settings_version)
 
 
-def watch_silence(state: State, world: World, *, heard_wall: int, limit_ms: int | None) -> Outcome:
-    """Return the one alert for data that stopped coming; the next sound scan tells that signals may come again."""
-    silent = limit_ms is not None and world.now - heard_wall > limit_ms
-    if silent == bool(state.watch.stale_since):
-        return Outcome(state)
-    watch = msgspec.structs.replace(state.watch, stale_since=heard_wall if silent else 0)
+def watch_staleness(state: State, context: JudgingContext, *, heard_wall: int, limit_ms: int | None) -> Handled:
+    """Return the system alert when data has become stale; the next sound scan makes the one for its end."""
+    stale = limit_ms is not None and context.now - heard_wall > limit_ms
+    if stale == bool(state.watch.stale_since):
+        return Handled(state)
+    watch = msgspec.structs.replace(state.watch, stale_since=heard_wall if stale else 0)
     progress, alerts = state.progress, list[Alert]()
-    if silent and not progress.inhibited_by:
+    if stale and not progress.inhibited_by:
         at = max(state.prices.last_tick, progress.settled_scan)
-        alerts = [inhibition.silence(heard_wall, occurred_at=at, now=world.now)]
+        alerts = [inhibition.stale_alert(context.market, heard_wall, occurred_at=at, now=context.now)]
         progress = msgspec.structs.replace(
-            progress, inhibited_by=inhibition.SILENCE, inhibited_since=progress.settled_scan
+            progress, inhibited_by=inhibition.NO_DATA, inhibited_since=progress.settled_scan
         )
     after = msgspec.structs.replace(state, watch=watch, progress=progress)
-    return Outcome(after, [(Stream.ALERTS, one) for one in _marked(alerts, world)])
+    return Handled(after, [(Stream.ALERTS, one) for one in _marked(alerts, context)])
 
 
-def _marked(alerts: Iterable[Alert], world: World) -> list[Alert]:
-    """Return *alerts*, each with what mutes and quiet hours hold back marked so."""
+def _marked(alerts: Iterable[Alert], context: JudgingContext) -> list[Alert]:
+    """Return *alerts* with `held_by` set on those that mutes or quiet hours hold back."""
     return [
-        msgspec.structs.replace(alert, held_by=silence.held_by(alert, world.mutes, world.settings, world.now))
+        msgspec.structs.replace(alert, held_by=muting.held_by(alert, context.mutes, context.settings, context.now))
         for alert in alerts
     ]

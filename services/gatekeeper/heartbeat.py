@@ -1,4 +1,4 @@
-"""The dead man's heartbeat: an outside address is called now and then, so that somebody notices when nobody calls."""
+"""A dead man's switch: an outside address is called regularly, so that the lack of calls raises an alarm there."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Final
 import httpx
 import structlog
 
-from shared.addresses import Forbidden, resolve
-from shared.service import Service
+from shared.network.addresses import Forbidden, resolve
+from shared.network.authorities import trusted
+from shared.network.proxies import ProxyError, proxy_for
+from shared.runtime.service import Service
 
-LOOK_SECONDS: Final = 5.0  #: how soon an address that was just set is called
+LOOK_SECONDS: Final = 5.0  #: the longest wait until a new address is called
 LONGEST_CALL: Final = 10.0  #: seconds
 
 log = structlog.get_logger()
@@ -19,25 +21,25 @@ log = structlog.get_logger()
 async def send_heartbeats(service: Service) -> None:
     """Call the address while this process makes progress as the active one.
 
-    A failure is logged without the address, which may be secret, and changes nothing else.
+    A failure is only logged, without the address, which may be secret.
     """
-    async with httpx.AsyncClient(timeout=LONGEST_CALL, follow_redirects=False, trust_env=False) as client:
-        while not service.stopping.is_set():
-            settings = service.settings.settings
-            url = settings.heartbeat_url.get_secret_value()
-            healthy, details = service.health()
-            if url and healthy and not details["waiting_for"]:
-                try:
-                    await _call(client, url, settings.heartbeat_allow)
-                except (httpx.HTTPError, OSError, Forbidden) as error:
-                    log.warning("the heartbeat did not arrive", error=type(error).__name__)
-            await service.pause(settings.heartbeat_seconds if url else LOOK_SECONDS)
+    while not service.stopping.is_set():
+        settings = service.settings.settings
+        url = settings.heartbeat_url.get_secret_value()
+        healthy, details = service.health()
+        if url and healthy and not details["waiting_for"]:
+            try:
+                await _call(url, settings.heartbeat_allow)
+            except (httpx.HTTPError, OSError, Forbidden, ProxyError) as error:
+                log.warning("the heartbeat did not arrive", error=type(error).__name__)
+        await service.pause(settings.heartbeat_seconds if url else LOOK_SECONDS)
 
 
-async def _call(client: httpx.AsyncClient, url: str, allow: tuple[str, ...]) -> None:
-    """Call *url* at the address that was checked; raise for any answer but a good one."""
-    target = await resolve(url, allow)
-    answer = await client.get(
-        target.url, headers={"Host": target.host_header}, extensions={"sni_hostname": target.host}
-    )
+async def _call(url: str, allow: tuple[str, ...]) -> None:
+    """Call *url* at the address that was checked, through the proxy if there is one; raise for any bad answer."""
+    proxy, target = proxy_for(url), await resolve(url, allow)
+    async with httpx.AsyncClient(timeout=LONGEST_CALL, trust_env=False, proxy=proxy, verify=trusted()) as client:
+        answer = await client.get(
+            target.url, headers={"Host": target.host_header}, extensions={"sni_hostname": target.host}
+        )
     answer.raise_for_status()

@@ -8,17 +8,21 @@ from typing import Final
 
 import structlog
 
-from services.notifier.bot import run_bot
+from services.notifier.bot.telegram_bot import run_bot
+from services.notifier.delivery.delivery_log import DeliveryLog, HeldAlert, now_ms
+from services.notifier.delivery.queues import Outbox
 from services.notifier.digest import keep_digests
-from services.notifier.handler import Outcome, outcome_of
-from services.notifier.ledger import Held, Ledger, now_ms
-from services.notifier.queues import Outbox, connect
+from services.notifier.rendering.text import text_of
+from services.notifier.router import RoutingResult, split
 from services.notifier.routing import plan, subject_of
 from services.notifier.summary import keep_summaries
-from services.notifier.text import text_of
-from shared.bus import Commit, Delivery, RedisBus, from_wire
+from shared.bus import Commit, Delivery, RedisBus
 from shared.contracts import Alert, StateRestored, Stream
-from shared.service import Service, consume, run
+from shared.runtime.consumer import consume
+from shared.runtime.process import run
+from shared.runtime.service import Service
+from shared.runtime.settings_follower import follow_settings, settings_arrived
+from shared.runtime.watched_queue import connect
 
 STOP_S: Final = 5.0
 WAITING: Final = "what was delivered, from the API"
@@ -27,61 +31,60 @@ log = structlog.get_logger()
 
 
 class Notifier:
-    """The notifier's hands."""
+    """Routes alerts and enqueues their deliveries."""
 
     def __init__(self, service: Service, bus: RedisBus) -> None:
         self._service = service
-        self._ledger = Ledger(bus)
+        self._delivery_log = DeliveryLog(bus)
         self._outbox = Outbox(connect(service.environment.redis_url), bus.market)
         self._bus = bus
-        self._restored: tuple[bytes, frozenset[str]] = (b"", frozenset())
+        self._restored: tuple[StateRestored | None, frozenset[str]] = (None, frozenset())
 
     async def handle(self, deliveries: Sequence[Delivery]) -> list[Commit | Exception]:
         """Route each alert; what cannot be routed answers with its exception."""
-        parked, delivered = await self._ledger.parked(), await self._delivered()
+        suspended, delivered = await self._delivery_log.suspended(), await self._delivered()
         answers: list[Commit | Exception] = []
         for delivery in deliveries:
             try:
-                answers.append(await self._route(delivery, parked.keys(), delivered))
+                answers.append(await self._route(delivery, suspended.keys(), delivered))
             except (ValueError, TypeError, KeyError) as error:
                 answers.append(error)
         return answers
 
     async def _delivered(self) -> frozenset[str]:
-        """Return what must not be sent again; where the bus was emptied, wait until the API has told it anew."""
-        key, name = self._bus.key("settings-newest"), StateRestored.__name__
-        while (data := await self._bus.redis.hget(key, name)) is None:
+        """Return the deliveries not to repeat; on an emptied bus, wait until the API has published them."""
+        while (event := await self._bus.newest_setting(StateRestored)) is None:
             if self._service.stopping.is_set():
-                raise OSError("stopped before the API told what was delivered")
+                raise OSError("stopped before the API published what was delivered")
             self._service.beat(WAITING)
             await self._service.pause(0.2)
-        if data != self._restored[0] and isinstance(event := from_wire(data), StateRestored):
-            self._restored = (data, frozenset(event.delivered))
+        if event is not self._restored[0]:
+            self._restored = (event, frozenset(event.delivered))
         return self._restored[1]
 
-    async def _route(self, delivery: Delivery, parked: Collection[str], delivered: frozenset[str]) -> Commit:
+    async def _route(self, delivery: Delivery, suspended: Collection[str], delivered: frozenset[str]) -> Commit:
         alert = delivery.message
         if not isinstance(alert, Alert):
             raise TypeError(f"not an alert: {type(alert).__name__}")
         cache = self._service.settings
-        stops = plan(
+        planned = plan(
             alert,
             cache.settings,
             cache.mutes.mutes,
             now_ms(),
-            parked=parked,
+            suspended=suspended,
             delivered=delivered,
         )
-        outcome = outcome_of(alert, stops, cache.settings)
-        await self._keep(alert, outcome)
-        await asyncio.to_thread(self._outbox.put, alert, *outcome.send)
-        return Commit(tokens=[delivery.token], outputs=[(Stream.DELIVERIES, report) for report in outcome.reports])
+        result = split(alert, planned, cache.settings)
+        await self._hold(alert, result)
+        await asyncio.to_thread(self._outbox.put, alert, *result.send)
+        return Commit(tokens=[delivery.token], outputs=[(Stream.DELIVERIES, report) for report in result.reports])
 
-    async def _keep(self, alert: Alert, outcome: Outcome) -> None:
+    async def _hold(self, alert: Alert, result: RoutingResult) -> None:
         """Keep what is held for the digests."""
-        for destination in outcome.hold:
-            entry = Held(text_of(alert).title, alert.created_at, subject_of(alert))
-            await self._ledger.hold(destination, alert.alert_id, entry)
+        for destination in result.hold:
+            entry = HeldAlert(text_of(alert).title, alert.created_at, subject_of(alert))
+            await self._delivery_log.hold(destination, alert.alert_id, entry)
 
 
 async def main(service: Service) -> None:
@@ -89,7 +92,7 @@ async def main(service: Service) -> None:
     bus = service.bus
     if not isinstance(bus, RedisBus):
         raise TypeError("the notifier needs Redis: its jobs live there")
-    beside = [asyncio.ensure_future(service.follow_settings())]
+    beside = [asyncio.ensure_future(follow_settings(service))]
     try:
         if not await ready(service):
             return
@@ -97,15 +100,15 @@ async def main(service: Service) -> None:
         works = (keep_digests(service, bus), keep_summaries(service, bus), run_bot(service, bus))
         beside += [asyncio.ensure_future(work) for work in works]
         await consume(service, "notifier", [Stream.ALERTS], notifier.handle)
-        await asyncio.wait(beside, timeout=STOP_S)  # the bot's lease is given up, its last answers are sent
+        await asyncio.wait(beside, timeout=STOP_S)  # the bot's lease is released, its last answers are sent
     finally:
         for task in beside:
             task.cancel()
 
 
 async def ready(service: Service) -> bool:
-    """Wait for the settings and for what must not be sent again; False when the service stops before."""
-    if not await service.settings_arrived():
+    """Wait for the settings and for the deliveries not to repeat; False when the service stops before."""
+    if not await settings_arrived(service):
         return False
     while service.settings.restored is None:
         service.beat(WAITING)

@@ -1,4 +1,4 @@
-"""The digest: what mutes and quiet hours held back at a destination is told there in one message when they end."""
+"""The digest: one message to each destination with the alerts that mutes and quiet hours held back there."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Final
 import structlog
 from redis.exceptions import RedisError
 
-from services.notifier.ledger import Held, Ledger, now_ms
+from services.notifier.delivery.delivery_log import DeliveryLog, HeldAlert, now_ms
+from services.notifier.rendering.text import many
 from services.notifier.routing import hold_of
-from services.notifier.text import many
+from shared import ids
 from shared.bus import RedisBus
 from shared.contracts import Alert, Mute, Stream, SystemBody
-from shared.service import Service
+from shared.runtime.service import Service
 from shared.settings import RuntimeSettings
 
 EVERY_S: Final = 10.0
@@ -23,9 +24,9 @@ log = structlog.get_logger()
 
 
 def due(
-    held: Mapping[str, Held], destination: str, settings: RuntimeSettings, mutes: Sequence[Mute], now: int
-) -> dict[str, Held]:
-    """Return what of the *held* nothing holds back any more: a mute that was lifted has ended, too."""
+    held: Mapping[str, HeldAlert], destination: str, settings: RuntimeSettings, mutes: Sequence[Mute], now: int
+) -> dict[str, HeldAlert]:
+    """Return those of *held* that no mute or quiet hours hold back any more; a lifted mute has ended, too."""
     return {
         alert_id: entry
         for alert_id, entry in held.items()
@@ -33,15 +34,15 @@ def due(
     }
 
 
-def digest_of(destination: str, told: Collection[Held], now: int) -> Alert:
-    """Return the digest that tells *destination* of what was held back there."""
-    entries = sorted(told, key=lambda entry: entry.at)
-    lines = [entry.line for entry in entries[:LONGEST]]
-    if len(entries) > LONGEST:
-        lines.append(f"… and {len(entries) - LONGEST} more")
-    headline = f"While it was quiet: {many(len(entries), 'alert')}"
+def digest_of(market: str, destination: str, entries: Collection[HeldAlert], now: int) -> Alert:
+    """Return the digest of *entries* for *destination*."""
+    ordered = sorted(entries, key=lambda entry: entry.at)
+    lines = [entry.line for entry in ordered[:LONGEST]]
+    if len(ordered) > LONGEST:
+        lines.append(f"… and {len(ordered) - LONGEST} more")
+    headline = f"Held back during mutes or quiet hours: {many(len(ordered), 'alert')}"
     return Alert(
-        alert_id=f"system:digest:{destination}:{entries[0].at}:{entries[-1].at}:{len(entries)}",
+        alert_id=ids.system_alert_id(market, f"digest:{destination}:{ordered[0].at}:{ordered[-1].at}:{len(ordered)}"),
         kind="system",
         body=SystemBody(code="digest", headline=headline, lines=tuple(lines)),
         occurred_at=now,
@@ -52,24 +53,24 @@ def digest_of(destination: str, told: Collection[Held], now: int) -> Alert:
 
 async def keep_digests(service: Service, bus: RedisBus) -> None:
     """Send each destination's digest when its time has come."""
-    ledger = Ledger(bus)
+    delivery_log = DeliveryLog(bus)
     while not service.stopping.is_set():
         cache = service.settings
         for name, destination in cache.settings.destinations.items():
             if not destination.muted:
-                await _tell(ledger, bus, name, cache.settings, cache.mutes.mutes)
+                await _publish(delivery_log, bus, name, cache.settings, cache.mutes.mutes)
         await service.pause(EVERY_S)
 
 
-async def _tell(
-    ledger: Ledger, bus: RedisBus, destination: str, settings: RuntimeSettings, mutes: Sequence[Mute]
+async def _publish(
+    delivery_log: DeliveryLog, bus: RedisBus, destination: str, settings: RuntimeSettings, mutes: Sequence[Mute]
 ) -> None:
     try:
         now = now_ms()
-        told = due(await ledger.held(destination), destination, settings, mutes, now)
-        if told:
-            # told first: a crash in between repeats the same id, which is sent once
-            await bus.publish(Stream.ALERTS, [digest_of(destination, told.values(), now)])
-            await ledger.release(destination, list(told))
+        ready = due(await delivery_log.held(destination), destination, settings, mutes, now)
+        if ready:
+            # published first: a crash in between repeats the same id, which is sent once
+            await bus.publish(Stream.ALERTS, [digest_of(bus.market, destination, ready.values(), now)])
+            await delivery_log.release(destination, list(ready))
     except (RedisError, OSError) as error:
-        log.warning("the digest has to wait", destination=destination, error=str(error))
+        log.warning("the digest is postponed", destination=destination, error=str(error))

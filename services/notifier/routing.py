@@ -1,4 +1,4 @@
-"""Which alert goes to which destination, and what holds it back there."""
+"""Routing: which alert goes to which destination, and the mutes that hold it back there."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from shared.contracts import Alert, GroupBody, Mute, SignalBody
+from shared.mutes import Subject, is_quiet, local, mutes_of, within
 from shared.settings import Route, RuntimeSettings
-from shared.silence import Subject, is_quiet, local, mutes_of, within
 
 Hold = Literal["", "muted", "quiet hours", "held", "destination muted"]
 
 
 @dataclass(frozen=True)
 class Traits:
-    """What a route can ask about an alert; None where the alert has no such thing."""
+    """The traits of an alert that a route can filter by; None where the alert lacks one."""
 
     score: float | None = None
     strength: int | None = None
@@ -27,7 +27,7 @@ class Traits:
 
 
 @dataclass(frozen=True)
-class Stop:
+class PlannedDelivery:
     """One alert on its way to one destination."""
 
     destination: str
@@ -35,7 +35,7 @@ class Stop:
 
 
 def traits(alert: Alert) -> Traits:
-    """Return what routes judge; a group is as good as its best member."""
+    """Return the traits of *alert*; a group has those of its best member."""
     match alert.body:
         case SignalBody(analysis=analysis):
             weak = analysis.levels is None or analysis.levels.weak
@@ -56,7 +56,7 @@ def subject_of(alert: Alert) -> Subject:
 
 
 def matches(route: Route, alert: Alert, found: Traits, now: datetime) -> bool:  # noqa: PLR0911 - one a condition
-    """Return whether *route* wants *alert*; a condition on what the alert lacks does not count against it."""
+    """Return whether *route* matches *alert*; a condition on a trait that the alert lacks is ignored."""
     if route.kinds and alert.kind not in route.kinds:
         return False
     patterns = [pattern.upper() for pattern in route.symbols]
@@ -102,27 +102,27 @@ def plan(
     mutes: Sequence[Mute],
     now_ms: int,
     *,
-    parked: Collection[str] = (),
+    suspended: Collection[str] = (),
     delivered: Collection[str] = (),
-) -> list[Stop]:
-    """Return where *alert* goes, and what holds it back there; what was *delivered* already is left out."""
+) -> list[PlannedDelivery]:
+    """Return the planned deliveries of *alert*, without those *delivered* already."""
     names = destinations(alert, settings, local(settings.presentation.timezone, now_ms))
     if alert.kind == "system" and not alert.destinations:
-        names = [name for name in names if name not in parked] or _anywhere(settings, parked)
+        names = [name for name in names if name not in suspended] or _anywhere(settings, suspended)
     return [
-        Stop(name, _hold(alert, name, settings, mutes, now_ms))
+        PlannedDelivery(name, _hold(alert, name, settings, mutes, now_ms))
         for name in names
         if f"{alert.alert_id}:{name}" not in delivered
     ]
 
 
-def _anywhere(settings: RuntimeSettings, parked: Collection[str]) -> list[str]:
-    """Return every destination that works: a word about Sevengate itself must reach somebody."""
-    return [name for name in settings.destinations if name not in parked]
+def _anywhere(settings: RuntimeSettings, suspended: Collection[str]) -> list[str]:
+    """Return every destination that works, so that a system alert without a route still arrives."""
+    return [name for name in settings.destinations if name not in suspended]
 
 
 def _hold(alert: Alert, name: str, settings: RuntimeSettings, mutes: Sequence[Mute], now_ms: int) -> Hold:
-    if alert.destinations:  # a digest: what it tells was held back long enough
+    if alert.destinations:  # a digest names its destination and is never held back
         return ""
     if settings.destinations[name].muted:
         return "destination muted"

@@ -2,7 +2,7 @@
 
 import signal
 
-signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while the rest is imported is no error to be told
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports below is no error
 
 from services.simulator.command import main  # noqa: E402
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 
-class ExchangeClock:
+class SimulatedClock:
     """Exchange time in UNIX ms; `speed` 0 means lockstep."""
 
     def __init__(self, start: int, speed: float, monotonic: Callable[[], float] = time.monotonic) -> None:

@@ -12,49 +12,55 @@ from typing import Annotated
 import typer
 import uvloop
 
-from services.simulator import faults, wire
-from services.simulator.contracts import BAR_MS
-from services.simulator.kept import KeptClock
-from services.simulator.seeded import SeededMarket
-from services.simulator.server import Options, Simulator
-from services.simulator.tape import NoBarsError, Source
+from services.simulator.clock_file import KeptClock
+from services.simulator.faults import faults
+from services.simulator.instruments import BAR_MS
+from services.simulator.market.seeded import SeededMarket
+from services.simulator.market.tape import NoBarsError, Source
+from services.simulator.protocol import encode
+from services.simulator.protocol.server import ServerOptions, Simulator
+from shared.contracts import HOUR_MS
 from shared.moment import moment
 
 FIRST_DAY = "2026-01-12T13:00:00Z"
 LISTING = "\n\n".join(f"{name}: {meaning} (feed fault {entry})" for name, (entry, meaning) in faults.KINDS.items())
 
 
+Port = Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 takes a free one and prints it.")]
+Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 in a container.")]
+Symbols = Annotated[int, typer.Option(min=1, max=1_000, help="How many tradable contracts (with --replay: at most).")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the market; the same seed and start give the same bars.")]
+Speed = Annotated[float, typer.Option(min=0.0, help="How many times faster than real the clock runs; 0: lockstep.")]
+Lockstep = Annotated[bool, typer.Option("--lockstep", help="The clock stands until POST /sim/step.")]
+Start = Annotated[str, typer.Option(help="Where the clock starts: ISO 8601 or UNIX ms.")]
+Replay = Annotated[
+    Path | None,
+    typer.Option(exists=True, file_okay=False, help="Folder of recorded five-minute bars, parquet or CSV."),
+]
+NoLimits = Annotated[bool, typer.Option("--no-limits", help="Count requests, refuse none.")]
+SocketHours = Annotated[
+    float, typer.Option(min=0.01, help="Age, by the exchange's clock, at which a WebSocket is cut.")
+]
+ClockFile = Annotated[
+    Path | None, typer.Option(dir_okay=False, help="Where the clock is kept, so that a restart goes on from there.")
+]
+Fault = Annotated[list[str] | None, typer.Option(help="NAME[:SYMBOL][:SECONDS], may be repeated; the names are below.")]
+
+
 def simulate(
     *,
-    port: Annotated[
-        int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 takes a free one and prints it.")
-    ] = 0,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 in a container.")] = "127.0.0.1",
-    symbols: Annotated[
-        int, typer.Option(min=1, max=1_000, help="How many tradable contracts (with --replay: at most).")
-    ] = 50,
-    seed: Annotated[
-        int, typer.Option(min=0, help="Seed of the market; the same seed and start give the same bars.")
-    ] = 1,
-    speed: Annotated[
-        float, typer.Option(min=0.0, help="How many times faster than real the clock runs; 0: lockstep.")
-    ] = 1.0,
-    lockstep: Annotated[bool, typer.Option("--lockstep", help="The clock stands until POST /sim/step.")] = False,
-    start: Annotated[str, typer.Option(help="Where the clock starts: ISO 8601 or UNIX ms.")] = "",
-    replay: Annotated[
-        Path | None,
-        typer.Option(exists=True, file_okay=False, help="Folder of recorded five-minute bars, parquet or CSV."),
-    ] = None,
-    no_limits: Annotated[bool, typer.Option("--no-limits", help="Count requests, refuse none.")] = False,
-    socket_hours: Annotated[
-        float, typer.Option(min=0.01, help="Age, by the exchange's clock, at which a WebSocket is cut.")
-    ] = 24.0,
-    clock_file: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="Where the clock is kept, so that a restart goes on from there.")
-    ] = None,
-    fault: Annotated[
-        list[str] | None, typer.Option(help="NAME[:SYMBOL][:SECONDS], may be repeated; the names are below.")
-    ] = None,
+    port: Port = 0,
+    host: Host = "127.0.0.1",
+    symbols: Symbols = 50,
+    seed: Seed = 1,
+    speed: Speed = 1.0,
+    lockstep: Lockstep = False,
+    start: Start = "",
+    replay: Replay = None,
+    no_limits: NoLimits = False,
+    socket_hours: SocketHours = 24.0,
+    clock_file: ClockFile = None,
+    fault: Fault = None,
 ) -> None:
     """An exchange that looks like Binance USD-M: seeded or recorded market, any clock speed, faults."""
     pace = 0.0 if lockstep else speed
@@ -66,11 +72,11 @@ def simulate(
     kept = None if clock_file is None else KeptClock(clock_file)
     if clock_file is not None and not os.access(clock_file.parent, os.W_OK):
         raise typer.BadParameter(f"--clock-file: the folder {clock_file.parent} cannot be written")
-    options = Options(
+    options = ServerOptions(
         start=begin if kept is None else kept.resumed(begin, source.end, pace),
         speed=pace,
         limits=not no_limits,
-        socket_ms=int(socket_hours * 3_600_000),
+        socket_ms=int(socket_hours * HOUR_MS),
         faults=played,
         kept=kept,
     )
@@ -81,7 +87,7 @@ def prepare(symbols: int, seed: int, start: str, replay: Path | None, *, lockste
     """Return the market and the time at which the clock starts."""
     source: Source
     if replay is not None:
-        from services.simulator.replay import RecordedMarket  # noqa: PLC0415  pandas takes its time to import
+        from services.simulator.market.replay import RecordedMarket  # noqa: PLC0415  pandas takes its time to import
 
         source = RecordedMarket(replay, symbols)
         begin = moment(start) if start else source.default_start
@@ -93,14 +99,16 @@ def prepare(symbols: int, seed: int, start: str, replay: Path | None, *, lockste
     return source, begin // BAR_MS * BAR_MS if lockstep else begin
 
 
-async def serve(source: Source, options: Options, host: str, port: int) -> None:
+async def serve(source: Source, options: ServerOptions, host: str, port: int) -> None:
     """Serve until a signal asks to stop."""
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     simulator = Simulator(source, options)
     try:
-        bound = await simulator.open(host, port, broken=stopping.set)  # one that stands still must not pass for one
+        bound = await simulator.open(
+            host, port, broken=stopping.set
+        )  # a stopped exchange must not look like a running one
     except OSError as error:
         raise SystemExit(f"sevengate: cannot listen on {host}:{port}: {error.strerror}") from None
     listening = {
@@ -113,7 +121,7 @@ async def serve(source: Source, options: Options, host: str, port: int) -> None:
         "lockstep": options.speed == 0,
         "now": simulator.exchange.now(),
     }
-    print(wire.dumps(listening), flush=True)
+    print(encode.dumps(listening), flush=True)
     await stopping.wait()
     await simulator.close()
 

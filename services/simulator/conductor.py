@@ -10,14 +10,15 @@ from typing import Any, Final
 
 import structlog
 
-from services.simulator import wire
-from services.simulator.contracts import BAR_MS, Contract
-from services.simulator.exchange import Exchange
-from services.simulator.faults import first_bar
-from services.simulator.kept import KeptClock
-from services.simulator.rest import RestEndpoints, dead, dead_or
-from services.simulator.streams import Hub
-from services.simulator.tape import CLOSE, COUNT, HIGH, INTERVAL_MS, LOW, OPEN, TAKER, VOLUME, Floats
+from services.simulator.clock_file import KeptClock
+from services.simulator.exchange import SimulatedExchange
+from services.simulator.faults.faults import first_bar
+from services.simulator.instruments import BAR_MS, Contract
+from services.simulator.market.tape import CLOSE, COUNT, HIGH, INTERVAL_MS, LOW, OPEN, TAKER, VOLUME, Floats
+from services.simulator.protocol import encode
+from services.simulator.protocol.rest import RestEndpoints, dead, dead_or
+from services.simulator.protocol.streams import Hub
+from shared.contracts import HOUR_MS
 
 TICK_WALL_MS: Final = 250  #: !ticker@arr at most this often
 OPEN_WALL_S: Final = 1.0  #: frames of open bars at most this often
@@ -34,7 +35,9 @@ log = structlog.get_logger()
 class Conductor:
     """Sends the frames."""
 
-    def __init__(self, exchange: Exchange, hub: Hub, rest: RestEndpoints, kept: KeptClock | None = None) -> None:
+    def __init__(
+        self, exchange: SimulatedExchange, hub: Hub, rest: RestEndpoints, kept: KeptClock | None = None
+    ) -> None:
         self.exchange, self.hub, self.rest, self._kept = exchange, hub, rest, kept
         self.clock, self.faults = exchange.clock, exchange.faults
         self.lags: deque[float] = deque(maxlen=4_096)  #: wall seconds from a close to its last frame queued
@@ -116,7 +119,7 @@ class Conductor:
             }
 
     async def _depth_swept(self) -> bool:
-        """Wait until depth was asked for of every symbol whose klines somebody listens to."""
+        """Wait until depth was requested for every symbol whose klines have a subscriber."""
         deadline = time.monotonic() + DEPTH_WAIT_S
         while missing := self._listened_to() - self.rest.depth_asked:
             if time.monotonic() > deadline:
@@ -163,7 +166,7 @@ class Conductor:
             days = bars.T.tolist()
             shown = [contract for contract in contracts if changed[contract.row] and not self._silent(contract)]
             for stream in wanted:
-                write = wire.ticker_event if stream == "!ticker@arr" else wire.mini_ticker_event
+                write = encode.ticker_event if stream == "!ticker@arr" else encode.mini_ticker_event
                 rows = [write(contract, dead_or(contract, days[contract.row]), now) for contract in shown]
                 rows += [_coin_margined(write(self.exchange.listed[0], days[0], now), name) for name in COIN_MARGINED]
                 self.hub.send(stream, "[" + ",".join(rows + self._unknown_event(now)) + "]")
@@ -191,9 +194,9 @@ class Conductor:
         form = '{"e":"markPriceUpdate","E":%d,"s":%s,"p":"%.8f","i":"%.8f","P":"%.8f","r":"%.8f","T":%d,"st":%d}'
         rows = []
         for contract in contracts:
-            row, hours = contract.row, contract.funding_hours * 3_600_000
+            row, hours = contract.row, contract.funding_hours * HOUR_MS
             values = (marks[row], indices[row], indices[row], funding[row] * contract.funding_hours / 8)
-            rows.append(form % (now, wire.dumps(contract.symbol), *values, (now // hours + 1) * hours, 1))
+            rows.append(form % (now, encode.dumps(contract.symbol), *values, (now // hours + 1) * hours, 1))
         return [*rows, form % (now, '"BTCUSD_PERP"', marks[0], indices[0], indices[0], 1e-4, 0, 2)]
 
     def _send_books(self, now: int) -> None:
@@ -203,8 +206,8 @@ class Conductor:
             if contract is None or self._silent(contract):
                 continue
             book = self.exchange.book(contract, now, int(kind.partition("@")[0] or 20))
-            bids, asks = wire.levels(book.bids, contract), wire.levels(book.asks, contract)
-            name = wire.dumps(contract.symbol)
+            bids, asks = encode.levels(book.bids, contract), encode.levels(book.asks, contract)
+            name = encode.dumps(contract.symbol)
             self.hub.send(
                 stream,
                 f'{{"e":"depthUpdate","E":{now},"T":{now},"s":{name},"ps":{name},"st":1,"U":{book.update},'
@@ -263,7 +266,7 @@ class Conductor:
         bare = faults.get("nan-literal", symbol) is not None
         if closed and faults.get("revised-bar", symbol):
             bar = revised(bar, contract)
-        frame = wire.kline_frame(contract, interval, number * length, bar, event=event, closed=closed, bare_nan=bare)
+        frame = encode.kline_frame(contract, interval, number * length, bar, event=event, closed=closed, bare_nan=bare)
         if closed and faults.get("missing-bar", symbol):
             return
         if closed and faults.get("late-bar", symbol):
@@ -275,7 +278,7 @@ class Conductor:
         if closed and faults.get("out-of-order-bar", symbol):
             before = self.exchange.closed_bars(number - 1, interval)[:, contract.row].tolist()
             self.hub.send(
-                stream, wire.kline_frame(contract, interval, (number - 1) * length, before, event=event, closed=True)
+                stream, encode.kline_frame(contract, interval, (number - 1) * length, before, event=event, closed=True)
             )
 
     def _altered(self, contract: Contract, number: int, bar: list[float]) -> list[float]:
@@ -298,7 +301,7 @@ class Conductor:
             ):
                 opened = now // BAR_MS * BAR_MS
                 self.hub.send(
-                    stream, wire.kline_frame(contract, "5m", opened, bars[contract.row], event=now, closed=True)
+                    stream, encode.kline_frame(contract, "5m", opened, bars[contract.row], event=now, closed=True)
                 )
 
 

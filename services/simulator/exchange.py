@@ -7,12 +7,12 @@ from typing import Final
 
 import numpy as np
 
-from services.simulator.book import Book, draw_book
-from services.simulator.clock import ExchangeClock
-from services.simulator.contracts import BAR_MS, DAY_MS, Contract, bystanders, stable_hash
-from services.simulator.faults import Faults, first_bar
-from services.simulator.spoiled import spoil
-from services.simulator.tape import (
+from services.simulator.clock import SimulatedClock
+from services.simulator.faults.faults import Faults, first_bar
+from services.simulator.faults.spoiled_bars import spoil
+from services.simulator.instruments import BAR_MS, Contract, bystanders, stable_hash
+from services.simulator.market.book import Book, draw_book
+from services.simulator.market.tape import (
     BARS_A_DAY,
     CLOSE,
     COLUMNS,
@@ -28,6 +28,7 @@ from services.simulator.tape import (
     aggregate,
     so_far,
 )
+from shared.contracts import DAY_MS, HOUR_MS
 
 POINT_DELAY_S: Final = (10, 70)  #: how long after its stamp a ratio point appears
 NEW_LISTING: Final = "LISTEDNOWUSDT"
@@ -41,10 +42,10 @@ class Statistics:
     bar: Floats  #: (9, rows): the whole window as one bar, up to `at`
 
 
-class Exchange:
+class SimulatedExchange:
     """The market seen through the clock and the faults."""
 
-    def __init__(self, source: Source, clock: ExchangeClock, faults: Faults) -> None:
+    def __init__(self, source: Source, clock: SimulatedClock, faults: Faults) -> None:
         self.source, self.clock, self.faults = source, clock, faults
         self.tape = Tape(source)
         self.listed = source.contracts
@@ -59,7 +60,7 @@ class Exchange:
         self.tape.reach(clock.now())
 
     def now(self) -> int:
-        """Return the exchange's time; a replay stands still at the end of its data."""
+        """Return the exchange's time; a replay's stops at the end of its data."""
         now = self.clock.now()
         now = now if self.source.end is None else min(now, self.source.end)
         self.tape.reach(now)
@@ -77,14 +78,14 @@ class Exchange:
     # contracts
 
     def contract(self, symbol: str) -> Contract | None:
-        """Return a contract as it is now, faults included."""
+        """Return a contract's present state, faults included."""
         if symbol == NEW_LISTING:
             return self._new_listing()
         contract = self.contracts.get(symbol)
         return None if contract is None else self._as_of_now(contract)
 
     def all_contracts(self) -> list[Contract]:
-        """Return every contract as it is now."""
+        """Return every contract's present state."""
         now = self.now()
         shown = [self._as_of_now(contract) for contract in self.contracts.values() if contract.onboard <= now]
         fresh = self._new_listing()
@@ -280,7 +281,7 @@ class Exchange:
 
     def settlements(self, contract: Contract, now: int) -> tuple[Floats, Floats]:
         """Return the stamps and rates (per interval) of the funding settlements that are still known."""
-        length = contract.funding_hours * 3_600_000
+        length = contract.funding_hours * HOUR_MS
         oldest = max((self.tape.first_series() + 1) * BAR_MS, contract.onboard)
         stamps = np.arange(-(-oldest // length), now // length + 1) * length
         if len(stamps) == 0:

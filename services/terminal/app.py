@@ -12,12 +12,15 @@ from urllib.parse import quote
 
 import typer
 
-from services.terminal import config_commands, history
-from services.terminal.answers import Json, print_json, refuse
-from services.terminal.bus_commands import letters, peek
-from services.terminal.deliveries import resend, test_alert
-from services.terminal.indicators import indicators
+from services.terminal.commands import config as config_commands
+from services.terminal.commands import history, keys
+from services.terminal.commands.backup import backup, restore, upgrade
+from services.terminal.commands.bus import letters, peek
+from services.terminal.commands.deliveries import resend, test_alert
+from services.terminal.commands.indicators import indicators
+from services.terminal.output.answers import Json, print_lines, refuse
 
+PROGRAM = "services.terminal.local.processes.program"
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -49,7 +52,7 @@ def launcher(
         bool, typer.Option("--version", callback=print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Sevengate: a crypto-futures scanner; seven gates between a chart and your phone."""
+    """Sevengate: a crypto-futures scanner that alerts you when a setup passes every gate."""
 
 
 def finish(work: Coroutine[Any, Any, int]) -> None:
@@ -59,7 +62,10 @@ def finish(work: Coroutine[Any, Any, int]) -> None:
 
 @app.command()
 def demo(
-    speed: Annotated[float, typer.Option(min=0.1, help="How fast the exchange's clock runs.")] = 300,
+    speed: Annotated[
+        float,
+        typer.Option(min=0.1, max=1_000, help="Times real time (--lockstep: as fast as possible)."),
+    ] = 300,
     symbols: Annotated[int, typer.Option(min=1, max=600)] = 50,
     seed: int = 7,
     analyzers: Analyzers = 1,
@@ -75,8 +81,8 @@ def demo(
     port: Port = 0,
 ) -> None:
     """Run everything against a simulated exchange: nothing leaves this machine."""
-    from services.terminal import run
-    from services.terminal.house import SimulatorPlan
+    from services.terminal.commands import run
+    from services.terminal.local.stack import SimulatorPlan
 
     plan = SimulatorPlan(symbols, seed, speed, replay.resolve() if replay else None, lockstep)
     finish(run.demo(run.Options(analyzers, browser, seconds, as_json, quiet, port), plan))
@@ -93,7 +99,7 @@ def up(
     anyway: Annotated[bool, typer.Option(help="Start even though the exchange cannot be reached.")] = False,
 ) -> None:
     """Run everything against live Binance."""
-    from services.terminal import run
+    from services.terminal.commands import run
 
     finish(run.up(run.Options(analyzers, browser, seconds, as_json, quiet, port), anyway=anyway))
 
@@ -101,36 +107,54 @@ def up(
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
 def simulator(context: typer.Context) -> None:
     """Run the exchange look-alike by itself (its options: simulator --help)."""
-    os.execv(sys.executable, [sys.executable, "-m", "services.simulator", *context.args])  # noqa: S606 no shell wanted
+    os.execv(sys.executable, [sys.executable, "-m", PROGRAM, "services.simulator", *context.args])  # noqa: S606 no shell wanted
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
+def backtest(context: typer.Context) -> None:
+    """Say what the signals of recorded bars came to (its options: backtest --help)."""
+    os.execv(sys.executable, [sys.executable, "-m", PROGRAM, "services.backtest", *context.args])  # noqa: S606 no shell wanted
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
+def tune(context: typer.Context) -> None:
+    """Search settings on earlier days, measure them on later ones; changes nothing (its options: tune --help)."""
+    os.execv(sys.executable, [sys.executable, "-m", PROGRAM, "services.backtest.tuning", *context.args])  # noqa: S606 no shell wanted
 
 
 @app.command()
 def scan(
-    once: Annotated[bool, typer.Option("--once", help="One scan, then exit.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="One scan of the last five-minute close, then exit.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--next", help="Wait for the next close: with the order books of its last moments.")
+    ] = False,
     as_json: Json = False,
-    simulated: Annotated[int, typer.Option(min=0, max=600, help="So many invented coins instead of Binance.")] = 0,
+    simulated: Annotated[
+        int, typer.Option(min=0, max=600, help="Simulate this many coins instead of asking Binance.")
+    ] = 0,
     seed: int = 7,
     quiet: Quiet = False,
 ) -> None:
     """Scan every coin once and print them ranked."""
-    from services.terminal import scan as scans
-    from services.terminal.console import Screen
-    from services.terminal.run import EXPECTED
-    from shared.config_file import ConfigError
+    from services.terminal.commands import scan as scans
+    from services.terminal.commands.run import EXPECTED
+    from services.terminal.output.console import Screen
 
     if not once:
-        refuse("say `scan --once`; `up` scans on and on")
+        refuse("use `scan --once`; `up` scans continuously")
+
+    def show(scanned: scans.Scanned) -> None:
+        if as_json:
+            print_lines(scans.as_record(decision) for decision in scanned.decisions)
+        else:
+            scans.print_table(scanned, Screen().console)
+
     try:
-        scanned = scans.run(Screen(quiet=quiet, to_stderr=True), simulated=simulated, seed=seed)
-    except (*EXPECTED, ConfigError) as error:
+        done = scans.run(Screen(quiet=quiet, to_stderr=True), show, wait=wait, simulated=simulated, seed=seed)
+    except EXPECTED as error:
         refuse(str(error))
-    if scanned is None:
+    if not done:
         raise typer.Exit(130)
-    if not as_json:
-        scans.show(scanned, Screen().console)
-        return
-    for decision in scanned.decisions:
-        print_json(scans.as_record(decision))
 
 
 @app.command()
@@ -139,15 +163,15 @@ def explain(
     at: Annotated[str, typer.Option(help="UNIX ms, or ISO 8601 (UTC where no zone is named); else the newest.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Show the seven gates of a coin, value against threshold."""
-    from services.terminal import client
-    from services.terminal import explain as explaining
-    from services.terminal.console import Screen
+    """Show the gates of a coin, value against threshold."""
+    from services.terminal.commands import explain as explaining
+    from services.terminal.output import api_client as client
+    from services.terminal.output.console import Screen
     from shared.moment import moment
 
     try:
         query = {"at": str(moment(at))} if at else None
-        decision = client.request("GET", f"/api/explain/{quote(symbol, safe='')}", query=query)
+        decision = client.request("GET", f"/api/coins/{quote(symbol, safe='')}/explain", query=query)
     except (client.ApiError, ValueError) as error:
         refuse(str(error))
     if as_json:
@@ -157,15 +181,57 @@ def explain(
 
 
 @app.command()
+def status(as_json: Json = False) -> None:
+    """Show how each running service is doing, and what it waits for."""
+    from services.terminal.commands import status as statuses
+    from services.terminal.output import api_client as client
+    from services.terminal.output.answers import print_json
+    from services.terminal.output.console import Screen
+
+    try:
+        found = client.request("GET", "/api/status")
+    except client.ApiError as error:
+        refuse(str(error))
+    if as_json:
+        print_json(found)
+        return
+    screen = Screen()
+    for line, style in statuses.lines(found):
+        screen.say(line, style)
+
+
+@app.command()
+def trace(
+    alert_id: Annotated[str, typer.Argument(help="As `resend`, the dashboard and webhooks show it.")],
+    as_json: Json = False,
+) -> None:
+    """Show the way of an alert: the bar's close, the scan, each attempt to deliver it, with times."""
+    from services.terminal.commands import trace as traces
+    from services.terminal.output import api_client as client
+    from services.terminal.output.answers import print_json
+    from services.terminal.output.console import Screen
+    from shared.settings import Environment
+
+    try:
+        found = traces.fetch(alert_id, Environment().market)
+    except client.ApiError as error:
+        refuse(str(error))
+    if as_json:
+        print_json(found.as_record())
+    else:
+        Screen().console.print(traces.as_table(found))
+
+
+@app.command()
 def doctor(as_json: Json = False) -> None:
-    """Say what this machine has and lacks."""
-    from services.terminal import doctor as doctors
-    from services.terminal.console import Screen
+    """Check this machine, the stores and the destinations; nothing is sent."""
+    from services.terminal.commands import doctor as doctors
+    from services.terminal.output.console import Screen
     from shared.settings import Environment
 
     findings = asyncio.run(doctors.examine(Environment()))
     if as_json:
-        print_json([{"verdict": item.verdict, "name": item.name, "detail": item.detail} for item in findings])
+        print_lines({"verdict": item.verdict, "name": item.name, "detail": item.detail} for item in findings)
     else:
         screen, styles = Screen(), {"ok": "green", "warning": "yellow", "problem": "bold red"}
         for item in findings:
@@ -178,7 +244,7 @@ def init(
     force: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
 ) -> None:
     """Write config.yaml, with what each part is for."""
-    from services.terminal import initial
+    from services.terminal.commands import init as initial
     from shared.settings import Environment
 
     path = Environment().config
@@ -191,6 +257,10 @@ app.command()(peek)
 app.add_typer(letters, name="dead-letters")
 app.add_typer(config_commands.app, name="config")
 app.add_typer(history.app, name="history")
+app.add_typer(keys.app, name="keys")
 app.command()(indicators)
 app.command("test-alert")(test_alert)
 app.command()(resend)
+app.command()(backup)
+app.command()(restore)
+app.command()(upgrade)

@@ -1,12 +1,11 @@
 """The bus between the services: Redis streams with a one-script commit.
 
-A stage reads messages under a group, and commits what came of them in one Lua script: it compares
+A stage reads messages under a group, and commits their results in one Lua script.  The script compares
 the state's version and the lease (mismatch: ``stale``), acknowledges (nothing to acknowledge:
-``done``, somebody else has committed), and only then adds the outputs and sets the state.
-The pending entry is the token, so nothing is lost and nothing doubled whoever is killed when.
+``done``, another process has committed), and only then adds the outputs and sets the state.
+The pending entry is the token, so no kill at any moment loses or doubles a message.
 
-Import from here.  `contract` has the words, `wire` the encoding, `redis_bus` the bus itself, and `memory`
-(imported by its own name) the same within one process.
+Import from here.  `contract` has the types, `wire` the encoding, `redis_bus` the bus itself.
 """
 
 from __future__ import annotations
@@ -26,11 +25,12 @@ from shared.bus.contract import (
     Lease,
     LeaseLost,
     Retention,
-    State,
+    ServiceState,
     StateChange,
     Token,
 )
 from shared.bus.redis_bus import RedisBus, wait_for_redis
+from shared.bus.reports import ServiceReport
 from shared.bus.wire import from_wire, to_wire
 
 __all__ = [
@@ -49,7 +49,8 @@ __all__ = [
     "LeaseLost",
     "RedisBus",
     "Retention",
-    "State",
+    "ServiceReport",
+    "ServiceState",
     "StateChange",
     "Token",
     "from_wire",

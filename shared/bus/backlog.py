@@ -1,4 +1,4 @@
-"""How far groups are behind on a stream, and what of it nobody needs any more."""
+"""How far groups are behind on a stream, and trimming of what all of them have read."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from redis.exceptions import ResponseError
 
 from shared.bus import scripts
-from shared.bus.answers import now_ms, order, text
 from shared.bus.contract import Backlog
+from shared.bus.replies import now_ms, order, text
 from shared.contracts import Stream
 
 

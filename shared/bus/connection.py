@@ -14,7 +14,7 @@ class _Interruptible:
     """Before a connection class: a cancellation that comes while a command is being written ends the command.
 
     redis-py writes under `asyncio.wait_for`, which in Python 3.11 forgets a cancellation that comes as the write ends
-    (python/cpython#86296): whoever cancelled a loop would wait for its end for ever.
+    (python/cpython#86296): the caller that cancelled a loop would wait for its end for ever.
     """
 
     async def send_packed_command(self, *arguments: Any, **options: Any) -> None:
@@ -22,7 +22,7 @@ class _Interruptible:
         before = task.cancelling() if task else 0
         await super().send_packed_command(*arguments, **options)  # type: ignore[misc]
         if task and task.cancelling() > before:
-            await self.disconnect(nowait=True)  # type: ignore[attr-defined]  # the answer is nobody's any more
+            await self.disconnect(nowait=True)  # type: ignore[attr-defined]  # no one reads the answer any more
             raise asyncio.CancelledError
 
 

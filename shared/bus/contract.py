@@ -1,25 +1,31 @@
-"""What the services need of a bus, and in which words: `RedisBus` and `MemoryBus` pass one behaviour suite."""
+"""The bus's protocol and its types; `RedisBus` and `MemoryBus` pass one behaviour suite."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
-from shared.contracts import Message, SettingsEvent, Stream
+from shared.bus.reports import ServiceReport
+from shared.contracts import DAY_MS, Message, SettingsEvent, Stream
 
-MAX_TRIES: Final = 5  #: deliveries of one message before it is put aside
-SUSPECT_TRIES: Final = 3  #: from here on a message is claimed alone: it may have killed those it came with
-MAX_RESTARTS: Final = 20  #: as MAX_TRIES, for what a restarted consumer finds of its own: kills are nobody's fault
+MAX_TRIES: Final = 5  #: deliveries of one message before it becomes a dead letter
+SUSPECT_TRIES: Final = 3  #: from this delivery on a message is claimed alone: it may have killed its consumers
+MAX_RESTARTS: Final = (
+    20  #: as MAX_TRIES, for a restarted consumer's own pending messages: most kills are not their fault
+)
 BLOCK_MS: Final = 2_000  #: longest blocking read; the socket's timeout is well above it
+
+
+SettingsKind = TypeVar("SettingsKind", bound=SettingsEvent)
 
 
 @dataclass(frozen=True)
 class Retention:
-    """How much of a stream is kept beyond what its makers trim themselves."""
+    """How much of a stream is kept, apart from its makers' own trimming."""
 
-    at_most: int  #: entries, whatever happens
+    at_most: int  #: entries, unconditionally
     milliseconds: int | None = None  #: age by the wall clock
     until_read: bool = False  #: trimmed only behind every group's oldest pending entry
 
@@ -27,23 +33,24 @@ class Retention:
 RETENTION: Final[dict[Stream, Retention]] = {
     Stream.SNAPSHOTS: Retention(at_most=2_400),
     Stream.TICKS: Retention(at_most=20_000, milliseconds=120_000),
-    Stream.SCANS: Retention(at_most=20_000, milliseconds=86_400_000),
+    Stream.SCANS: Retention(at_most=20_000, milliseconds=DAY_MS),
     Stream.ANALYSES: Retention(at_most=2_400),
     Stream.DECISIONS: Retention(at_most=3_000),
     Stream.DECISIONS_PASSED: Retention(at_most=5_000),
     Stream.ALERTS: Retention(at_most=200_000, until_read=True),
     Stream.DELIVERIES: Retention(at_most=400_000, until_read=True),
+    Stream.OUTCOMES: Retention(at_most=200_000, until_read=True),
     Stream.SETTINGS: Retention(at_most=256),
 }
 
 
 class LeaseLost(Exception):  # noqa: N818 - a state of affairs, not an error
-    """Somebody else holds the lease now: stop and stand by."""
+    """Another process holds the lease now: stop and stand by."""
 
 
 class CommitResult(StrEnum):
     COMMITTED = "committed"
-    DONE = "done"  #: somebody else had committed this message; nothing was written
+    DONE = "done"  #: another process had committed this message; nothing was written
     STALE = "stale"  #: the state or the lease has moved on; nothing was written
 
 
@@ -55,10 +62,15 @@ class Token:
     group: str
     entry_id: str
 
+    @property
+    def sent_at(self) -> int:
+        """When the bus received the message, wall clock, ms."""
+        return int(self.entry_id.split("-")[0])
+
 
 @dataclass(frozen=True)
 class Delivery:
-    """A message as one consumer got it."""
+    """A message delivered to one consumer."""
 
     token: Token
     message: Message
@@ -67,7 +79,7 @@ class Delivery:
     @property
     def sent_at(self) -> int:
         """When the bus received it, wall clock, ms."""
-        return int(self.token.entry_id.split("-")[0])
+        return self.token.sent_at
 
 
 @dataclass(frozen=True)
@@ -79,7 +91,7 @@ class Lease:
 
 
 @dataclass(frozen=True)
-class State:
+class ServiceState:
     """A service's state as the bus holds it; version 0 and no fields where there is none."""
 
     version: int
@@ -97,7 +109,7 @@ class StateChange:
 
 @dataclass(frozen=True)
 class Commit:
-    """All that comes of some messages, to be done at once or not at all."""
+    """The results of some messages, written all at once or not at all."""
 
     tokens: Sequence[Token] = ()
     outputs: Sequence[tuple[Stream, Message]] = ()
@@ -108,7 +120,7 @@ class Commit:
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A message that was put aside, and why."""
+    """A message that its handler could not process, with the error."""
 
     dead_id: str
     stream: Stream
@@ -130,10 +142,21 @@ class Backlog:
     trimmed_unread: int  #: entries that were trimmed before this group read them
 
 
+class Reports(Protocol):
+    """What each running process says of itself."""
+
+    async def put(self, report: ServiceReport) -> None: ...
+    async def take_back(self, instance: str) -> None: ...
+    async def all(self) -> list[ServiceReport]: ...
+
+
 class Bus(Protocol):
-    """What the services need of a bus; `RedisBus` and `MemoryBus` pass one behaviour suite."""
+    """The bus as the services use it; `RedisBus` and `MemoryBus` pass one behaviour suite."""
 
     market: str
+
+    @property
+    def reports(self) -> Reports: ...
 
     async def ensure_group(self, stream: Stream, group: str) -> None: ...
     async def publish(
@@ -141,6 +164,7 @@ class Bus(Protocol):
     ) -> list[str]: ...
     async def publish_settings(self, event: SettingsEvent) -> str: ...
     async def newest_settings(self) -> list[SettingsEvent]: ...
+    async def newest_setting(self, kind: type[SettingsKind]) -> SettingsKind | None: ...
     async def read(
         self, group: str, consumer: str, streams: Sequence[Stream], *, count: int = 64, block_ms: int = BLOCK_MS
     ) -> list[Delivery]: ...
@@ -154,7 +178,7 @@ class Bus(Protocol):
     async def last_id(self, stream: Stream) -> str: ...
     async def commit(self, commit: Commit) -> CommitResult: ...
     async def commit_all(self, commits: Sequence[Commit]) -> list[CommitResult]: ...
-    async def load_state(self, name: str) -> State: ...
+    async def load_state(self, name: str) -> ServiceState: ...
     async def acquire(self, lease: Lease, *, ttl_ms: int) -> bool: ...
     async def renew(self, lease: Lease, *, ttl_ms: int) -> bool: ...
     async def release(self, lease: Lease) -> None: ...

@@ -1,4 +1,4 @@
-"""Messages that no handler could take: put aside with the error, looked at, put back."""
+"""Dead letters: messages that no handler could process, kept with the error until they are put back."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 from shared import metrics
 from shared.bus import scripts
-from shared.bus.answers import text
 from shared.bus.contract import DeadLetter, Token
+from shared.bus.replies import text
 from shared.contracts import Stream
 
 
 class DeadLetters:
-    """The dead letters of one market, and the errors of messages that may yet become some."""
+    """The dead letters of one market, and the last errors of messages that may become some."""
 
     def __init__(self, redis: Any, key: Callable[[str], str]) -> None:
         self._redis, self._key = redis, key
@@ -21,11 +21,11 @@ class DeadLetters:
         self._back = redis.register_script(scripts.PUT_BACK)
 
     async def keep_error(self, token: Token, error: str) -> None:
-        """Keep the *error* of a try: it goes with a message that is put aside, a commit forgets it."""
+        """Keep the *error* of a try for a later dead letter; a commit deletes it."""
         await self._redis.hset(self._key("errors"), f"{token.stream}:{token.group}:{token.entry_id}", error[:4_000])
 
     async def put_aside(self, token: Token, data: bytes, error: str, tries: int) -> None:
-        """Move a message to the dead letters, unless somebody has done so or committed it."""
+        """Move a message to the dead letters, unless another process has done so or committed it."""
         moved = await self._aside(
             keys=[self._key(token.stream), self._key("dead"), self._key("errors")],
             args=[token.stream.value, token.group, token.entry_id, error, tries, data],

@@ -1,4 +1,4 @@
-"""Reading for groups: what is new, what is left over, and what somebody else left lying."""
+"""Reading for groups: new messages, a consumer's own pending ones, and those to claim from dead consumers."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 from redis.exceptions import ResponseError
 
 from shared import metrics
-from shared.bus import answers
-from shared.bus.answers import text
+from shared.bus import replies
 from shared.bus.contract import MAX_RESTARTS, MAX_TRIES, SUSPECT_TRIES, Delivery, Token
 from shared.bus.dead import DeadLetters
+from shared.bus.replies import text
 from shared.bus.wire import UNREADABLE, from_wire, to_wire
 from shared.contracts import Stream
 
 
 class GroupReader:
-    """Gives each message of a group to one consumer, and again to whoever takes over from it.
+    """Delivers each message of a group to one consumer, and again to the one that takes over from it.
 
-    A group's read is never repeated silently: what a lost answer held is fetched anew, see `_lost`.
+    A group's read is never repeated silently: the messages of a lost answer are fetched again, see `_lost`.
     """
 
     def __init__(self, redis: Any, unrepeated: Any, key: Callable[[str], str], dead: DeadLetters) -> None:
@@ -48,7 +48,7 @@ class GroupReader:
         return await self._deliveries(group, consumer, pages)
 
     async def _lost(self, group: str, consumer: str, streams: Sequence[Stream]) -> list[Delivery]:
-        """Return what the server delivered and a broken connection never brought."""
+        """Return the messages that the server delivered and a broken connection lost."""
         after = {stream: self._seen.get((stream, group, consumer), "0") for stream in streams}
         pages = await self._pages(group, consumer, after, 256, None)
         if not any(entries for _, entries in pages):
@@ -56,7 +56,7 @@ class GroupReader:
         return await self._deliveries(group, consumer, pages)
 
     async def pending(self, group: str, consumer: str, streams: Sequence[Stream]) -> list[Delivery]:
-        """Return everything this consumer got and never committed, oldest first; put aside those tried too often."""
+        """Return this consumer's uncommitted messages, oldest first; those tried too often become dead letters."""
         found: list[Delivery] = []
         for stream in streams:
             tries = await self._tries(group, consumer, stream)
@@ -101,10 +101,10 @@ class GroupReader:
         except BaseException:
             self._doubtful.add((group, consumer))
             raise
-        return answers.pages(answer)
+        return replies.pages(answer)
 
     async def _regroup(self, streams: Iterable[Stream], group: str) -> None:
-        """Make the groups anew after the bus lost them."""
+        """Create the groups again after the bus lost them."""
         metrics.GROUPS_RECREATED.labels(group).inc()
         for stream in streams:
             await self.ensure_group(stream, group)
@@ -137,7 +137,7 @@ class GroupReader:
         return Delivery(token, message, tries)
 
     async def claim(self, group: str, consumer: str, stream: Stream, *, min_idle_ms: int, count: int) -> list[Delivery]:
-        """Take over messages that others got and left for *min_idle_ms*; put aside those tried too often."""
+        """Take over messages that others left for *min_idle_ms*; those tried too often become dead letters."""
         key = self._key(stream)
         try:
             idle = await self._redis.xpending_range(key, group, "-", "+", count, idle=min_idle_ms)
@@ -175,6 +175,6 @@ class GroupReader:
 
 
 def _together(tries: dict[str, int]) -> dict[str, int]:
-    """Return those that may be claimed at once: the unsuspicious, else one suspect alone."""
+    """Return the messages to claim together: all that are not suspect, else a single suspect."""
     innocent = {entry_id: times for entry_id, times in tries.items() if times < SUSPECT_TRIES}
     return innocent or dict(list(tries.items())[:1])

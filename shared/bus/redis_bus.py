@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared import metrics
 from shared.bus import connection, scripts
-from shared.bus.answers import now_ms, pages, text
 from shared.bus.backlog import Backlogs
 from shared.bus.contract import (
     BLOCK_MS,
@@ -26,10 +26,13 @@ from shared.bus.contract import (
     Delivery,
     Lease,
     LeaseLost,
-    State,
+    ServiceState,
+    SettingsKind,
 )
 from shared.bus.dead import DeadLetters
 from shared.bus.reader import GroupReader
+from shared.bus.replies import now_ms, pages, text
+from shared.bus.reports import ServiceReports
 from shared.bus.wire import UNREADABLE, from_wire, to_wire
 from shared.contracts import Message, SettingsEvent, Stream
 
@@ -45,15 +48,17 @@ class RedisBus:
         self._dead = DeadLetters(self.redis, self.key)
         self._reader = GroupReader(self.redis, self._unrepeated, self.key, self._dead)
         self._backlogs = Backlogs(self.redis, self.key)
+        self.reports = ServiceReports(self.redis, self.key)
         self._commit = self.redis.register_script(scripts.COMMIT)
         self._if_owner = self.redis.register_script(scripts.IF_OWNER)
         self._publish = self.redis.register_script(scripts.PUBLISH)
+        self._newest: dict[str, tuple[bytes, SettingsEvent]] = {}  #: kind -> its newest wire form, and what that says
 
     def key(self, name: str) -> str:
         """Return the key of *name*: one hash tag for the whole market."""
         return f"{{{self.market}}}:{name}"
 
-    # what comes in
+    # reading
 
     async def ensure_group(self, stream: Stream, group: str) -> None:
         """Create *group* at the stream's beginning unless it exists."""
@@ -66,19 +71,19 @@ class RedisBus:
         return await self._reader.read(group, consumer, streams, count=count, block_ms=block_ms)
 
     async def pending(self, group: str, consumer: str, streams: Sequence[Stream]) -> list[Delivery]:
-        """Return everything this consumer got and never committed, oldest first; put aside those tried too often."""
+        """Return this consumer's uncommitted messages, oldest first; those tried too often become dead letters."""
         return await self._reader.pending(group, consumer, streams)
 
     async def claim(
         self, group: str, consumer: str, stream: Stream, *, min_idle_ms: int, count: int = 64
     ) -> list[Delivery]:
-        """Take over messages that others got and left for *min_idle_ms*; put aside those tried too often."""
+        """Take over messages that others left for *min_idle_ms*; those tried too often become dead letters."""
         return await self._reader.claim(group, consumer, stream, min_idle_ms=min_idle_ms, count=count)
 
     async def tail(
         self, after: Mapping[Stream, str], *, count: int = 256, block_ms: int = BLOCK_MS
     ) -> list[tuple[Stream, str, Message]]:
-        """Return what follows the ids in *after*, without a group (for newest-wins readers)."""
+        """Return the messages after the ids in *after*, without a group (for newest-wins readers)."""
         position = dict(after)
         while True:
             names: dict[Any, Any] = {self.key(stream): start for stream, start in position.items()}
@@ -98,7 +103,13 @@ class RedisBus:
         newest = await self.redis.xrevrange(self.key(stream), count=1)
         return text(newest[0][0]) if newest else "0-0"
 
-    # what goes out
+    async def newest(self, stream: Stream, count: int) -> list[tuple[str, Message]]:
+        """Return the newest *count* messages of *stream* with their ids, oldest first; nothing is taken."""
+        entries = await self.redis.xrevrange(self.key(stream), count=count)
+        found = [(text(entry_id), _readable(stream, fields.get(b"d", b""))) for entry_id, fields in reversed(entries)]
+        return [(entry_id, message) for entry_id, message in found if message is not None]
+
+    # writing
 
     async def publish(self, stream: Stream, messages: Sequence[Message], *, lease: Lease | None = None) -> list[str]:
         """Add *messages* as a source does, without a token; return their entry ids.
@@ -110,7 +121,7 @@ class RedisBus:
             args=[
                 lease.owner if lease else "",
                 *_bound(stream, now_ms()),
-                *[to_wire(message) for message in messages],
+                *[_encoded(stream, message) for message in messages],
             ],
         )
         if ids is None:
@@ -120,7 +131,7 @@ class RedisBus:
 
     async def publish_settings(self, event: SettingsEvent) -> str:
         """Add *event* to `settings` and keep it as the newest of its type."""
-        data = to_wire(event)
+        data = _encoded(Stream.SETTINGS, event)
         async with self.redis.pipeline(transaction=True) as pipe:
             pipe.hset(self.key("settings-newest"), type(event).__name__, data)
             pipe.xadd(self.key(Stream.SETTINGS), {"d": data}, maxlen=RETENTION[Stream.SETTINGS].at_most)
@@ -128,83 +139,97 @@ class RedisBus:
         metrics.SENT.labels(Stream.SETTINGS).inc()
         return text(answers[1])
 
+    async def publish_with(
+        self, prepare: Callable[[Pipeline], object], outputs: Sequence[tuple[Stream, Message]]
+    ) -> None:
+        """Add *outputs* in one transaction with the commands that *prepare* puts into it: all or nothing."""
+        async with self.redis.pipeline(transaction=True) as pipe:
+            prepare(pipe)
+            for stream, message in outputs:
+                pipe.xadd(
+                    self.key(stream),
+                    {"d": _encoded(stream, message)},
+                    maxlen=RETENTION[stream].at_most,
+                    approximate=True,
+                )
+            await pipe.execute()
+        for stream, _ in outputs:
+            metrics.SENT.labels(stream).inc()
+
     async def newest_settings(self) -> list[SettingsEvent]:
         """Return the newest event of each type on `settings`."""
         held = await self.redis.hgetall(self.key("settings-newest"))
-        events = [_readable(Stream.SETTINGS, data) for data in held.values()]
-        return [event for event in events if event is not None]  # type: ignore[misc]
+        events = [self._decoded(text(name), data) for name, data in held.items()]
+        return [event for event in events if event is not None]
+
+    async def newest_setting(self, kind: type[SettingsKind]) -> SettingsKind | None:
+        """Return the newest event of one *kind*, None without one; the same object until a newer one comes."""
+        data = await self.redis.hget(self.key("settings-newest"), kind.__name__)
+        event = self._decoded(kind.__name__, data) if data is not None else None
+        return event if isinstance(event, kind) else None
+
+    def _decoded(self, kind: str, data: bytes) -> SettingsEvent | None:
+        """Return *data* decoded; the result is cached while it is the newest of its *kind*."""
+        held = self._newest.get(kind)
+        if held is not None and held[0] == data:
+            return held[1]
+        event = _readable(Stream.SETTINGS, data)
+        if isinstance(event, SettingsEvent):
+            self._newest[kind] = (data, event)
+            return event
+        return None
 
     async def commit(self, commit: Commit) -> CommitResult:
-        """Do all that *commit* says, or nothing."""
+        """Write the whole *commit*, or nothing."""
         return (await self.commit_all([commit]))[0]
 
     async def commit_all(self, commits: Sequence[Commit]) -> list[CommitResult]:
-        """Do each of *commits* in turn, each at once or not at all, in one round trip."""
+        """Do each of *commits* in turn, each at once or not at all, by one script."""
         if not commits:
             return []
-        calls = [self._arguments(commit) for commit in commits]
-        answers = await self._evaluate(calls)
-        missing = [number for number, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
-        if missing:  # only those are repeated: another client may have loaded the script half way
-            await self.redis.script_load(scripts.COMMIT)
-            again = await self._evaluate([calls[number] for number in missing])
-            for number, answer in zip(missing, again, strict=True):
-                answers[number] = answer
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise answer
+        keys: dict[str, int] = {self.key("errors"): 1}  #: its place
+        arguments: list[Any] = []
+        now = now_ms()
+        for commit in commits:
+            own = self._arguments(commit, keys, now)
+            arguments += [len(own), *own]
+        answers = await self._commit(keys=list(keys), args=arguments)
         results = [CommitResult(text(answer)) for answer in answers]
         for commit, result in zip(commits, results, strict=True):
             _count(commit, result)
         return results
 
-    async def _evaluate(self, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
-        """Run the commits in order; return each one's answer or exception."""
-        async with self.redis.pipeline(transaction=False) as pipe:
-            for keys, arguments in calls:
-                pipe.evalsha(self._commit.sha, len(keys), *keys, *arguments)
-            return list(await pipe.execute(raise_on_error=False))
+    def _arguments(self, commit: Commit, keys: dict[str, int], now: int) -> list[Any]:
+        """Return the script's arguments for *commit*; its keys are added to *keys*."""
 
-    def _arguments(self, commit: Commit) -> tuple[list[str], list[Any]]:
-        """Return the script's keys and arguments."""
+        def place(name: str) -> int:
+            return keys.setdefault(self.key(name), len(keys) + 1)
+
         state, lease = commit.state, commit.lease
-        keys = [
-            self.key(f"state:{state.name if state else ''}"),
-            self.key(f"lease:{lease.name if lease else ''}"),
-            self.key("errors"),
-        ]
-        positions: dict[Stream, int] = {}
-
-        def position(stream: Stream) -> int:
-            if stream not in positions:
-                keys.append(self.key(stream))
-                positions[stream] = len(keys)
-            return positions[stream]
-
-        now = now_ms()
-        arguments: list[Any] = [state.expected_version if state else "", lease.owner if lease else ""]
+        arguments: list[Any] = [place(f"state:{state.name if state else ''}"), state.expected_version if state else ""]
+        arguments += [place(f"lease:{lease.name if lease else ''}"), lease.owner if lease else ""]
         arguments.append(len(commit.tokens))
         for token in commit.tokens:
-            arguments += [position(token.stream), token.group, token.entry_id]
+            arguments += [place(token.stream), token.group, token.entry_id]
         arguments.append(len(commit.outputs))
         for stream, message in commit.outputs:
-            arguments += [position(stream), to_wire(message), *_bound(stream, now)]
+            arguments += [place(stream), _encoded(stream, message), *_bound(stream, now)]
         arguments.append(len(commit.trim_before))
         for stream, entry_id in commit.trim_before.items():
-            arguments += [position(stream), entry_id]
+            arguments += [place(stream), entry_id]
         if state:
             arguments.append(len(state.fields))
             for name, value in state.fields.items():
                 arguments += [name, "0" if value is None else "1", value or b""]
-        return keys, arguments
+        return arguments
 
-    async def load_state(self, name: str) -> State:
+    async def load_state(self, name: str) -> ServiceState:
         """Return the state of the service *name*."""
         held = {text(key): value for key, value in (await self.redis.hgetall(self.key(f"state:{name}"))).items()}
-        return State(int(held.pop("version", b"0")), held)
+        return ServiceState(int(held.pop("version", b"0")), held)
 
     async def acquire(self, lease: Lease, *, ttl_ms: int) -> bool:
-        """Take *lease* if nobody holds it (or its owner is this one); return whether it is held."""
+        """Take *lease* if it is free or its owner's already; return whether it is held."""
         taken = await self.redis.set(self.key(f"lease:{lease.name}"), lease.owner, nx=True, px=ttl_ms)
         return bool(taken) or await self.renew(lease, ttl_ms=ttl_ms)
 
@@ -213,22 +238,22 @@ class RedisBus:
         return bool(await self._if_owner(keys=[self.key(f"lease:{lease.name}")], args=[lease.owner, ttl_ms]))
 
     async def release(self, lease: Lease) -> None:
-        """Give *lease* up, if it is held."""
+        """Release *lease*, if it is held."""
         await self._if_owner(keys=[self.key(f"lease:{lease.name}")], args=[lease.owner, 0])
 
-    # what went wrong, and how far behind everybody is
+    # failures and backlogs
 
     async def fail(self, delivery: Delivery, error: str) -> None:
-        """Keep *error* for a message whose handler raised; it stays pending and will be claimed."""
+        """Keep *error* of a message whose handler raised; the message stays pending and will be claimed."""
         await self._dead.keep_error(delivery.token, error)
         metrics.FAILED.labels(delivery.token.stream, delivery.token.group).inc()
 
     async def put_aside(self, delivery: Delivery, error: str) -> None:
-        """Move a message that its handler has tried often enough to the dead letters."""
+        """Move a message that was tried too often to the dead letters."""
         await self._dead.put_aside(delivery.token, to_wire(delivery.message), error, delivery.tries)
 
     async def dead_letters(self) -> list[DeadLetter]:
-        """Return all messages that were put aside, oldest first."""
+        """Return all dead letters, oldest first."""
         return await self._dead.all()
 
     async def put_back(self, dead_id: str) -> bool:
@@ -246,9 +271,20 @@ class RedisBus:
         """
         return await self._backlogs.trim_read(stream, readers=readers)
 
+    async def memory_bytes(self) -> int:
+        """Return how much memory the server uses."""
+        return int((await self.redis.info("memory"))["used_memory"])
+
     async def close(self) -> None:
         await self._unrepeated.aclose()
         await self.redis.aclose()
+
+
+def _encoded(stream: Stream, message: Message) -> bytes:
+    """Return *message* as it is sent, its bytes counted."""
+    data = to_wire(message)
+    metrics.SENT_BYTES.labels(stream).inc(len(data))
+    return data
 
 
 def _bound(stream: Stream, at: int) -> tuple[str, str, str]:

@@ -1,4 +1,4 @@
-"""What the server does at once or not at all: the bus's scripts, for Redis 6.2 and later and Valkey.
+"""The bus's Lua scripts, each atomic, for Redis 6.2 and later and Valkey.
 
 Scripts do not roll back: each makes every check before its first write.
 """
@@ -6,39 +6,52 @@ Scripts do not roll back: each makes every check before its first write.
 from typing import Final
 
 COMMIT: Final = """
--- KEYS: state, lease, errors, then every stream.  ARGV: version, owner, and three counted lists.
-local argument = 3
+-- KEYS: errors, then every state, lease and stream.  ARGV: for each commit how many arguments it has, then the state
+-- and its version, the lease and its owner (no version, no owner: no matter), and four counted lists.
+local argument
 local function take() argument = argument + 1; return ARGV[argument - 1] end
-if ARGV[1] ~= '' and (redis.call('HGET', KEYS[1], 'version') or '0') ~= ARGV[1] then return 'stale' end
-if ARGV[2] ~= '' and redis.call('GET', KEYS[2]) ~= ARGV[2] then return 'stale' end
-local wanted, acknowledged = tonumber(take()), 0
-for _ = 1, wanted do
-  local stream, group, id = KEYS[tonumber(take())], take(), take()
-  acknowledged = acknowledged + redis.call('XACK', stream, group, id)
-end
-if wanted > 0 and acknowledged == 0 then return 'done' end
-if wanted > 0 and redis.call('EXISTS', KEYS[3]) == 1 then
-  for position = 4, 3 + 3 * wanted, 3 do
-    local name = string.match(KEYS[tonumber(ARGV[position])], '[^:]+$')
-    redis.call('HDEL', KEYS[3], name .. ':' .. ARGV[position + 1] .. ':' .. ARGV[position + 2])
+local function key() return KEYS[tonumber(take())] end
+local function commit()
+  local state, version, lease, owner = key(), take(), key(), take()
+  if version ~= '' and (redis.call('HGET', state, 'version') or '0') ~= version then return 'stale' end
+  if owner ~= '' and redis.call('GET', lease) ~= owner then return 'stale' end
+  local wanted, acknowledged = tonumber(take()), 0
+  local first = argument
+  for _ = 1, wanted do
+    local stream, group, id = key(), take(), take()
+    acknowledged = acknowledged + redis.call('XACK', stream, group, id)
   end
-end
-for _ = 1, tonumber(take()) do
-  local stream, payload, strategy, bound, cap = KEYS[tonumber(take())], take(), take(), take(), take()
-  redis.call('XADD', stream, strategy, '~', bound, '*', 'd', payload)
-  if strategy == 'MINID' then redis.call('XTRIM', stream, 'MAXLEN', '~', cap) end
-end
-for _ = 1, tonumber(take()) do
-  redis.call('XTRIM', KEYS[tonumber(take())], 'MINID', take())
-end
-if ARGV[1] ~= '' then
+  if wanted > 0 and acknowledged == 0 then return 'done' end
+  if wanted > 0 and redis.call('EXISTS', KEYS[1]) == 1 then
+    for position = first, first + 3 * wanted - 1, 3 do
+      local name = string.match(KEYS[tonumber(ARGV[position])], '[^:]+$')
+      redis.call('HDEL', KEYS[1], name .. ':' .. ARGV[position + 1] .. ':' .. ARGV[position + 2])
+    end
+  end
   for _ = 1, tonumber(take()) do
-    local name, kept, value = take(), take(), take()
-    if kept == '1' then redis.call('HSET', KEYS[1], name, value) else redis.call('HDEL', KEYS[1], name) end
+    local stream, payload, strategy, bound, cap = key(), take(), take(), take(), take()
+    redis.call('XADD', stream, strategy, '~', bound, '*', 'd', payload)
+    if strategy == 'MINID' then redis.call('XTRIM', stream, 'MAXLEN', '~', cap) end
   end
-  redis.call('HINCRBY', KEYS[1], 'version', 1)
+  for _ = 1, tonumber(take()) do
+    redis.call('XTRIM', key(), 'MINID', take())
+  end
+  if version ~= '' then
+    for _ = 1, tonumber(take()) do
+      local name, kept, value = take(), take(), take()
+      if kept == '1' then redis.call('HSET', state, name, value) else redis.call('HDEL', state, name) end
+    end
+    redis.call('HINCRBY', state, 'version', 1)
+  end
+  return 'committed'
 end
-return 'committed'
+local results, start = {}, 1
+while start <= #ARGV do
+  argument = start + 1
+  results[#results + 1] = commit()
+  start = start + 1 + tonumber(ARGV[start])
+end
+return results
 """
 
 IF_OWNER: Final = """

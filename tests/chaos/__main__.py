@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from services.terminal import stores
-from shared.service import configure_logging
+from services.terminal.local import stores
+from shared.runtime.logging import configure_logging
 from tests.chaos import accidents, inprocess, processes
 from tests.conftest import running
 
@@ -39,7 +39,7 @@ class Totals:
     violations: list[str] = field(default_factory=list)
 
     def broken(self, name: str, error: Exception) -> None:
-        """Count a run that the harness could not finish as a violation: nobody knows what it would have shown."""
+        """Count a run that the harness could not finish as a violation: its result is unknown."""
         self.runs += 1
         self.violations.append(f"{name}: it broke off: {error!r}")
 

@@ -13,10 +13,11 @@ from typing import Final
 
 import psutil
 
-from services.terminal.sink import Sink
-from services.terminal.supervisor import Supervisor
+from services.terminal.local.processes.supervisor import Supervisor
+from services.terminal.local.webhook_sink import Sink
 from shared.bus import RedisBus
-from shared.service import CLAIM_AFTER_MS, LEASE_MS
+from shared.runtime.consumer import CLAIM_AFTER_MS
+from shared.runtime.leader import LEASE_MS
 from tests.chaos.proxy import CUTS, Cut, Proxy
 
 #: words of the command by which a service commits, so that a kill or a cut falls while it holds messages
@@ -26,6 +27,7 @@ COMMITS: Final[dict[str, tuple[bytes, ...]]] = {
     "notifier": (b"EVALSHA", b"}:alerts"),
     "deliverer": (b"EVALSHA", b"delivery:"),
     "fetcher": (b"EVALSHA", b"}:snapshots"),
+    "evaluator": (b"EVALSHA", b"}:outcomes"),
 }
 READS: Final = (b"XREADGROUP",)
 TAKEOVER_SECONDS: Final = 15.0
@@ -89,15 +91,19 @@ def plan(number: int) -> tuple[str, list[Strike]]:
     source, kind = random.Random(f"accidents:{number}"), KINDS[(number - 1) % len(KINDS)]
     one, two = source.sample(LASTING, 2)
     special: dict[str, tuple[Sequence[Accident], ...]] = {
-        "stops": ((stop_gatekeeper, stop(two)), (cut("notifier"),), (kill("gatekeeper"),)),
+        "stops": ((stop_gatekeeper, stop(two)), (cut("notifier"), kill("evaluator")), (kill("gatekeeper"),)),
         "cuts": (
             (cut("gatekeeper"), cut_every("fetcher"), kill("deliverer")),
             (cut("gatekeeper"), cut(one), cut("notifier"), cut_every(two), cut("deliverer")),
-            (cut("gatekeeper"), cut(two), cut_every("notifier")),
+            (cut("gatekeeper"), cut(two), cut_every("notifier"), cut("evaluator")),
         ),
         "fetcher": ((kill("gatekeeper"), kill("deliverer")), (kill("fetcher"),), (kill("fetcher"), kill("notifier"))),
-        "valkey": ((kill("gatekeeper"),), (kill_valkey,), (kill_valkey, kill(one))),
-        "kills": ((kill("gatekeeper"), kill_in_mid_send), (kill(one), kill(two)), (kill("notifier"), kill(two))),
+        "valkey": ((kill("gatekeeper"), kill("evaluator")), (kill_valkey,), (kill_valkey, kill(one))),
+        "kills": (
+            (kill("gatekeeper"), kill_in_mid_send),
+            (kill(one), kill(two), kill("evaluator")),
+            (kill("notifier"), kill(two), kill("evaluator")),
+        ),
     }
     first, second, third = special[kind]
     return kind, [

@@ -21,7 +21,7 @@ READ_MS = 100  #: longest wait of a read, so that a run takes seconds
 
 
 class Killed(BaseException):
-    """The stage is dead: whatever it still tries fails as well."""
+    """The stage is dead: every further operation fails as well."""
 
 
 class Faults:
@@ -107,7 +107,7 @@ class FaultyBus:
         return await operation()
 
     async def _cut_short(self, operation: Callable[[], Awaitable[Any]]) -> None:
-        """Begin *operation* and leave it: whether the server did it, nobody here knows."""
+        """Begin *operation* and leave it: whether the server did it is unknown."""
         task = asyncio.ensure_future(operation())
         await asyncio.wait({task}, timeout=self._faults.source.uniform(0, 0.002))
         task.cancel()

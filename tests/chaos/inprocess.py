@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 from unittest import mock
 
-from services.gatekeeper.handler import World
+from services.gatekeeper.handler import JudgingContext
 from shared.bus import RETENTION, RedisBus
 from shared.contracts import (
     SCAN_MS,
@@ -23,7 +25,7 @@ from tests.chaos import invariants
 from tests.chaos.faults import Faults
 from tests.chaos.invariants import Step
 from tests.chaos.market import SETTINGS, START, ChaosMarket
-from tests.chaos.stages import Sink, Stage, analyzer, gatekeeper, recorder, statuses, teller
+from tests.chaos.stages import Sink, Stage, analyzer, evaluator, gatekeeper, recorder, sender, statuses
 from tests.component.gatekeeper.running import begin
 
 LEASE_MS: Final = 500
@@ -34,13 +36,19 @@ GROUPS: Final = {
     "analyzer": (Stream.SNAPSHOTS,),
     "gatekeeper": (Stream.TICKS, Stream.SCANS, Stream.ANALYSES),
     "notifier": (Stream.ALERTS,),
-    "api": (Stream.DECISIONS, Stream.DECISIONS_PASSED, Stream.ALERTS, Stream.DELIVERIES, Stream.SCANS),
+    "evaluator": (Stream.SCANS, Stream.DECISIONS_PASSED, Stream.DECISIONS),
+    "api": (Stream.DECISIONS, Stream.DECISIONS_PASSED, Stream.ALERTS, Stream.DELIVERIES, Stream.SCANS, Stream.OUTCOMES),
 }
 
 
-def quick() -> mock._patch[Any]:
+@contextmanager
+def quick() -> Iterator[None]:
     """Shorten the lease and the claim, so that a run takes seconds; the product's own are 9 and 15 s."""
-    return mock.patch.multiple("shared.service", LEASE_MS=LEASE_MS, CLAIM_AFTER_MS=CLAIM_AFTER_MS)
+    with (
+        mock.patch("shared.runtime.leader.LEASE_MS", LEASE_MS),
+        mock.patch("shared.runtime.consumer.CLAIM_AFTER_MS", CLAIM_AFTER_MS),
+    ):
+        yield
 
 
 @dataclass
@@ -48,6 +56,7 @@ class Run:
     """What one run left behind."""
 
     seed: int
+    name: str  #: of its market
     kept: dict[Stream, list[Any]]
     sink: Sink
     struck: Counter[str]
@@ -64,14 +73,23 @@ class Run:
         return [*self.kept[Stream.DECISIONS], *self.kept[Stream.DECISIONS_PASSED]]
 
 
-def expected_alerts(market: ChaosMarket) -> list[Alert]:
+def context_of(market: ChaosMarket, name: str) -> JudgingContext:
+    """Return what the gatekeeper of the run *name*, a market of its own, judges with."""
+    return JudgingContext(name, SETTINGS, 0, (), market.price_alerts(), 1)
+
+
+def expected_alerts(market: ChaosMarket, name: str) -> list[Alert]:
     """Return the alerts of the undisturbed run."""
-    steps = [
+    return invariants.alerts_of(steps_of(market), context_of(market, name))
+
+
+def steps_of(market: ChaosMarket) -> list[Step]:
+    """Return the scans of the undisturbed run."""
+    return [
         Step(market.ticks(index), market.opened(index), {one.symbol: market.analyse(one) for one in snapshots})
         for index in range(market.scans)
         for snapshots in [market.snapshots(index)]
     ]
-    return invariants.alerts_of(steps, World(SETTINGS, 0, (), market.price_alerts()))
 
 
 async def run(seed: int, url: str, *, analyzers: int = 3, rate: float = 0.03, scans: int = 12) -> Run:
@@ -82,15 +100,16 @@ async def run(seed: int, url: str, *, analyzers: int = 3, rate: float = 0.03, sc
     bus, faults, sink = RedisBus(url, name), Faults(seed, rate), Sink()
     kept: dict[Stream, list[Any]] = {stream: [] for stream in GROUPS["api"]}
     mains = (
-        [("analyzer", analyzer(market))] * analyzers + [("gatekeeper", gatekeeper)] * 2 + [("notifier", teller(sink))]
+        [("analyzer", analyzer(market))] * analyzers + [("gatekeeper", gatekeeper)] * 2 + [("notifier", sender(sink))]
     )
+    mains += [("evaluator", evaluator)] * 2
     stages = [Stage(kind, number, url, name, faults, main) for number, (kind, main) in enumerate(mains)]
     stop = asyncio.Event()
     await _begin(bus, market)
     for stage in stages:
         stage.start()
     recording = asyncio.ensure_future(recorder(bus, stop, kept))
-    result = Run(seed, kept, sink, faults.struck, Counter())
+    result = Run(seed, name, kept, sink, faults.struck, Counter())
     try:
         settled = await _drive(bus, market)
         faults.on = False
@@ -142,11 +161,11 @@ async def _wait_settled(bus: RedisBus, scan_id: int, after: str) -> tuple[str, b
 
 
 async def _drained(bus: RedisBus) -> list[str]:
-    """Wait until every queue is empty; return what is not."""
-    deadline = time.monotonic() + DRAIN_SECONDS
+    """Wait until every queue is empty; return what is not once nothing has moved for a while."""
+    began = moved = time.monotonic()
     left: list[str] = []
-    while time.monotonic() < deadline:
-        left = []
+    while time.monotonic() < min(moved + DRAIN_SECONDS, began + 10 * DRAIN_SECONDS):
+        before, left = left, []
         for group, streams in GROUPS.items():
             for stream in streams:
                 backlog = await bus.backlog(stream, group)
@@ -154,6 +173,8 @@ async def _drained(bus: RedisBus) -> list[str]:
                     left.append(f"10: {group} has {backlog.pending} pending, {backlog.undelivered} unread of {stream}")
         if not left:
             return [f"3: dead letter {letter.stream}: {letter.error}" for letter in await bus.dead_letters()]
+        if left != before:
+            moved = time.monotonic()
         await asyncio.sleep(0.1)
     return left
 
@@ -183,8 +204,12 @@ def check(result: Run, market: ChaosMarket) -> list[str]:
     reports: list[DeliveryReport] = result.kept[Stream.DELIVERIES]
     settled = [event.scan_id for event in result.kept[Stream.SCANS] if isinstance(event, ScanSettled)]
     return [
-        *invariants.same_alerts(expected_alerts(market), result.alerts),
+        *invariants.same_alerts(expected_alerts(market, result.name), result.alerts),
         *invariants.all_told([one.alert_id for one in result.alerts], statuses(reports), result.sink.received),
+        *invariants.same_outcomes(
+            invariants.outcomes_of(steps_of(market), context_of(market, result.name)),
+            result.kept[Stream.OUTCOMES],
+        ),
         *invariants.persistence(result.decisions, degraded),
         *invariants.order(result.alerts),
         *_own_bars(result, market),

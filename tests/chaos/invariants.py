@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from services.evaluator.domain import following
 from services.gatekeeper import handler
 from services.gatekeeper.domain.state import State
-from services.gatekeeper.handler import World
-from shared.contracts import SCAN_MS, Alert, Analysis, Decision, PriceTick, ScanOpened
+from services.gatekeeper.handler import JudgingContext
+from shared.contracts import SCAN_MS, Alert, Analysis, Decision, Outcome, PriceTick, ScanOpened
 
 ENDS = frozenset({"sent", "unknown", "expired", "rejected"})
 
@@ -23,7 +24,7 @@ class Step:
     analyses: Mapping[str, Analysis]
 
 
-def alerts_of(steps: Iterable[Step], world: World) -> list[Alert]:
+def alerts_of(steps: Iterable[Step], world: JudgingContext) -> list[Alert]:
     """Return the alerts of the undisturbed run, by the handler alone: no bus, no tasks, no time."""
     state, alerts = State(), []
     for step in steps:
@@ -33,6 +34,28 @@ def alerts_of(steps: Iterable[Step], world: World) -> list[Alert]:
         for outcome in (ticked, settled):
             alerts += [message for _, message in outcome.outputs if isinstance(message, Alert)]
     return alerts
+
+
+def outcomes_of(steps: Iterable[Step], world: JudgingContext) -> list[Outcome]:
+    """Return the evaluator's outcomes of the undisturbed run, by the handlers alone."""
+    state, followed, outcomes = State(), following.FollowingState(), list[Outcome]()
+    for step in steps:
+        state = handler.take_ticks(state, [(tick, False) for tick in step.ticks], world).state
+        settled = handler.settle_scan(state, step.opened, step.analyses, world, opened_wall=world.now)
+        state = settled.state
+        decisions = {one.analysis.symbol: one for _, one in settled.outputs if isinstance(one, Decision)}
+        followed, published = following.take_scan(followed, step.opened.scan_id, decisions, lambda _: world.settings)
+        outcomes += published
+    return outcomes
+
+
+def same_outcomes(wanted: Sequence[Outcome], got: Sequence[Outcome]) -> list[str]:
+    """1, 2 for outcomes: each beginning and each end is published once, with the same figures."""
+    expected, found = (Counter(repr(one) for one in outcomes) for outcomes in (wanted, got))
+    return [
+        *(f"1: missing {outcome}" for outcome in sorted((expected - found).keys())),
+        *(f"2: too many {outcome}" for outcome in sorted((found - expected).keys())),
+    ]
 
 
 def same_alerts(wanted: Iterable[Alert], got: Iterable[Alert]) -> list[str]:
@@ -45,7 +68,7 @@ def same_alerts(wanted: Iterable[Alert], got: Iterable[Alert]) -> list[str]:
 
 
 def is_early(alert: Alert) -> bool:
-    """Return whether a tick told it and the bar has yet to confirm."""
+    """Return whether a tick announced it and the bar has yet to confirm it."""
     return bool(getattr(alert.body, "early", False))
 
 

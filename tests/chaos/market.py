@@ -20,14 +20,14 @@ from shared.contracts import (
     ScanOpened,
     Side,
 )
-from shared.settings import Lifecycle, RuntimeSettings
+from shared.settings import LifecycleSettings, RuntimeSettings
 from tests.unit.gatekeeper import facts
 
 START: Final = 1_760_000_100_000
 SIDES: Final[tuple[Side, ...]] = ("long", "short")
 TICK_OFFSETS: Final = (60_000, 140_000, 220_000, 285_000)  #: within a bar, the last 15 s before its close
 #: Signals that open and end within a dozen scans: thresholds as shipped, times and the group's size lowered.
-SETTINGS: Final = RuntimeSettings(lifecycle=Lifecycle(expiry_hours=0.5, cooldown_hours=0.25, group_size=4))
+SETTINGS: Final = RuntimeSettings(lifecycle=LifecycleSettings(expiry_hours=0.5, cooldown_hours=0.25, group_size=4))
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,11 @@ from urllib.parse import urlsplit
 import psutil
 from redis.exceptions import RedisError
 
-from services.gatekeeper.handler import World
-from services.terminal import lockstep, stores
-from services.terminal.house import House, Plan, SimulatorPlan, module
-from services.terminal.supervisor import Supervisor
+from services.gatekeeper.handler import JudgingContext
+from services.terminal.local import listening, lockstep
+from services.terminal.local.processes.supervisor import Supervisor
+from services.terminal.local.stack import LocalStack, Plan, SimulatorPlan, module
+from services.terminal.local.webhook_sink import Sink
 from shared.bus import RETENTION, RedisBus
 from shared.contracts import (
     SCAN_MS,
@@ -32,7 +33,7 @@ from shared.contracts import (
     ScanSettled,
     Stream,
 )
-from shared.settings import RuntimeSettings
+from shared.settings import MARKET, RuntimeSettings
 from tests.chaos import accidents, invariants
 from tests.chaos.accidents import Scene, SlowSink, Strike
 from tests.chaos.proxy import Proxy
@@ -44,10 +45,12 @@ GROUPS: Final = {
     "analyzer": (Stream.SNAPSHOTS,),
     "gatekeeper": (Stream.TICKS, Stream.SCANS, Stream.ANALYSES),
     "notifier": (Stream.ALERTS,),
+    "evaluator": (Stream.SCANS, Stream.DECISIONS_PASSED, Stream.DECISIONS),
 }
 SERVICES: Final = {
     "fetcher": "fetcher",
     "gatekeeper": "gatekeeper",
+    "evaluator": "evaluator",
     "notifier": "notifier",
     "deliverer": "notifier.deliverer",
 }
@@ -55,7 +58,7 @@ DRAIN_SECONDS: Final = 60.0  #: a job whose worker died in it is found after 12 
 QUIET_SECONDS: Final = 1.0
 BUS_MORE: Final = 16 << 20  #: bytes that the bus may use above the undisturbed run's
 SERVICE_MORE: Final = 64 << 20  #: bytes that a service may use above the undisturbed run's
-#: told of every symbol whose price moves half a percent within 15 minutes, again after ten
+#: fires for every symbol whose price moves half a percent within 15 minutes, again after ten
 MOVED: Final = {"condition": "moves", "value": 0.005, "window_seconds": 900, "repeat": True, "cooldown_seconds": 600}
 
 
@@ -79,9 +82,9 @@ class ProcessRun:
         return self.records.alerts
 
 
-def settings(sink: SlowSink, symbols: int) -> RuntimeSettings:
-    """Return thresholds low enough for many signals in few scans; everything else as shipped."""
-    value: dict[str, Any] = {
+def config(sink: Sink, symbols: int) -> dict[str, Any]:
+    """Return a config.yaml of thresholds low enough for many signals in few scans; everything else as shipped."""
+    return {
         "universe": {"size": symbols, "min_quote_volume": 0},
         "thresholds": {
             "score": 20,
@@ -94,7 +97,6 @@ def settings(sink: SlowSink, symbols: int) -> RuntimeSettings:
         "destinations": {"sink": sink.destination},
         "routes": [{"destinations": ["sink"]}],
     }
-    return RuntimeSettings.model_validate(value)
 
 
 def price_alerts() -> tuple[PriceAlert, ...]:
@@ -106,7 +108,7 @@ def price_alerts() -> tuple[PriceAlert, ...]:
 async def run(
     name: str, market: int, *, closes: int, symbols: int, analyzers: int = 3, number: int | None = None
 ) -> ProcessRun:
-    """Drive *closes* scans through real processes, with the accidents of run *number*; return what came of it."""
+    """Drive *closes* scans through real processes, with the accidents of run *number*; return its result."""
     kind, strikes = accidents.plan(number) if number is not None else ("undisturbed", [])
     return await run_with(name, market, kind, strikes, closes=closes, symbols=symbols, analyzers=analyzers)
 
@@ -114,38 +116,41 @@ async def run(
 async def run_with(
     name: str, market: int, kind: str, strikes: list[Strike], *, closes: int, symbols: int, analyzers: int
 ) -> ProcessRun:
-    """Drive *closes* scans through real processes, with *strikes*; return what came of it."""
+    """Drive *closes* scans through real processes, with *strikes*; return its result."""
     result, started = ProcessRun(name, kind), time.monotonic()
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sevengate-chaos-")))
         sink = await stack.enter_async_context(SlowSink())
         supervisor = await stack.enter_async_context(Supervisor(lambda process, line: _note(result, process, line)))
         proxy = await stack.enter_async_context(Proxy("127.0.0.1"))  # entered first, it outlives the services
-        plan = Plan(folder, folder / "config.yaml", stores.free_port(), services=())
-        house = await stack.enter_async_context(House(plan, supervisor, say=print))
-        await house.open_stores()
-        bus = RedisBus(house.redis_url)
+        plan = Plan(folder, folder / "config.yaml", listening.free_port(), services=())
+        local = await stack.enter_async_context(LocalStack(plan, supervisor, say=print))
+        await local.start_stores()
+        bus = RedisBus(local.redis_url)
         stack.push_async_callback(bus.close)
-        value = settings(sink, symbols)
+        value = RuntimeSettings.model_validate(config(sink, symbols))
         await begin(bus, value, *price_alerts())
-        await house.open_simulator(SimulatorPlan(symbols=symbols, seed=market, lockstep=True))
-        proxy.port = urlsplit(house.redis_url).port or 0
-        await _start(house, proxy, analyzers, standby=bool(strikes))
+        await local.start_simulator(SimulatorPlan(symbols=symbols, seed=market, lockstep=True))
+        proxy.port = urlsplit(local.redis_url).port or 0
+        await _start(local, proxy, analyzers, standby=bool(strikes))
         stop = asyncio.Event()
-        recording = asyncio.ensure_future(result.records.keep(house.redis_url, stop))
+        recording = asyncio.ensure_future(result.records.keep(local.redis_url, stop))
         scene = Scene(bus, supervisor, proxy, sink, lambda: len(result.scans), random.Random(name))
         try:
-            if not await _ready(house, result.records):
+            if not await _ready(local, result.records):
                 result.violations.append("the first scan never settled")
                 return result
-            await _drive(house, scene, closes, strikes, result)
+            await _drive(local, scene, closes, strikes, result)
             await _drained(bus, result)
             result.memory = await _memory(scene)
         finally:
             stop.set()
             await asyncio.gather(recording, return_exceptions=True)
         result.kills, result.struck = scene.kills, result.struck + scene.struck
-        result.violations += [*scene.violations, *check(result, sink, World(value, 0, (), price_alerts()))]
+        result.violations += [
+            *scene.violations,
+            *check(result, sink, JudgingContext(MARKET, value, 0, (), price_alerts(), settings_version=1)),
+        ]
     result.seconds = time.monotonic() - started
     return result
 
@@ -155,24 +160,24 @@ def _note(result: ProcessRun, process: str, line: str) -> None:
         result.struck[f"{process.rstrip('123456789')} logged an error"] += 1
 
 
-async def _start(house: House, proxy: Proxy, analyzers: int, *, standby: bool) -> None:
+async def _start(local: LocalStack, proxy: Proxy, analyzers: int, *, standby: bool) -> None:
     """Start every service behind its own door to the bus; some have names that outlast them."""
     wanted = dict(SERVICES)
     wanted |= {"gatekeeper2": "gatekeeper"} if standby else {}
     wanted |= {f"analyzer{number}": "analyzer" for number in range(1, analyzers + 1)}
     for name, service in wanted.items():
         port = await proxy.door(name)
-        url = house.redis_url.replace(f":{urlsplit(house.redis_url).port}/", f":{port}/")
-        environment = {**house.environment, "SEVENGATE_REDIS_URL": url}
+        url = local.redis_url.replace(f":{urlsplit(local.redis_url).port}/", f":{port}/")
+        environment = {**local.environment, "SEVENGATE_REDIS_URL": url}
         if service == "gatekeeper" or name in accidents.LASTING:
             environment["SEVENGATE_INSTANCE"] = name
-        await house.supervisor.start(name, module(service), environment)
+        await local.supervisor.start(name, module(service), environment)
 
 
-async def _ready(house: House, records: Records, seconds: float = 120.0) -> bool:
+async def _ready(local: LocalStack, records: Records, seconds: float = 120.0) -> bool:
     """Wait until the fetcher listens and the scan that it opens at its start has settled: lockstep begins then."""
     deadline = time.monotonic() + seconds
-    if not await lockstep.exchange_ready(house.simulator_url, seconds):
+    if not await lockstep.exchange_ready(local.simulator_url, seconds):
         return False
     while not records.settled:
         if time.monotonic() > deadline:
@@ -181,15 +186,15 @@ async def _ready(house: House, records: Records, seconds: float = 120.0) -> bool
     return True
 
 
-async def _drive(house: House, scene: Scene, closes: int, strikes: list[Strike], result: ProcessRun) -> None:
+async def _drive(local: LocalStack, scene: Scene, closes: int, strikes: list[Strike], result: ProcessRun) -> None:
     """Step the exchange while accidents happen."""
     breaking = asyncio.ensure_future(accidents.happen(scene, strikes))
     try:
-        await lockstep.drive(scene.bus, house.simulator_url, closes=closes, settled=result.scans.append)
+        await lockstep.drive(scene.bus, local.simulator_url, closes=closes, settled=result.scans.append)
     except (lockstep.NotSettledError, RedisError, OSError) as error:
         result.violations.append(f"the lockstep driver gave up: {error!r}")
     except asyncio.CancelledError:
-        breaking.cancel()  # somebody wants to leave: no accident is waited for
+        breaking.cancel()  # the run was interrupted: no accident is waited for
         raise
     finally:
         done, late = await asyncio.wait({breaking}, timeout=accidents.PATIENCE)
@@ -238,7 +243,7 @@ def _without_end(records: Records) -> list[str]:
 async def _waiting(bus: RedisBus) -> list[str]:
     """Return what still waits on the bus: in a group, or in one of rq's queues."""
     found = []
-    for group, streams in {**GROUPS, "api": (Stream.ALERTS, Stream.DELIVERIES, Stream.SCANS)}.items():
+    for group, streams in {**GROUPS, "api": (Stream.ALERTS, Stream.DELIVERIES, Stream.SCANS, Stream.OUTCOMES)}.items():
         for stream in streams:
             backlog = await bus.backlog(stream, group)
             if backlog.pending or backlog.undelivered:
@@ -256,7 +261,7 @@ async def _waiting(bus: RedisBus) -> list[str]:
     return found
 
 
-def check(result: ProcessRun, sink: SlowSink, world: World) -> list[str]:
+def check(result: ProcessRun, sink: SlowSink, world: JudgingContext) -> list[str]:
     """Return what contradicts the invariants 1 to 8; 10 was waited for, and the streams' lengths with it."""
     records = result.records
     opened = records.opened.values()
@@ -269,6 +274,7 @@ def check(result: ProcessRun, sink: SlowSink, world: World) -> list[str]:
         ),
         *(f"1: scan {scan.scan_id} settled at its deadline" for scan in records.settled if scan.at_deadline),
         *invariants.all_told([one.alert_id for one in records.alerts], ends, received),
+        *invariants.same_outcomes(invariants.outcomes_of(records.steps(), world), records.outcomes),
         *invariants.persistence(records.decisions, degraded),
         *invariants.order(records.alerts),
         *invariants.scans_in_order([scan.scan_id for scan in records.settled]),

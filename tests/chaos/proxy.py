@@ -42,7 +42,7 @@ class Link:
 
 
 class Proxy:
-    """Doors to one server; an async context manager.  Its *port* may be told later than its host."""
+    """Doors to one server; an async context manager.  Its *port* may be set later than its host."""
 
     def __init__(self, host: str, port: int = 0) -> None:
         self.host, self.port = host, port

@@ -20,6 +20,7 @@ from shared.contracts import (
     DeliveryReport,
     MarketSnapshot,
     Message,
+    Outcome,
     PriceTick,
     ScanOpened,
     ScanSettled,
@@ -30,7 +31,9 @@ from tests.chaos.invariants import Step
 from tests.chaos.stages import recorder
 
 F = TypeVar("F", MarketSnapshot, Analysis)
-READ: Final = (Stream.ALERTS, Stream.DELIVERIES, Stream.SCANS, Stream.DECISIONS, Stream.DECISIONS_PASSED)
+READ: Final = (
+    *(Stream.ALERTS, Stream.DELIVERIES, Stream.SCANS, Stream.DECISIONS, Stream.DECISIONS_PASSED, Stream.OUTCOMES),
+)
 
 
 @dataclass
@@ -51,6 +54,10 @@ class Records:
     @property
     def reports(self) -> list[DeliveryReport]:
         return self.kept[Stream.DELIVERIES]
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        return self.kept[Stream.OUTCOMES]
 
     @property
     def decisions(self) -> list[Decision]:
@@ -131,11 +138,11 @@ def timeless(fact: F) -> F:
     """Return *fact* without what the wall clock left in it."""
     if fact.sentiment is not None:
         fact = msgspec.structs.replace(fact, sentiment=msgspec.structs.replace(fact.sentiment, fetched_at=0))
-    return msgspec.structs.replace(fact, timings={}) if isinstance(fact, Analysis) else fact
+    return fact
 
 
 def digest(snapshot: MarketSnapshot) -> bytes:
-    """Return what tells one input from another."""
+    """Return a digest of an input."""
     return hashlib.sha256(encode(timeless(snapshot))).digest()
 
 

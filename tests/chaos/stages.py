@@ -8,11 +8,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.gatekeeper.keeper import Keeper
-from services.notifier.ledger import Ledger, report_of
+from services.evaluator.runtime.loop import Follower
+from services.gatekeeper.runtime.loop import Gatekeeper
+from services.notifier.delivery.delivery_log import DeliveryLog, report_of
 from shared.bus import Bus, Commit, Delivery, RedisBus
 from shared.contracts import Alert, DeliveryReport, MarketSnapshot, Stream
-from shared.service import Service, consume, lead
+from shared.runtime.consumer import consume
+from shared.runtime.leader import lead
+from shared.runtime.service import Service
+from shared.runtime.settings_follower import follow_settings, settings_arrived
 from shared.settings import Environment
 from tests.chaos.faults import Faults, FaultyBus
 from tests.chaos.market import ChaosMarket
@@ -67,7 +71,7 @@ class Stage:
         environment = Environment(clock_speed=0, market=self._market, instance=f"{self.name}-{self.number}")
         service = Service(self.name, environment, faulty)
         self.service = service
-        following = asyncio.ensure_future(service.follow_settings())
+        following = asyncio.ensure_future(follow_settings(service))
         working = asyncio.ensure_future(self._work(service, faulty))
         dying = asyncio.ensure_future(faulty.died.wait())
         try:
@@ -83,7 +87,7 @@ class Stage:
             raise results[1]
 
     async def _work(self, service: Service, faulty: FaultyBus) -> None:
-        await service.settings_arrived()
+        await settings_arrived(service)
         await self._main(service, faulty)
 
 
@@ -107,46 +111,52 @@ def _analysed(market: ChaosMarket, delivery: Delivery) -> Commit:
 
 async def gatekeeper(service: Service, faulty: FaultyBus) -> None:
     """Run the real gatekeeper under its lease."""
-    await lead(service, lambda lease: Keeper(service, lease).work())
+    await lead(service, lambda lease: Gatekeeper(service, lease).work())
 
 
-def teller(sink: Sink) -> Main:
-    """Return a notifier's main: the real ledger of marks around a sink that is this process."""
+async def evaluator(service: Service, faulty: FaultyBus) -> None:
+    """Run the real evaluator under its lease."""
+    await lead(service, lambda lease: Follower(service, lease).work())
+
+
+def sender(sink: Sink) -> Main:
+    """Return a notifier's main: the real delivery log around a sink in this process."""
 
     async def main(service: Service, faulty: FaultyBus) -> None:
-        ledger = Ledger(faulty)  # type: ignore[arg-type]
+        delivery_log = DeliveryLog(faulty)  # type: ignore[arg-type]
 
         async def handle(deliveries: Sequence[Delivery]) -> list[Commit | Exception]:
-            return [await _told(ledger, faulty, sink, delivery) for delivery in deliveries]
+            return [await _deliver(delivery_log, faulty, sink, delivery) for delivery in deliveries]
 
         await consume(service, "notifier", [Stream.ALERTS], handle, count=4)
 
     return main
 
 
-async def _told(ledger: Ledger, faulty: FaultyBus, sink: Sink, delivery: Delivery) -> Commit:
-    """Tell one alert: marked before, closed after; a mark found open is `unknown` and not told again."""
+async def _deliver(delivery_log: DeliveryLog, faulty: FaultyBus, sink: Sink, delivery: Delivery) -> Commit:
+    """Deliver one alert: marked before, closed after; a mark found open is `unknown` and not repeated."""
     alert = delivery.message
     assert isinstance(alert, Alert)
-    mark = await ledger.mark(alert.alert_id, DESTINATION)
+    mark = await delivery_log.state_of(alert.alert_id, DESTINATION)
     if mark.open:
-        await ledger.close(report_of(alert, DESTINATION, "webhook", mark.attempt, "unknown"))
+        await delivery_log.close(report_of(alert, DESTINATION, "webhook", mark.attempt, "unknown"))
     elif not mark.final and await faulty.do(
-        "begin", lambda: ledger.begin(alert.alert_id, DESTINATION, mark.attempt + 1)
+        "begin", lambda: delivery_log.begin(alert.alert_id, DESTINATION, mark.attempt + 1)
     ):
         sink.take(alert)
         report = report_of(alert, DESTINATION, "webhook", mark.attempt + 1, "sent")
-        await faulty.do("close_mark", lambda: ledger.close(report))
+        await faulty.do("close_mark", lambda: delivery_log.close(report))
     return Commit(tokens=[delivery.token])
 
 
 async def recorder(bus: Bus, stop: asyncio.Event, kept: dict[Stream, list[Any]]) -> None:
-    """Record what the API would: every decision, alert, report and scan, acknowledged as it is kept."""
+    """Record what the API would: every decision, alert, report and scan, acknowledged when it is stored."""
     streams = list(kept)
     while not stop.is_set():
-        for delivery in await bus.read("api", "recorder", streams, count=256, block_ms=50):
+        deliveries = await bus.read("api", "recorder", streams, count=256, block_ms=50)
+        for delivery in deliveries:
             kept[delivery.token.stream].append(delivery.message)
-            await bus.commit(Commit(tokens=[delivery.token]))
+        await bus.commit_all([Commit(tokens=[delivery.token]) for delivery in deliveries])
 
 
 def statuses(reports: Sequence[DeliveryReport]) -> dict[str, set[str]]:

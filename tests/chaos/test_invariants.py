@@ -10,8 +10,9 @@ import pytest
 
 from services.gatekeeper import handler
 from services.gatekeeper.domain.state import State
-from services.gatekeeper.handler import World
+from services.gatekeeper.handler import JudgingContext
 from shared.contracts import Alert, Bars, Decision, Depth, Derivatives, MarketSnapshot, Points
+from shared.settings import MARKET
 from tests.chaos import invariants
 from tests.chaos.inprocess import expected_alerts
 from tests.chaos.market import SETTINGS, ChaosMarket
@@ -19,13 +20,13 @@ from tests.chaos.processes import ProcessRun, compare
 from tests.chaos.records import Records, difference, newer_than_its_scan
 from tests.unit.gatekeeper.facts import SCAN, STEP, analysis, opened
 
-MARKET = ChaosMarket(1)
+CHAOS = ChaosMarket(1)
 
 
 @pytest.fixture(scope="module")
 def alerts() -> list[Alert]:
     """The alerts of an undisturbed run."""
-    return expected_alerts(MARKET)
+    return expected_alerts(CHAOS, MARKET)
 
 
 def test_a_missing_and_a_doubled_alert_are_found(alerts: list[Alert]) -> None:
@@ -52,12 +53,12 @@ def test_a_missing_and_a_doubled_alert_are_found(alerts: list[Alert]) -> None:
     ],
 )
 def test_ends_and_arrivals_have_to_agree(end: set[str], times: int, found: list[str]) -> None:
-    """3 and 4: no end, an end that is not true, and one told twice."""
+    """3 and 4: no end, an end that is not true, and an alert that arrived twice."""
     assert [text[0] for text in invariants.all_told(["a"], {"a": end}, Counter(a=times))] == found
 
 
 def test_persistence_that_does_not_follow_from_the_scans_is_found() -> None:
-    """5: a row that counts a scan nobody recorded, and two decisions on one symbol and scan."""
+    """5: a streak that counts a scan which is not recorded, and two decisions on one symbol and scan."""
     made = decisions(2)
     assert invariants.persistence(made, set()) == []
     assert [text[0] for text in invariants.persistence(made[1:], set())] == ["5"]
@@ -71,7 +72,9 @@ def decisions(count: int) -> list[Decision]:
     for number in range(count):
         one = analysis(scan_id=SCAN + number * STEP)
         scan = opened(one.symbol, scan_id=one.scan_id)
-        outcome = handler.settle_scan(state, scan, {one.symbol: one}, World(SETTINGS, 0), opened_wall=0)
+        outcome = handler.settle_scan(
+            state, scan, {one.symbol: one}, JudgingContext(MARKET, SETTINGS, 0), opened_wall=0
+        )
         state = outcome.state
         made += [message for _, message in outcome.outputs if isinstance(message, Decision)]
     return made
@@ -112,7 +115,7 @@ def test_what_is_newer_than_its_scan_is_found() -> None:
 
 
 def test_a_signal_of_a_degraded_scan_is_found(alerts: list[Alert]) -> None:
-    """8: whatever came of a scan that was not sound."""
+    """8: an alert of a scan that was not sound."""
     signal = next(alert for alert in alerts if alert.kind == "signal")
     assert invariants.nothing_stale([signal], set()) == []
     assert invariants.nothing_stale([signal], {signal.scan_id})
@@ -125,4 +128,4 @@ def test_memory_and_answers_are_compared_with_the_undisturbed_run() -> None:
     other.memory["gatekeeper"] += 65 << 20
     assert [text[0] for text in compare(reference, other)] == ["9"]
     one = analysis()
-    assert difference(one, msgspec.structs.replace(one, score=1.0, timings={"all": 3.0})) == ["score"]
+    assert difference(one, msgspec.structs.replace(one, score=1.0)) == ["score"]

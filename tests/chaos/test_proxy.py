@@ -20,7 +20,7 @@ async def test_a_cut_strikes_the_named_command_once(fresh_valkey: str, cut: Cut)
     host, _, port = fresh_valkey.removeprefix("redis://").split("/")[0].rpartition(":")
     async with Proxy(host, int(port)) as proxy:
         url = f"redis://127.0.0.1:{await proxy.door('one')}/0"
-        client = redis.Redis.from_url(url, socket_timeout=0.5, retry=Retry(NoBackoff(), 0))
+        client = redis.Redis.from_url(url, socket_timeout=5, retry=Retry(NoBackoff(), 0))
         await client.set("other", 1)
         async with client.pipeline(transaction=False) as pipe:
             waiting = asyncio.ensure_future(proxy.cut("one", cut, [b"INCR", b"count"], 5.0))

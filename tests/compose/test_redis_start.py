@@ -43,7 +43,7 @@ def test_a_broken_file_is_set_aside_and_one_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("code", "file_is_valid"), [(0, False), (137, False), (1, True)])
 def test_another_end_leaves_the_data_where_it_is(tmp_path: Path, code: int, file_is_valid: bool) -> None:
-    """An ordinary end, a kill, and a failure that is not the file's touch nothing; the code is handed on."""
+    """An ordinary end, a kill, and a failure that is not the file's touch nothing; the exit code is passed on."""
     process = start(tmp_path, f"exit {code}", file_is_valid=file_is_valid)
     process.communicate(timeout=10)
     assert process.returncode == code

@@ -45,11 +45,6 @@ class once(Generic[Owner, Value]):  # noqa: N801
         return value
 
 
-def empty(length: int) -> Series:
-    """Return NaN, *length* times."""
-    return np.full(length, np.nan)
-
-
 def divide(above: Series, below: Series, otherwise: float | Series) -> Series:
     """Return above / below, *otherwise* where below is zero; NaN stays NaN."""
     if np.count_nonzero(below) == len(below):

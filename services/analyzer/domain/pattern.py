@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from services.analyzer.domain.window import Window
-from shared.catalogue import discover
+from services.analyzer.domain.chart.window import Window
+from shared.registry import discover
 
 LOOK_BACK: Final = 24  #: bars that a pattern may look at: TA-Lib compares a body with the ten before it
 

@@ -1,64 +1,57 @@
-"""/api/mutes: what not to tell, where, and until when."""
+"""/api/mutes: alerts that are not sent, where, and until when."""
 
 from __future__ import annotations
 
-import uuid
-from typing import Annotated, Literal
+from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Path, Response
-from pydantic import BaseModel, ConfigDict, Field
+import msgspec
+from fastapi import HTTPException, Path, Response
 
-from services.api import people
-from services.api.context import LATEST, TEXT, Uses, answer, now_ms
-from shared.contracts import AlertKind, Mute
+from services.api.context import NOT_FOUND, Uses, answer, new_id, now_ms, resource
+from services.api.problems import MistakesError
+from services.api.routes.destinations import destinations_of, known_destination
+from services.api.routes.symbols import watched
+from services.api.schemas.base import TEXT
+from services.api.schemas.settings import Mutes, MuteShown, NewMute
+from services.api.store import user_settings
+from shared.contracts import Mute
 
-router = APIRouter(tags=["mutes"])
-
-
-class NewMute(BaseModel):
-    """What not to tell; a field that is left out matches everything."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    until: int | None = Field(default=None, ge=0, le=LATEST, description="wall clock, UNIX ms")
-    seconds: int | None = Field(default=None, ge=1, le=10 * 365 * 86_400, description="from now, instead of until")
-    symbol: str = Field(default="", max_length=40, pattern=TEXT)
-    side: Literal["long", "short"] | None = None
-    kind: AlertKind | None = None
-    destination: str = Field(default="", max_length=200, pattern=TEXT)
+router = resource("mutes")
 
 
-@router.get("/api/mutes")
+@router.get("/api/mutes", response_model=Mutes)
 async def mutes(context: Uses) -> Response:
     """Return the mutes that have not ended."""
-    return answer({"items": await people.mutes(context.database, now_ms())})
+    return answer({"items": await user_settings.mutes(context.database, now_ms())})
 
 
-@router.post("/api/mutes", status_code=201)
+@router.post("/api/mutes", status_code=201, response_model=MuteShown)
 async def add(context: Uses, wanted: NewMute) -> Response:
     """Add a mute until a time or for some seconds."""
-    if (wanted.until is None) == (wanted.seconds is None):
-        raise HTTPException(422, "give either 'until' or 'seconds'")
-    until = wanted.until if wanted.until is not None else now_ms() + 1_000 * (wanted.seconds or 0)
-    if until <= now_ms():
-        raise HTTPException(422, "'until' has passed")
-    mute = Mute(
-        mute_id=uuid.uuid4().hex[:12],
-        until=until,
-        symbol=wanted.symbol.upper(),
-        side=wanted.side,
-        kind=wanted.kind,
-        destination=wanted.destination,
-    )
-    await people.add_mute(context.database, mute)
+    if wanted.destination and wanted.destination not in destinations_of(context):
+        raise MistakesError([f"destination: {known_destination(context, wanted.destination)}"])
+    values = wanted.model_dump(include={"side", "kind", "destination"})
+    symbol = watched(context, wanted.symbol) if wanted.symbol else ""
+    mute = Mute(mute_id=new_id(), until=end_of(wanted, now_ms()), symbol=symbol, **values)
+    await user_settings.add_mute(context.database, mute)
     context.publisher.wake()
-    return answer({name: getattr(mute, name) for name in Mute.__struct_fields__}, 201)
+    return answer(msgspec.structs.asdict(mute), 201)
 
 
 @router.delete("/api/mutes/{mute_id}", status_code=204)
 async def remove(context: Uses, mute_id: Annotated[str, Path(max_length=40, pattern=TEXT)]) -> Response:
     """End a mute."""
-    if not await people.remove_mute(context.database, mute_id):
-        raise HTTPException(404, "no such mute")
+    if not await user_settings.remove_mute(context.database, mute_id):
+        raise HTTPException(NOT_FOUND, "no such mute")
     context.publisher.wake()
     return Response(status_code=204)
+
+
+def end_of(wanted: NewMute, now: int) -> int:
+    """Return when *wanted* ends, wall clock in ms; raise `MistakesError` where it has ended before *now*."""
+    if (wanted.until is None) == (wanted.seconds is None):
+        raise MistakesError(["give either 'until' or 'seconds'"])
+    until = wanted.until if wanted.until is not None else now + 1_000 * (wanted.seconds or 0)
+    if until <= now:
+        raise MistakesError(["until: this time has passed"])
+    return until

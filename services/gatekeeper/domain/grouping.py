@@ -1,16 +1,12 @@
-"""A move of the whole market leaves as one grouped, ranked alert."""
+"""A market-wide move becomes one grouped, ranked alert."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.gatekeeper.domain.opening import Opening
+from services.gatekeeper.domain.new_signal import Opening
+from shared import ids
 from shared.contracts import Alert, GroupBody, Side
-
-
-def group_id(side: Side, scan_id: int) -> str:
-    """Return the id of the group of *side* at *scan_id*; its alert has the same."""
-    return f"group:{side}:{scan_id}"
 
 
 def rank(openings: Sequence[Opening]) -> list[Opening]:
@@ -24,9 +20,9 @@ def rank(openings: Sequence[Opening]) -> list[Opening]:
     return sorted(openings, key=order)
 
 
-def alert(side: Side, scan_id: int, ranked: Sequence[Opening], *, now: int) -> Alert:
-    """Return the one alert for *ranked*."""
-    name = group_id(side, scan_id)
+def alert(market: str, side: Side, scan_id: int, ranked: Sequence[Opening], *, now: int) -> Alert:
+    """Return one alert for all of *ranked*."""
+    name = ids.group_id(market, side, scan_id)
     return Alert(
         alert_id=name,
         kind="group",

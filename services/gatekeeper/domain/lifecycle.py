@@ -1,4 +1,4 @@
-"""What becomes of an open signal: the closed bar decides, ticks tell it early and label it live."""
+"""The lifecycle of an open signal: the closed bar decides, ticks announce ends early and label it live."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Final
 import msgspec
 
 from services.gatekeeper.domain.state import Tracked
-from shared.contracts import SCAN_MS, Alert, Analysis, LifecycleBody, LifecycleEvent, OpenSignal, Side
-from shared.settings import Lifecycle, Thresholds
+from shared import ids
+from shared.contracts import HOUR_MS, SCAN_MS, Alert, Analysis, LifecycleBody, LifecycleEvent, OpenSignal, Side
+from shared.settings import LifecycleSettings, Thresholds
 
 DANGER: Final = 0.75  #: of the way to the stop
 CAUTION: Final = 0.50
 MOVED: Final = 0.40  #: of the way to the target
-ROUNDING: Final = 1e-9  #: of the risk: 100.8 is 40 % of the way from 100 to 102 in floats as well
-HOUR_MS: Final = 3_600_000
+ROUNDING: Final = 1e-9  #: of the risk, so that 100.8 counts as 40 % of the way from 100 to 102 in floats
 
 
 def direction(signal: OpenSignal) -> float:
@@ -24,7 +24,7 @@ def direction(signal: OpenSignal) -> float:
 
 
 def has_bar(analysis: Analysis) -> bool:
-    """Return whether *analysis* carries a closed bar that can be believed."""
+    """Return whether *analysis* has no problem and carries a closed bar of positive, finite prices."""
     prices = analysis.bar[:4]
     return not analysis.problem and len(prices) == 4 and all(math.isfinite(price) and price > 0 for price in prices)
 
@@ -37,12 +37,12 @@ def is_sound(side: Side, entry: float, stop: float, target: float) -> bool:
 
 
 def in_r(signal: OpenSignal, price: float) -> float:
-    """Return what *price* means for the signal, in units of the risk taken."""
+    """Return the result at *price*, in R."""
     return direction(signal) * (price - signal.entry) / abs(signal.entry - signal.stop)
 
 
 def label(signal: OpenSignal, price: float) -> LifecycleEvent | None:
-    """Return what *price* says of the signal: stop, danger, caution, moved, target, or nothing."""
+    """Return the signal's label at *price*: stop, danger, caution, moved, target, or None."""
     gain = in_r(signal, price) + ROUNDING
     loss = ROUNDING - in_r(signal, price)
     reward = in_r(signal, signal.target)
@@ -58,10 +58,10 @@ def label(signal: OpenSignal, price: float) -> LifecycleEvent | None:
 
 
 def on_tick(tracked: Tracked, price: float, at: int) -> tuple[Tracked, list[LifecycleBody]]:
-    """Return the signal after a tick, and what is to be told of it.
+    """Return the signal after a tick, and the events to alert.
 
-    Each event is told once in a signal's life, and caution not after danger.  A touched stop or
-    target is told early; until the bar that holds *at* has decided, ticks say nothing more.
+    Each event comes once in a signal's life, and no caution after danger.  A touched stop or target is
+    announced early; ticks then make no event until the bar that contains *at* has decided.
     """
     signal = tracked.signal
     if at <= signal.scan_id or signal.announced or not (math.isfinite(price) and price > 0):
@@ -86,8 +86,8 @@ def on_tick(tracked: Tracked, price: float, at: int) -> tuple[Tracked, list[Life
 def on_bar(tracked: Tracked, analysis: Analysis | None, scan_id: int) -> tuple[Tracked, LifecycleBody | None]:
     """Return the signal after the bar that closed at *scan_id*, and its end if the bar touched one.
 
-    Stop and target inside one bar count as the stop.  A bar that contradicts what a tick told takes
-    it back; where the bar never comes, what the tick told stands.
+    Stop and target inside one bar count as the stop.  A bar that contradicts an early end revokes it;
+    without a bar the early end stands.
     """
     signal = tracked.signal
     if scan_id <= signal.scan_id:
@@ -115,7 +115,7 @@ def on_bar(tracked: Tracked, analysis: Analysis | None, scan_id: int) -> tuple[T
 
 
 def _reached(signal: OpenSignal, price: float, level: float, way: int) -> bool:
-    """Return whether *price* is at *level* or beyond it, on the gaining (1) or the losing (−1) way."""
+    """Return whether *price* is at *level* or beyond it, in the direction of profit (*way* 1) or of loss (−1)."""
     return way * direction(signal) * (price - level) >= 0
 
 
@@ -128,12 +128,18 @@ def _announced_end(tracked: Tracked, scan_id: int) -> LifecycleBody | None:
 
 
 def on_analysis(
-    tracked: Tracked, analysis: Analysis | None, scan_id: int, *, qualified: bool, limits: Thresholds, rules: Lifecycle
+    tracked: Tracked,
+    analysis: Analysis | None,
+    scan_id: int,
+    *,
+    qualified: bool,
+    limits: Thresholds,
+    rules: LifecycleSettings,
 ) -> tuple[Tracked, LifecycleBody | None]:
     """Return the signal after the scan's judgement, and its end if it is invalidated or expired.
 
     *qualified* says whether the analysis passed all gates.  A scan without an analysis neither
-    counts as weak nor breaks the row of weak ones.
+    counts as weak nor ends the streak of weak ones.
     """
     signal = tracked.signal
     if analysis is not None and has_bar(analysis) and scan_id > signal.scan_id:
@@ -180,18 +186,19 @@ def _body(
         opened_scan=signal.scan_id,
         reason=reason,
         early=early,
+        worth=signal.worth,
     )
 
 
 def with_chart(body: LifecycleBody, chart: bytes) -> LifecycleBody:
-    """Return *body* with *chart*: the bars as the last analysis had them."""
+    """Return *body* with *chart*, the bars of the last analysis."""
     return msgspec.structs.replace(body, chart=chart)
 
 
 def alert(tracked: Tracked, body: LifecycleBody, *, at: int, scan_id: int, now: int) -> Alert:
-    """Return the alert that tells *body*; its id is the same whether a tick or a bar told it."""
+    """Return the alert for *body*; a tick and the bar that confirms it give the same id."""
     return Alert(
-        alert_id=f"lifecycle:{body.signal_id}:{body.event}",
+        alert_id=ids.lifecycle_alert_id(body.signal_id, body.event),
         kind="lifecycle",
         body=body,
         occurred_at=at,

@@ -1,9 +1,9 @@
-"""Prices that people asked to be told of, evaluated on every tick and, where ticks are missing, on the bar.
+"""Price alerts, evaluated on every tick and, where ticks are missing, on the bar.
 
-above, below: told when the price is there, at once if it already is.  crosses: told when two prices
-seen after each other lie on different sides.  moves: told when the price is the asked fraction away from
-the lowest or highest of the window.  One that repeats is told again when its cooldown is over and
-the price has come back in between.
+above, below: fire when the price is beyond the value, at once if it already is.  crosses: fires when two
+prices, one after the other, are on different sides of the value.  moves: fires when the price is the given
+fraction away from the lowest or highest price of the window.  A repeating alert fires again when its
+cooldown is over and the price has come back in between.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ from typing import Final
 
 import msgspec
 
-from services.gatekeeper.domain.state import Prices, PriceState, Sample
+from services.gatekeeper.domain.state import PriceState, PriceWatch, Sample
+from shared import ids
 from shared.contracts import SCAN_MS, Alert, PriceAlert, PriceBody
 
 PARTS: Final = 48  #: of a window: its extremes are kept for each part
-UNSEEN_MS: Final = 10_000  #: between two ticks, from which on what the price did there is asked of the bar
+UNSEEN_MS: Final = 10_000  #: the gap between two ticks from which on the bar is evaluated as well
 GAPS_KEPT: Final = 8
 
 
 def on_price(
     asked: PriceAlert, state: PriceState, price: float, at: int, fired_at: int
 ) -> tuple[PriceState, float | None, bool]:
-    """Return the state after *price*, the reference, and whether to tell it now."""
+    """Return the state after *price*, the reference, and whether the alert fires now."""
     if asked.condition == "moves":
         state, reference, met = _moved(asked, state, price, at)
     else:
@@ -49,7 +50,7 @@ def _met(asked: PriceAlert, before: float | None, price: float) -> bool:
 
 
 def _moved(asked: PriceAlert, state: PriceState, price: float, at: int) -> tuple[PriceState, float | None, bool]:
-    """Measure from the window's lowest and highest; the samples keep those of each part of it."""
+    """Return state, reference and condition for a move from the window's lowest or highest price."""
     width = max(1, asked.window_seconds * 1_000 // PARTS)
     samples = [sample for sample in state.samples if sample.at > at - asked.window_seconds * 1_000]
     reference = None
@@ -66,8 +67,8 @@ def _moved(asked: PriceAlert, state: PriceState, price: float, at: int) -> tuple
     return msgspec.structs.replace(state, samples=tuple(samples)), reference, met
 
 
-def seen(prices: Prices, at: int) -> Prices:
-    """Return *prices* after a tick at *at*; gaps that follow each other are one."""
+def seen(prices: PriceWatch, at: int) -> PriceWatch:
+    """Return *prices* after a tick at *at*; adjacent gaps are merged."""
     gaps = prices.gaps
     if at - prices.last_tick > UNSEEN_MS:
         goes_on = bool(gaps) and gaps[-1][1] == prices.last_tick
@@ -76,40 +77,51 @@ def seen(prices: Prices, at: int) -> Prices:
     return msgspec.structs.replace(prices, last_tick=at, gaps=gaps)
 
 
-def unseen(prices: Prices, close: int) -> bool:
+def unseen(prices: PriceWatch, close: int) -> bool:
     """Return whether ticks are missing from the bar that closed at *close*."""
     if prices.last_tick < close - UNSEEN_MS:
         return True
     return any(began < close and ended > close - SCAN_MS for began, ended in prices.gaps)
 
 
-Told = tuple[PriceAlert, float, float | None]  #: the alert that fired, its price and what that is measured from
+Fired = tuple[PriceAlert, float, float | None]  #: the alert that fired, its price and its reference
 
 
 def evaluate(
-    prices: Prices,
+    prices: PriceWatch,
     asked: Iterable[PriceAlert],
     quoted: Mapping[str, tuple[float, ...]],
     at: int,
     *,
     now: int,
+    market: str,
     while_down: bool = False,
-) -> tuple[Prices, list[Alert]]:
-    """Return the price states after *quoted* (symbol -> prices in their order, all at *at*) and what to tell."""
+) -> tuple[PriceWatch, list[Alert]]:
+    """Return the price states after *quoted* and the alerts that fired.
+
+    *quoted* maps a symbol to its prices in their order, all at *at*.
+    """
     states, fired, alerts = dict(prices.alerts), dict(prices.fired), []
     for one in asked:
-        state, told = _show(one, _state_of(one, states, fired), quoted, at, fired)
+        state, new = _apply(one, _state_of(one, states, fired), quoted, at, fired)
         states[one.price_alert_id] = state
-        alerts += [_alert(*what, at, now=now, while_down=while_down) for what in told]
+        alerts += [_alert(market, *each, at, now=now, while_down=while_down) for each in new]
     return _after(prices, states, fired), alerts
 
 
 def look_back(
-    prices: Prices, asked: Iterable[PriceAlert], bars: Mapping[str, tuple[float, ...]], close: int, *, now: int
-) -> tuple[Prices, list[Alert]]:
-    """Return what to tell of *bars* (symbol -> prices in their order) of which some ticks, or later ones, were seen.
+    prices: PriceWatch,
+    asked: Iterable[PriceAlert],
+    bars: Mapping[str, tuple[float, ...]],
+    close: int,
+    *,
+    now: int,
+    market: str,
+) -> tuple[PriceWatch, list[Alert]]:
+    """Return the alerts that fired within *bars* of which some ticks, or later ones, were seen.
 
-    A bar is judged by itself and moves nothing back; what a tick told within it or later stands for all of it.
+    *bars* maps a symbol to its prices in their order.  Each bar is judged alone and does not change the
+    remembered price.  An alert that fired on a tick within the bar or later does not fire again.
     """
     states, fired, alerts = dict(prices.alerts), dict(prices.fired), []
     for one in asked:
@@ -117,50 +129,49 @@ def look_back(
         states[name] = before
         if fired.get(name, 0) > close - SCAN_MS:
             continue
-        # one that repeats has to come back within the bar itself: it may have been ready only at its end
+        # a repeating alert has to come back within the bar: it may have been armed only at its end
         armed = before.armed and not (one.repeat and name in fired)
         fresh = msgspec.structs.replace(before, price=None, samples=(), armed=armed)
-        _, told = _show(one, fresh, bars, close, fired)
-        alerts += [_alert(*what, close, now=now, while_down=True) for what in told]
-        if told:
+        _, new = _apply(one, fresh, bars, close, fired)
+        alerts += [_alert(market, *each, close, now=now, while_down=True) for each in new]
+        if new:
             states[name] = msgspec.structs.replace(before, armed=False)
     return _after(prices, states, fired), alerts
 
 
-def _show(
+def _apply(
     one: PriceAlert, state: PriceState, quoted: Mapping[str, tuple[float, ...]], at: int, fired: dict[str, int]
-) -> tuple[PriceState, list[Told]]:
-    """Show *one* its symbol's prices; return its state and what to tell, and note in *fired* that it was told."""
-    told: list[Told] = []
+) -> tuple[PriceState, list[Fired]]:
+    """Apply its symbol's prices to *one*; return its state and its firings, and note them in *fired*."""
+    new: list[Fired] = []
     for price in quoted.get(one.symbol, ()) if at > one.created_at else ():
         if not (math.isfinite(price) and price > 0):
             continue
         state, reference, met = on_price(one, state, price, at, fired.get(one.price_alert_id, 0))
         if met:
             fired[one.price_alert_id] = at
-            told.append((one, price, reference))
-    return state, told
+            new.append((one, price, reference))
+    return state, new
 
 
-def _after(prices: Prices, states: dict[str, PriceState], fired: dict[str, int]) -> Prices:
+def _after(prices: PriceWatch, states: dict[str, PriceState], fired: dict[str, int]) -> PriceWatch:
     if states == prices.alerts and fired == prices.fired:
         return prices
     return msgspec.structs.replace(prices, alerts=states, fired=fired)
 
 
 def _state_of(asked: PriceAlert, states: dict[str, PriceState], fired: dict[str, int]) -> PriceState:
-    """Return what is remembered, or a new state; a changed price or condition starts anew."""
+    """Return the remembered state, or a new one where there is none or price or condition have changed."""
     known = states.get(asked.price_alert_id)
     if known is not None and (known.condition, known.value) == (asked.condition, asked.value):
         return known
     if known is not None:
         fired.pop(asked.price_alert_id, None)
-    told = asked.price_alert_id in fired
-    return PriceState(condition=asked.condition, value=asked.value, armed=not told)
+    return PriceState(condition=asked.condition, value=asked.value, armed=asked.price_alert_id not in fired)
 
 
-def forget(prices: Prices, asked: Iterable[PriceAlert]) -> Prices:
-    """Return *prices* without the alerts that nobody asks for any more."""
+def forget(prices: PriceWatch, asked: Iterable[PriceAlert]) -> PriceWatch:
+    """Return *prices* without the state of removed price alerts."""
     standing = {one.price_alert_id for one in asked}
     if standing.issuperset(prices.alerts) and standing.issuperset(prices.fired):
         return prices
@@ -171,9 +182,11 @@ def forget(prices: Prices, asked: Iterable[PriceAlert]) -> Prices:
     )
 
 
-def _alert(asked: PriceAlert, price: float, reference: float | None, at: int, *, now: int, while_down: bool) -> Alert:
+def _alert(
+    market: str, asked: PriceAlert, price: float, reference: float | None, at: int, *, now: int, while_down: bool
+) -> Alert:
     return Alert(
-        alert_id=f"price:{asked.price_alert_id}:{at}",
+        alert_id=ids.price_alert_alert_id(market, asked.price_alert_id, at),
         kind="price",
         body=PriceBody(price_alert=asked, price=price, reference=reference, while_down=while_down),
         occurred_at=at,

@@ -1,4 +1,4 @@
-"""Settle one scan as a whole: judge every symbol, move the open signals on, open new ones."""
+"""Settle one scan as a whole: judge every symbol, update the open signals, open new ones."""
 
 from __future__ import annotations
 
@@ -8,39 +8,40 @@ from dataclasses import dataclass, field
 import msgspec
 
 from services.gatekeeper.domain import anomalies, gates, grouping, lifecycle
-from services.gatekeeper.domain.gates.verdict import Appearance
-from services.gatekeeper.domain.opening import Opening
+from services.gatekeeper.domain.new_signal import Opening
 from services.gatekeeper.domain.state import REMEMBERED_SCANS, Progress, SettledScan, State, Tracked, key
+from shared import ids
 from shared.contracts import (
-    SCAN_MS,
+    HOUR_MS,
     Alert,
     Analysis,
     Decision,
+    DecisionOutcome,
     ScanOpened,
     Side,
     Verdict,
-    signal_id,
 )
+from shared.gate import Appearance
 from shared.settings import RuntimeSettings
-
-HOUR_MS = 3_600_000
 
 
 @dataclass
 class Settling:
     """A scan while it is being settled."""
 
+    market: str
     scan: ScanOpened
     settings: RuntimeSettings
     settings_version: int
     now: int  #: wall clock
-    inhibited: str  #: why no signal may come of it
+    inhibited: str  #: why it may open no signal; empty: it may
     analyses: Mapping[str, Analysis]
     signals: dict[str, Tracked]
-    charts: dict[str, bytes]  #: what is known of the open signals' bars
+    charts: dict[str, bytes]  #: by symbol
     cooldowns: dict[str, int]
+    anomaly_forms: dict[str, int]
     verdicts: dict[str, tuple[Verdict, ...]] = field(default_factory=dict)
-    outcomes: dict[str, str] = field(default_factory=dict)
+    outcomes: dict[str, DecisionOutcome] = field(default_factory=dict)
     alerts: list[Alert] = field(default_factory=list)
 
     @property
@@ -50,7 +51,7 @@ class Settling:
 
 @dataclass(frozen=True)
 class Settled:
-    """What came of a scan."""
+    """The results of a scan."""
 
     state: State
     decisions: list[Decision]
@@ -64,16 +65,18 @@ def settle(
     analyses: Mapping[str, Analysis],
     settings: RuntimeSettings,
     *,
+    market: str,
     settings_version: int,
     inhibited: str,
     now: int,
     entry_id: str = "",
     is_muted: Callable[[Alert], bool] = lambda _: False,
 ) -> Settled:
-    """Return what comes of *scan*, whose analyses are *analyses* by symbol, in whatever order."""
+    """Return the results of *scan*; *analyses* are by symbol, in any order."""
     ordered = {symbol: analyses[symbol] for symbol in sorted(analyses)}
     progress = state.progress
     work = Settling(
+        market=market,
         scan=scan,
         settings=settings,
         settings_version=settings_version,
@@ -83,15 +86,17 @@ def settle(
         signals=dict(state.signals),
         charts={**state.charts, **{symbol: one.chart for symbol, one in ordered.items() if one.chart}},
         cooldowns=dict(progress.cooldowns),
+        anomaly_forms=dict(progress.anomaly_forms),
     )
     for symbol, analysis in ordered.items():
         limits = settings.thresholds_for(symbol)
         work.verdicts[symbol] = gates.judge(analysis, limits, progress.appearances.get(symbol))
-    _move_on(work)
+    _update_open_signals(work)
     _open(work, is_muted)
-    told = _tell_anomalies(work, progress)
+    anomaly_scans = _alert_anomalies(work, progress)
     missing = tuple(sorted({*scan.symbols, *scan.missing} - set(ordered)))
-    after = _progress(work, progress, told, SettledScan(scan_id=scan.scan_id, entry_id=entry_id, missing=missing))
+    settled = SettledScan(scan_id=scan.scan_id, entry_id=entry_id, missing=missing)
+    after = _progress(work, progress, anomaly_scans, settled)
     decisions = [_decision(work, analysis) for analysis in ordered.values()]
     followed = {tracked.signal.symbol for tracked in work.signals.values()}
     charts = {symbol: chart for symbol, chart in work.charts.items() if symbol in followed}
@@ -99,13 +104,8 @@ def settle(
     return Settled(state, decisions, work.alerts, missing)
 
 
-def passed(verdicts: tuple[Verdict, ...]) -> bool:
-    """Return whether all seven gates passed."""
-    return bool(verdicts) and all(verdict.passed for verdict in verdicts)
-
-
-def _move_on(work: Settling) -> None:
-    """Let the closed bars and the judgements decide what becomes of the open signals."""
+def _update_open_signals(work: Settling) -> None:
+    """Apply the closed bars and the verdicts to the open signals, and end those that they end."""
     rules = work.settings.lifecycle
     for name in sorted(work.signals):
         tracked = work.signals[name]
@@ -113,7 +113,7 @@ def _move_on(work: Settling) -> None:
         analysis = work.analyses.get(symbol)
         tracked, end = lifecycle.on_bar(tracked, analysis, work.scan_id)
         if end is None:
-            qualified = not work.inhibited and passed(work.verdicts.get(symbol, ()))
+            qualified = not work.inhibited and gates.passed(work.verdicts.get(symbol, ()))
             limits = work.settings.thresholds_for(symbol)
             tracked, end = lifecycle.on_analysis(
                 tracked, analysis, work.scan_id, qualified=qualified, limits=limits, rules=rules
@@ -127,24 +127,24 @@ def _move_on(work: Settling) -> None:
 
 
 def _open(work: Settling, is_muted: Callable[[Alert], bool]) -> None:
-    """Open a signal for every analysis that may have one, grouped where the whole market moves."""
+    """Open a signal for every analysis that qualifies, grouped where the whole market moves."""
     opening: dict[Side, list[Opening]] = {"long": [], "short": []}
     for symbol, analysis in work.analyses.items():
         outcome = _refusal(work, analysis)
         if not outcome and analysis.levels is not None:
-            opening[analysis.side].append(Opening(analysis, analysis.levels, work.verdicts[symbol]))
+            opening[analysis.side].append(Opening(work.market, analysis, analysis.levels, work.verdicts[symbol]))
         else:
             work.outcomes[symbol] = outcome or "no levels"
     for side, openings in opening.items():
         _alert_side(work, side, grouping.rank(openings), is_muted)
 
 
-def _refusal(work: Settling, analysis: Analysis) -> str:
-    """Return why *analysis* opens no signal, empty when it does."""
+def _refusal(work: Settling, analysis: Analysis) -> DecisionOutcome | None:
+    """Return why *analysis* opens no signal, None when it does."""
     name = key(analysis.symbol, analysis.side)
     if analysis.problem:
         return "not analysed"
-    if not passed(work.verdicts[analysis.symbol]):
+    if not gates.passed(work.verdicts[analysis.symbol]):
         return "rejected"
     if work.inhibited:
         return "inhibited"
@@ -154,88 +154,94 @@ def _refusal(work: Settling, analysis: Analysis) -> str:
         return "cooldown"
     levels = analysis.levels
     sound = levels is not None and lifecycle.is_sound(analysis.side, levels.entry, levels.stop, levels.target)
-    return "" if sound else "no levels"
+    return None if sound else "no levels"
 
 
 def _alert_side(work: Settling, side: Side, ranked: list[Opening], is_muted: Callable[[Alert], bool]) -> None:
-    """Tell the new signals of one side, one by one or as a group; a muted one stays out of the group."""
+    """Alert the new signals of one side, one by one or as a group; a muted one stays out of the group."""
     single = {opening.symbol: opening.alert(now=work.now) for opening in ranked}
     muted = {symbol for symbol, alert in single.items() if is_muted(alert)}
     audible = [opening for opening in ranked if opening.symbol not in muted]
     group = None
     if len(audible) >= work.settings.lifecycle.group_size:
-        group = grouping.alert(side, work.scan_id, audible, now=work.now)
+        group = grouping.alert(work.market, side, work.scan_id, audible, now=work.now)
         work.alerts.append(group)
     for opening in ranked:
         symbol = opening.symbol
-        told = single[symbol] if group is None or symbol in muted else group
-        if told is not group:
-            work.alerts.append(told)
-        work.signals[key(symbol, side)] = opening.tracked(told.alert_id)
-        work.outcomes[symbol] = "grouped" if told is group else "muted" if symbol in muted else "alerted"
+        alert = single[symbol] if group is None or symbol in muted else group
+        if alert is not group:
+            work.alerts.append(alert)
+        work.signals[key(symbol, side)] = opening.tracked(alert.alert_id)
+        work.outcomes[symbol] = "grouped" if alert is group else "muted" if symbol in muted else "alerted"
 
 
-def _tell_anomalies(work: Settling, progress: Progress) -> tuple[int, ...]:
-    """Append the posts and return the scans of the last hour in which one was told."""
+def _alert_anomalies(work: Settling, progress: Progress) -> tuple[int, ...]:
+    """Append the anomaly alerts; return the scans of those of the last hour, one entry each."""
     recent = tuple(scan for scan in progress.anomaly_scans if scan > work.scan_id - HOUR_MS)
     if work.inhibited:
         return recent
     rules = work.settings.anomaly
     chosen = anomalies.choose(work.analyses.values(), work.cooldowns, recent, work.scan_id, rules)
     for analysis in chosen:
-        work.alerts.append(anomalies.alert(analysis, now=work.now))
+        post = anomalies.alert(work.market, analysis, now=work.now, last_form=work.anomaly_forms.get(analysis.symbol))
+        work.anomaly_forms[analysis.symbol] = anomalies.form_of(post.alert_id, work.anomaly_forms.get(analysis.symbol))
+        work.alerts.append(post)
         work.cooldowns[f"anomaly:{analysis.symbol}"] = work.scan_id + int(rules.cooldown_hours * HOUR_MS)
     return (*recent, *(work.scan_id for _ in chosen))
 
 
-def _progress(work: Settling, before: Progress, told: tuple[int, ...], settled: SettledScan) -> Progress:
+def _progress(work: Settling, before: Progress, anomaly_scans: tuple[int, ...], settled: SettledScan) -> Progress:
     degraded = bool(work.scan.degraded)
     return Progress(
         settled_scan=work.scan_id,
         recent=(*before.recent, settled)[-REMEMBERED_SCANS:],
         appearances={} if degraded else _appearances(work, before),
         cooldowns={name: until for name, until in work.cooldowns.items() if until > work.scan_id},
-        anomaly_scans=told,
+        anomaly_scans=anomaly_scans,
         inhibited_by=work.inhibited,
         inhibited_since=before.inhibited_since if before.inhibited_by else work.scan_id * bool(work.inhibited),
+        anomaly_forms=work.anomaly_forms,
     )
 
 
 def _appearances(work: Settling, before: Progress) -> dict[str, Appearance]:
-    """Return the rows after this scan; whoever did not appear in it has none."""
-    rows: dict[str, Appearance] = {}
-    for symbol, analysis in work.analyses.items():
-        if not gates.appeared(work.verdicts[symbol]):
-            continue
-        earlier = before.appearances.get(symbol)
-        goes_on = earlier is not None and earlier.side == analysis.side and earlier.scan_id == work.scan_id - SCAN_MS
-        length = earlier.length + 1 if earlier is not None and goes_on else 1
-        rows[symbol] = Appearance(side=analysis.side, scan_id=work.scan_id, length=length)
-    return rows
+    """Return the streaks after this scan, by symbol; a symbol that did not appear in it has none."""
+    return {
+        symbol: Appearance.after(before.appearances.get(symbol), analysis.side, work.scan_id)
+        for symbol, analysis in work.analyses.items()
+        if gates.appeared(work.verdicts[symbol])
+    }
 
 
 def _decision(work: Settling, analysis: Analysis) -> Decision:
     verdicts, outcome = work.verdicts[analysis.symbol], work.outcomes[analysis.symbol]
     opened = outcome in ("alerted", "grouped", "muted")
     return decision(
+        work.market,
         analysis,
         verdicts,
         outcome,
         settings_version=work.settings_version,
-        signal=signal_id(analysis.symbol, analysis.side, work.scan_id) if opened else "",
+        signal=ids.signal_id(work.market, analysis.symbol, analysis.side, work.scan_id) if opened else "",
     )
 
 
 def decision(
-    analysis: Analysis, verdicts: tuple[Verdict, ...], outcome: str, *, settings_version: int, signal: str = ""
+    market: str,
+    analysis: Analysis,
+    verdicts: tuple[Verdict, ...],
+    outcome: DecisionOutcome,
+    *,
+    settings_version: int,
+    signal: str = "",
 ) -> Decision:
-    """Return the record of what was judged of *analysis*."""
+    """Return the decision on *analysis*."""
     return Decision(
-        decision_id=f"{analysis.symbol}:{analysis.scan_id}",
+        decision_id=ids.decision_id(market, analysis.symbol, analysis.scan_id),
         analysis=analysis,
         verdicts=verdicts,
         appeared=gates.appeared(verdicts),
-        passed=passed(verdicts),
+        passed=gates.passed(verdicts),
         outcome=outcome,
         settings_version=settings_version,
         signal_id=signal,

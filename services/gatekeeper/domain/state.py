@@ -1,4 +1,4 @@
-"""All that the gatekeeper remembers between messages: small, immutable, one field of the state each."""
+"""The gatekeeper's state between messages: small immutable parts, each one field of the bus's state."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any, Final
 
 import msgspec
 
-from services.gatekeeper.domain.gates.verdict import Appearance
 from shared.contracts import Fact, OpenSignal, PriceCondition, Side
+from shared.gate import Appearance
 
 REMEMBERED_SCANS: Final = 12  #: settled scans whose missing symbols are known
 
 
 class SettledScan(Fact, frozen=True):
-    """What has to be known of a scan after it was settled."""
+    """A scan that was settled, as later scans need it."""
 
     scan_id: int
     entry_id: str  #: of its `ScanOpened`: older snapshots and analyses are not needed once two scans follow
@@ -22,19 +22,20 @@ class SettledScan(Fact, frozen=True):
 
 
 class Progress(Fact, frozen=True):
-    """How far the scans have come, and what they left for the next."""
+    """The newest settled scan, and what the next one needs of the earlier ones."""
 
     settled_scan: int = 0
     recent: tuple[SettledScan, ...] = ()  #: the last `REMEMBERED_SCANS`, oldest first
     appearances: dict[str, Appearance] = msgspec.field(default_factory=dict)  #: by symbol
     cooldowns: dict[str, int] = msgspec.field(default_factory=dict)  #: "SYMBOL:side", "anomaly:SYMBOL" -> until
-    anomaly_scans: tuple[int, ...] = ()  #: scans of the last hour, one entry for each anomaly told
-    inhibited_by: str = ""  #: why the last scan could raise no signal
+    anomaly_scans: tuple[int, ...] = ()  #: scans of the last hour, one entry for each anomaly alert
+    inhibited_by: str = ""  #: why the last scan could open no signal
     inhibited_since: int = 0  #: scan
+    anomaly_forms: dict[str, int] = msgspec.field(default_factory=dict)  #: symbol -> the form of its last post
 
 
 class Tracked(Fact, frozen=True):
-    """An open signal and what has been told of it."""
+    """An open signal and the events already alerted."""
 
     signal: OpenSignal
     told: tuple[str, ...] = ()  #: lifecycle events
@@ -52,37 +53,37 @@ class Sample(Fact, frozen=True):
 
 
 class PriceState(Fact, frozen=True):
-    """What is remembered of one price alert."""
+    """The state of one price alert."""
 
     condition: PriceCondition
     value: float  #: with `condition`: a change of either starts anew
-    armed: bool = True  #: False while it waits for the price to come back, or for ever when told once
-    price: float | None = None  #: the last one seen
+    armed: bool = True  #: False while it waits for the price to come back, and for good when it fires once only
+    price: float | None = None  #: the last price
     samples: tuple[Sample, ...] = ()  #: for "moves"
 
 
-class Prices(Fact, frozen=True):
-    """Where the ticks have come to."""
+class PriceWatch(Fact, frozen=True):
+    """The newest tick, the gaps between ticks, and the price alerts' states."""
 
     last_tick: int = 0  #: exchange clock
-    gaps: tuple[tuple[int, int], ...] = ()  #: the newest spans within which no price was seen, oldest first
+    gaps: tuple[tuple[int, int], ...] = ()  #: the newest spans without a tick, oldest first
     alerts: dict[str, PriceState] = msgspec.field(default_factory=dict)
-    fired: dict[str, int] = msgspec.field(default_factory=dict)  #: price_alert_id -> when it was last told
+    fired: dict[str, int] = msgspec.field(default_factory=dict)  #: price_alert_id -> when it last fired
 
 
 class Watch(Fact, frozen=True):
-    """Whether the market's data comes."""
+    """Whether the market's data is stale."""
 
-    stale_since: int = 0  #: wall clock; 0: it comes
+    stale_since: int = 0  #: wall clock, ms; 0: it is not
 
 
 class State(Fact, frozen=True):
-    """The whole; each part is one field of the bus's state."""
+    """The whole state; each part is one field of the bus's state."""
 
     progress: Progress = Progress()
     signals: dict[str, Tracked] = msgspec.field(default_factory=dict)  #: by "SYMBOL:side"
     charts: dict[str, bytes] = msgspec.field(default_factory=dict)  #: bars of the open signals, by symbol
-    prices: Prices = Prices()
+    prices: PriceWatch = PriceWatch()
     watch: Watch = Watch()
 
 
@@ -90,7 +91,7 @@ _PARTS: Final[dict[str, Any]] = {
     "progress": Progress,
     "signals": dict[str, Tracked],
     "charts": dict[str, bytes],
-    "prices": Prices,
+    "prices": PriceWatch,
     "watch": Watch,
 }
 

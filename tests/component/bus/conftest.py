@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from shared.bus import RedisBus
-from shared.bus.memory import MemoryBus
+from shared.bus.connection import client
 from shared.contracts import Stream
+from tests.conftest import SecuredRedis
+from tests.memory_bus import MemoryBus
 
 
 @dataclass
@@ -18,6 +21,7 @@ class World:
     """A bus and what can happen to it from outside."""
 
     bus: RedisBus | MemoryBus
+    admin: Any = None  #: a client with all rights; None in memory
 
     async def add_raw(self, stream: Stream, data: bytes) -> None:
         if isinstance(self.bus, MemoryBus):
@@ -29,7 +33,7 @@ class World:
         if isinstance(self.bus, MemoryBus):
             self.bus.wipe()
         else:
-            await self.bus.redis.flushall()
+            await self.admin.flushall()
 
     async def trim_all(self, stream: Stream) -> None:
         if isinstance(self.bus, MemoryBus):
@@ -41,13 +45,20 @@ class World:
         return (await self.bus.backlog(stream, "nobody")).length
 
 
-@pytest_asyncio.fixture(params=["memory", "valkey", "redis7"])
+@pytest_asyncio.fixture(params=["memory", "valkey", "redis7", "tls"])
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    """An empty bus of each kind."""
+    """An empty bus of each kind; the last one speaks TLS with a user who may touch what is Sevengate's alone."""
     if request.param == "memory":
         yield World(MemoryBus())
         return
-    bus = RedisBus(request.getfixturevalue(f"{request.param}_url"))
-    await bus.redis.flushall()
-    yield World(bus)
+    if request.param == "tls":
+        secured: SecuredRedis = request.getfixturevalue("secured_redis")
+        url, admin = secured.url, client(secured.admin_url)
+    else:
+        url = request.getfixturevalue(f"{request.param}_url")
+        admin = client(url)
+    bus = RedisBus(url)
+    await admin.flushall()
+    yield World(bus, admin)
     await bus.close()
+    await admin.aclose()

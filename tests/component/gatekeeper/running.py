@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from services.gatekeeper.keeper import Keeper
-from services.gatekeeper.memory import NAME
+from services.gatekeeper.runtime.loop import NAME, Gatekeeper
 from shared.bus import RedisBus
 from shared.contracts import (
     Message,
@@ -21,9 +20,9 @@ from shared.contracts import (
     StateRestored,
     Stream,
 )
-from shared.service import Service, lead
-from shared.settings import Environment, RuntimeSettings
-from tests.chaos.faults import Faults, FaultyBus
+from shared.runtime.service import Service
+from shared.settings import RuntimeSettings
+from tests.component.leased import running
 
 
 async def begin(bus: RedisBus, settings: RuntimeSettings | None = None, *asked: PriceAlert, version: int = 1) -> None:
@@ -35,26 +34,9 @@ async def begin(bus: RedisBus, settings: RuntimeSettings | None = None, *asked: 
     await bus.publish_settings(SettingsChanged(version=version, value=value, at=0))
 
 
-@asynccontextmanager
-async def gatekeeper(url: str, name: str = "one", *, speed: float = 0) -> AsyncIterator[Service]:
+def gatekeeper(url: str, name: str = "one", *, speed: float = 0) -> AbstractAsyncContextManager[Service]:
     """Run a whole gatekeeper under its lease; leaving the block kills it without a farewell."""
-    bus = RedisBus(url)
-    faulty = FaultyBus(name, bus, Faults(0, 0.0), 0.0)
-    service = Service(NAME, Environment(clock_speed=speed, instance=name), faulty)
-
-    async def work() -> None:
-        await service.settings_arrived()
-        await lead(service, lambda lease: Keeper(service, lease).work())
-
-    tasks = [asyncio.ensure_future(service.follow_settings()), asyncio.ensure_future(work())]
-    try:
-        yield service
-    finally:
-        faulty.dead = True
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await bus.close()
+    return running(url, NAME, lambda service, lease: Gatekeeper(service, lease).work(), name, speed=speed)
 
 
 def address(bus: RedisBus) -> str:
@@ -68,7 +50,7 @@ async def everything(bus: RedisBus, stream: Stream) -> list[Any]:
     return [message for _, _, message in await bus.tail({stream: "0-0"}, count=10_000, block_ms=1)]
 
 
-async def until(found: Callable[[], Any], seconds: float = 8.0) -> Any:
+async def until(found: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Wait until the coroutine function *found* answers something true."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -78,7 +60,7 @@ async def until(found: Callable[[], Any], seconds: float = 8.0) -> Any:
     raise AssertionError("it did not come in time")
 
 
-async def settled(bus: RedisBus, count: int, seconds: float = 8.0) -> list[ScanSettled]:
+async def settled(bus: RedisBus, count: int, seconds: float = 50.0) -> list[ScanSettled]:
     """Return the settled scans once there are *count*."""
 
     async def enough() -> list[ScanSettled]:

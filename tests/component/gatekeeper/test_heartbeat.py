@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,11 +14,11 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from services.gatekeeper import heartbeat
-from services.terminal.stores import free_port
-from shared.bus.memory import MemoryBus
-from shared.service import Service
+from services.terminal.local.listening import free_port
+from shared.runtime.service import Service
 from shared.settings import Environment, RuntimeSettings
 from tests.component.gatekeeper.running import until
+from tests.memory_bus import MemoryBus
 
 SECRET = "/ping/5ecre7"
 LOCAL = ("127.0.0.0/8",)
@@ -74,7 +75,7 @@ async def beating(url: str, allow: tuple[str, ...] = LOCAL) -> AsyncIterator[Ser
     """Send heartbeats every 20 ms, as an active gatekeeper would every minute."""
     service = Service("gatekeeper", Environment(), MemoryBus())
     service.settings.settings = RuntimeSettings.model_construct(
-        heartbeat_url=RuntimeSettings(heartbeat_url=url, heartbeat_allow=LOCAL).heartbeat_url,
+        heartbeat_url=RuntimeSettings(heartbeat_url=url, heartbeat_allow=(*LOCAL, *allow)).heartbeat_url,
         heartbeat_seconds=0.02,
         heartbeat_allow=allow,
     )
@@ -134,7 +135,22 @@ async def test_an_address_of_the_inside_is_not_called_unless_it_is_allowed(monit
     assert monitor.calls == []
 
 
+async def test_it_goes_through_the_proxy_that_the_environment_names(
+    monitor: Monitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one rule of all outgoing requests: what only a proxy reaches is called through it."""
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{monitor.port}")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    name = socket.gethostname()
+    allow = tuple(str(item[4][0]) for item in socket.getaddrinfo(name, 9))
+    async with beating(f"http://{name}:9{SECRET}", allow):
+        await monitor.called(2)
+    assert set(monitor.calls) == {f"{name}:9{SECRET}"}
+
+
 def test_it_is_off_as_shipped() -> None:
-    """Nobody outside is called before somebody asks for it."""
+    """No outside address is called as shipped."""
     shipped: Any = RuntimeSettings()
     assert shipped.heartbeat_url.get_secret_value() == ""

@@ -16,7 +16,7 @@ from tests.unit.gatekeeper.facts import SCAN, STEP, analysis, opened
 
 
 class PoisonError(Exception):
-    """The mistake that somebody made in a handler."""
+    """A programming error in a handler."""
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ async def test_the_scan_of_an_analysis_that_crashes_a_gate_settles_without_it(
         scans = await settled(bus, 2)
         assert [(scan.missing, scan.at_deadline) for scan in scans] == [(("BADUSDT",), False)] * 2
         alerts: list[Alert] = await everything(bus, Stream.ALERTS)
-        assert [alert.alert_id for alert in alerts] == [f"signal:AAAUSDT:long:{SCAN + STEP}"]
+        assert [alert.alert_id for alert in alerts] == [f"binance-um:signal:AAAUSDT:long:{SCAN + STEP}"]
         first, _ = await letters(bus, 2)
         assert (first.tries, first.stream, "boom" in first.error) == (MAX_TRIES, Stream.ANALYSES, True)
         bad_gate.undo()
@@ -64,7 +64,7 @@ async def test_the_scan_of_an_analysis_that_crashes_a_gate_settles_without_it(
         async def late() -> list[Decision]:
             return [one for one in await everything(bus, Stream.DECISIONS) if one.outcome == "late"]
 
-        assert [one.decision_id for one in await until(late)] == [f"BADUSDT:{SCAN}"]
+        assert [one.decision_id for one in await until(late)] == [f"binance-um:BADUSDT:{SCAN}"]
 
 
 async def test_one_that_crashes_again_after_it_was_put_back_is_put_aside_again(

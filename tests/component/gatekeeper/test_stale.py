@@ -1,4 +1,4 @@
-"""Stale market data at the clock's real speed: no signal comes of it, and one alert says so."""
+"""Stale market data at the clock's real speed: no signal, and one system alert."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from services.gatekeeper.domain import inhibition
 from shared.bus import RedisBus
 from shared.contracts import Alert, Decision, PriceTick, Stream, SystemBody
-from shared.settings import Feed, RuntimeSettings
+from shared.settings import FeedSettings, RuntimeSettings
 from tests.component.gatekeeper.running import address, begin, everything, gatekeeper, publish, settled, until
 from tests.unit.gatekeeper.facts import SCAN, STEP, analysis, opened
 
@@ -17,7 +17,7 @@ STALE_SECONDS = 1.0
 
 
 async def system(bus: RedisBus) -> list[str]:
-    """Return what the system has told."""
+    """Return the system alerts."""
     alerts: list[Alert] = await everything(bus, Stream.ALERTS)
     return [alert.body.code for alert in alerts if isinstance(alert.body, SystemBody)]
 
@@ -35,15 +35,15 @@ async def test_a_silent_market_raises_one_alert_and_no_signal_until_it_is_sound(
 ) -> None:
     """Silence, then a degraded scan, is one incident; ticks alone end nothing; two sound scans make a signal again."""
     monkeypatch.setattr(inhibition, "STALE_LEAST_S", STALE_SECONDS)
-    await begin(bus, RuntimeSettings(feed=Feed(stale_seconds=STALE_SECONDS)), version=2)
+    await begin(bus, RuntimeSettings(feed=FeedSettings(stale_seconds=STALE_SECONDS)), version=2)
     async with gatekeeper(address(bus), speed=1.0):
         await scan(bus, 0)
         await publish(bus, Stream.TICKS, PriceTick(at=SCAN + 1_000, prices={"AAAUSDT": 100.0}))
 
-        async def told() -> bool:
+        async def sent() -> bool:
             return await system(bus) == ["stale data"]
 
-        await until(told)
+        await until(sent)
         await asyncio.sleep(1.5 * STALE_SECONDS)
         assert await system(bus) == ["stale data"]
         await publish(bus, Stream.TICKS, PriceTick(at=SCAN + 2_000, prices={"AAAUSDT": 100.0}))

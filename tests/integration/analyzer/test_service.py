@@ -1,4 +1,4 @@
-"""Analyzers as processes on a real bus: every snapshot answered once, whoever is killed."""
+"""Analyzers as processes on a real bus: every snapshot answered once, whichever process is killed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def publish_settings(bus: RedisBus) -> None:
 
 
 async def collect(bus: RedisBus, count: int, seconds: float) -> list[Analysis]:
-    """Return *count* analyses, or those that came within *seconds*, and whatever follows within another one."""
+    """Return *count* analyses, or those that came within *seconds*, and all that follow within another one."""
     found: list[Analysis] = []
     deadline = asyncio.get_running_loop().time() + seconds
     after = "0-0"
@@ -64,7 +64,7 @@ async def collect(bus: RedisBus, count: int, seconds: float) -> list[Analysis]:
     return found
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 async def test_every_snapshot_is_answered_once_and_equals_the_pure_analysis(
     fresh_valkey: str, snapshots: list[MarketSnapshot], processes: list[subprocess.Popen[bytes]]
 ) -> None:
@@ -76,16 +76,16 @@ async def test_every_snapshot_is_answered_once_and_equals_the_pure_analysis(
         processes += [analyzer(fresh_valkey), analyzer(fresh_valkey)]
         found = await collect(bus, SYMBOLS, 60)
         assert sorted(answer.symbol for answer in found) == sorted(snapshot.symbol for snapshot in snapshots)
-        expected = msgspec.structs.replace(analyse(snapshots[0], RuntimeSettings()), timings={})
+        expected = analyse(snapshots[0], RuntimeSettings())
         answer = next(answer for answer in found if answer.symbol == snapshots[0].symbol)
-        assert encode(msgspec.structs.replace(answer, timings={})) == encode(expected)
+        assert encode(answer) == encode(expected)
         assert max(psutil.Process(process.pid).memory_info().rss for process in processes) < MEMORY_LIMIT
         assert (await bus.backlog(Stream.SNAPSHOTS, "analyzer")).pending == 0
     finally:
         await bus.close()
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 @pytest.mark.slow
 async def test_a_killed_analyzer_loses_and_doubles_nothing(
     fresh_valkey: str, snapshots: list[MarketSnapshot], processes: list[subprocess.Popen[bytes]]

@@ -9,20 +9,23 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from services.api.__main__ import assemble
+from services.api.app import create_app
 from services.api.context import Context
-from services.terminal import stores
+from services.terminal.local import listening, stores
 from shared.bus import RedisBus
-from shared.service import Service
+from shared.config import local_secrets
+from shared.runtime.service import Service
 from shared.settings import Environment
 
 
 @asynccontextmanager
-async def assembled(valkey: str, database: str) -> AsyncIterator[Context]:
+async def assembled(valkey: str, database: str, folder: Path) -> AsyncIterator[Context]:
     """Give the API without its loops, so that a test takes each step itself."""
-    environment = Environment(redis_url=valkey, database_url=database, config=Path("none.yaml"))
+    environment = Environment(redis_url=valkey, database_url=database, config=Path("none.yaml"), data_dir=folder)
     bus = RedisBus(valkey)
     context = assemble(Service("api", environment, bus), {})
     try:
@@ -34,18 +37,33 @@ async def assembled(valkey: str, database: str) -> AsyncIterator[Context]:
 
 
 @pytest.fixture
-async def api(fresh_valkey: str, fresh_database: str) -> AsyncIterator[Context]:
+async def api(fresh_valkey: str, fresh_database: str, tmp_path: Path) -> AsyncIterator[Context]:
     """The API over an empty bus and an empty, migrated database."""
-    async with assembled(fresh_valkey, fresh_database) as context:
+    async with assembled(fresh_valkey, fresh_database, tmp_path) as context:
         assert await context.database.start()
         yield context
+
+
+@pytest.fixture
+async def client(api: Context) -> AsyncIterator[httpx.AsyncClient]:
+    """The command line of this machine."""
+    await api.publisher.publish()
+    transport = httpx.ASGITransport(app=create_app(api))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8710", headers=owner(api)) as client:
+        yield client
+
+
+def owner(api: Context) -> dict[str, str]:
+    """Return what the command line sends."""
+    return {"Authorization": f"Bearer {local_secrets.read(api.service.environment.data_dir, local_secrets.TOKEN)}"}
 
 
 class OwnPostgres:
     """A Postgres that a test may stop and start."""
 
     def __init__(self, folder: Path) -> None:
-        self.store = stores.postgres(folder, durable=False, port=stores.free_port())
+        self.folder = folder
+        self.store = stores.postgres(folder, durable=False, port=listening.free_port())
         self.process: subprocess.Popen[bytes] | None = None
 
     async def start(self) -> str:

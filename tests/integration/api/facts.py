@@ -11,6 +11,7 @@ from shared.contracts import (
     Alert,
     Analysis,
     AnomalyFigures,
+    Comparable,
     Decision,
     DeliveryReport,
     Fmqs,
@@ -30,6 +31,7 @@ from shared.contracts import (
 
 SCAN = 1_757_000_100_000  #: 2025-09-04 15:35 UTC
 GATES = ("score", "fmqs", "squeeze", "volume", "groups", "timeframes", "persistence")
+LIKE_THIS = Comparable(side="long", low=2.0, high=2.5, n=412, hit_rate=0.31, break_even=0.34, days=90)
 
 
 def chart(seed: int = 1) -> bytes:
@@ -53,8 +55,11 @@ def analysis(symbol: str = "AAAUSDT", scan_id: int = SCAN, score: float = 72.0, 
         "score": score,
         "long_score": score,
         "short_score": 100 - score,
-        "confidence": 61.0,
-        "confidence_parts": {"timeframes": 40.0, "groups": 21.0},
+        "agreement": 61.0,
+        "confidence": 38.0,
+        "forecast": "plain",
+        "expected_r": -0.1,
+        "agreement_parts": {"timeframes": 40.0, "groups": 21.0},
         "regime": "TRENDING",
         "strength": 3,
         "timeframes": tuple(
@@ -85,7 +90,9 @@ def analysis(symbol: str = "AAAUSDT", scan_id: int = SCAN, score: float = 72.0, 
             atr=1.7,
             stop_reason="below support",
             target_reason="resistance",
+            cost_r=0.06,
         ),
+        "comparable": LIKE_THIS,
         "anomaly": AnomalyFigures(change_24h=0.034),
         "chart": chart(),
     }
@@ -140,7 +147,7 @@ def signal_alert(symbol: str = "AAAUSDT", scan_id: int = SCAN) -> Alert:
 
 
 def lifecycle_alert(event: str, symbol: str = "AAAUSDT", opened: int = SCAN, **changes: Any) -> Alert:
-    """Return what became of the signal of `signal_alert`."""
+    """Return a lifecycle alert of the signal of `signal_alert`."""
     signal_id = f"{symbol}:long:{opened}"
     values: dict[str, Any] = {
         "signal_id": signal_id,

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from services.api.recorder import GROUP, STREAMS
-from services.terminal import stores
+from services.terminal.local import listening
 from shared.bus import RedisBus
 from shared.contracts import SCAN_MS, Stream
 from tests.conftest import ROOT
@@ -26,12 +26,13 @@ COINS = 50
 
 
 @asynccontextmanager
-async def api_process(valkey: str, database: str) -> AsyncIterator[subprocess.Popen[bytes]]:
+async def api_process(valkey: str, database: str, folder: Path) -> AsyncIterator[subprocess.Popen[bytes]]:
     """Run the API; kill it in the end."""
     environment = os.environ | {
         "SEVENGATE_REDIS_URL": valkey,
         "SEVENGATE_DATABASE_URL": database,
-        "SEVENGATE_API_PORT": str(stores.free_port()),
+        "SEVENGATE_DATA_DIR": str(folder),
+        "SEVENGATE_API_PORT": str(listening.free_port()),
         "SEVENGATE_CONFIG": str(Path("none.yaml")),
     }
     command = [sys.executable, "-m", "services.api"]
@@ -52,8 +53,10 @@ async def unread(bus: RedisBus) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
-async def test_killed_while_recording_nothing_is_lost_or_doubled(fresh_valkey: str, fresh_database: str) -> None:
+@pytest.mark.timeout(600)
+async def test_killed_while_recording_nothing_is_lost_or_doubled(
+    fresh_valkey: str, fresh_database: str, tmp_path: Path
+) -> None:
     """Three kills with messages in hand; the last run records the rest."""
     bus = RedisBus(fresh_valkey)
     for stream in STREAMS:
@@ -65,12 +68,12 @@ async def test_killed_while_recording_nothing_is_lost_or_doubled(fresh_valkey: s
         await bus.publish(Stream.DELIVERIES, [facts.report(f"signal:C{number}USDT:long:{scan}")])
     kills_in_flight = 0
     for _ in range(3):
-        async with api_process(fresh_valkey, fresh_database), asyncio.timeout(40):
-            while await pending(bus) == 0:
+        async with api_process(fresh_valkey, fresh_database, tmp_path), asyncio.timeout(150):
+            while await pending(bus) == 0 and await unread(bus) > 0:
                 await asyncio.sleep(0.001)
         kills_in_flight += await pending(bus) > 0
     assert kills_in_flight > 0, "no kill hit messages in flight"
-    async with api_process(fresh_valkey, fresh_database), asyncio.timeout(60):
+    async with api_process(fresh_valkey, fresh_database, tmp_path), asyncio.timeout(150):
         while await pending(bus) + await unread(bus) > 0:
             await asyncio.sleep(0.1)
     async with await psycopg.AsyncConnection.connect(fresh_database) as connection:

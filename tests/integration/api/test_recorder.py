@@ -8,10 +8,12 @@ import msgspec
 import pytest
 
 from services.api.context import Context
-from services.api.database import Database, DatabaseAwayError
-from services.api.recorder import CONSUMER, GROUP, STREAMS, keep_house, retain
+from services.api.recorder import CONSUMER, GROUP, STREAMS
+from services.api.store.database import Database, DatabaseAwayError
+from services.api.store.ladder.retention import keep_retention, retain
 from shared.bus import RETENTION
 from shared.contracts import SCAN_MS, Message, Stream
+from shared.settings import RecordingSettings
 from tests.integration.api import facts
 from tests.integration.api.conftest import OwnPostgres, assembled
 
@@ -50,13 +52,12 @@ async def test_a_signal_is_recorded_with_all_that_belongs_to_it(api: Context) ->
     await read_and_record(api)
     assert await counts(api) == {"scans": 1, "decisions": 2, "signals": 1, "alerts": 1, "deliveries": 1}
     assert await pending(api) == 0
-    row = (await api.database.rows("SELECT * FROM decisions WHERE symbol = 'BBBUSDT'"))[0]
-    assert (row["score"], row["score_passed"], row["persistence_passed"], row["outcome"]) == (
-        40,
-        True,
-        False,
-        "rejected",
-    )
+    row = (await api.database.rows("SELECT * FROM decisions JOIN judgements USING (judgement_id) WHERE score = 40"))[0]
+    assert row["symbol"] == "BBBUSDT"
+    assert (row["market"], row["score"], row["outcome"]) == ("binance-um", 40, "rejected")
+    assert list(row["verdicts"]) == sorted(facts.GATES, key=lambda gate: (len(gate), gate))  # as JSONB orders keys
+    assert (row["verdicts"]["score"]["passed"], row["verdicts"]["persistence"]["passed"]) == (True, False)
+    assert row["verdicts"]["score"]["threshold"] == 65
 
 
 async def test_what_comes_twice_is_stored_once(api: Context) -> None:
@@ -112,7 +113,7 @@ async def test_a_poison_row_ends_in_the_dead_letters_and_can_be_put_back(api: Co
 
 async def test_nothing_is_acknowledged_while_postgres_is_away(fresh_valkey: str, own_postgres: OwnPostgres) -> None:
     """Postgres stops with messages in hand; they wait, pending, and are stored when it is back."""
-    async with assembled(fresh_valkey, own_postgres.store.url) as api:
+    async with assembled(fresh_valkey, own_postgres.store.url, own_postgres.folder) as api:
         assert await api.database.start()
         running = asyncio.ensure_future(api.recorder.run())
         await publish_a_signal(api)
@@ -135,7 +136,7 @@ async def test_decisions_dropped_while_postgres_was_away_are_counted(
 ) -> None:
     """The stream holds no more than its bound: what went beyond it unread is said, and every alert is stored."""
     bound = RETENTION[Stream.DECISIONS].at_most
-    async with assembled(fresh_valkey, own_postgres.store.url) as api:
+    async with assembled(fresh_valkey, own_postgres.store.url, own_postgres.folder) as api:
         assert await api.database.start()
         running = asyncio.ensure_future(api.recorder.run())
         await publish_a_signal(api)
@@ -214,7 +215,7 @@ async def test_alerts_wait_for_a_notifier_that_never_started(api: Context) -> No
     """Trimming keeps what the notifier has not read, even before its first start."""
     await publish_a_signal(api)
     await read_and_record(api)
-    keeping = asyncio.ensure_future(keep_house(api.service, api.bus, api.database))
+    keeping = asyncio.ensure_future(keep_retention(api.service, api.bus, api.database))
     await asyncio.sleep(0.5)
     api.service.stopping.set()
     await keeping
@@ -228,7 +229,7 @@ async def test_partitions_are_made_and_dropped_by_the_exchanges_clock(api: Conte
     await publish(api, Stream.DECISIONS, facts.decision(scan_id=old), facts.decision())
     await publish(api, Stream.SCANS, facts.opened(old), facts.opened(), facts.settled())
     await read_and_record(api)
-    assert await retain(api.database, days=90) == ["decisions_2025_05"]
+    assert await retain(api.database, RecordingSettings()) == ["decisions_2025_05"]
     names = await api.database.rows(
         "SELECT inhrelid::regclass::text AS n FROM pg_inherits WHERE inhparent = 'decisions'::regclass ORDER BY 1"
     )

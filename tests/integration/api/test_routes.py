@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
 from typing import Any
 
 import httpx
@@ -12,20 +12,12 @@ import pytest
 from services.api.app import create_app
 from services.api.context import Context
 from services.api.recorder import CONSUMER, GROUP, STREAMS
-from shared.contracts import SCAN_MS, PriceTick, Stream
+from shared.config.sealing import settings_from
+from shared.contracts import DAY_MS, HOUR_MS, SCAN_MS, PriceTick, Stream
 from tests.integration.api import facts
+from tests.integration.api.conftest import owner
 
-KEY = "k" * 43
 HOSTILE = "<IMG SRC=X ONERROR=ALERT(1)>"
-
-
-@pytest.fixture
-async def client(api: Context) -> AsyncIterator[httpx.AsyncClient]:
-    """A program on this machine that talks to the API without a key."""
-    await api.publisher.publish()
-    transport = httpx.ASGITransport(app=create_app(api))
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8710") as client:
-        yield client
 
 
 async def record_a_signal(api: Context) -> None:
@@ -55,23 +47,34 @@ async def test_what_happened_can_be_read(api: Context, client: httpx.AsyncClient
     assert [scan["scan_id"] for scan in (await client.get("/api/scans")).json()["items"]] == [later, facts.SCAN]
     found = (await client.get("/api/decisions", params={"symbol": "aaausdt", "scan_id": later})).json()["items"]
     assert [row["outcome"] for row in found] == ["alerted"]
-    assert [row["symbol"] for row in (await client.get("/api/top?n=5")).json()["items"]] == ["AAAUSDT", "BBBUSDT"]
+    assert [row["symbol"] for row in (await client.get("/api/coins?limit=5")).json()["items"]] == ["AAAUSDT", "BBBUSDT"]
     alert = (await client.get(f"/api/alerts/signal:{signal['signal_id']}")).json()
     assert [report["status"] for report in alert["deliveries"]] == ["sent"]
+
+
+async def test_a_signal_keeps_what_its_alert_said_it_is_worth(api: Context, client: httpx.AsyncClient) -> None:
+    """In the list, of the stored row and of the live board alike; null where an earlier version told it."""
+    await record_a_signal(api)
+    (signal,) = (await client.get("/api/signals")).json()["items"]
+    assert signal["worth"] == api.board.signals[signal["signal_id"]]["worth"]
+    assert (signal["worth"]["cost_r"], signal["worth"]["break_even"]) == (0.06, pytest.approx(1.06 / (1 + 5.5 / 2.5)))
+    assert signal["worth"]["record"].startswith("like this: 31 of 100")
+    await api.database.execute("UPDATE signals SET worth = NULL")
+    assert (await client.get(f"/api/signals/{signal['signal_id']}")).json()["worth"] is None
 
 
 async def test_explain_gives_the_seven_gates_for_now_and_for_then(api: Context, client: httpx.AsyncClient) -> None:
     """Each gate has value, threshold, distance and reason; a time picks the scan at or before it."""
     await record_a_signal(api)
-    now = (await client.get("/api/explain/aaa")).json()
+    now = (await client.get("/api/coins/aaa/explain")).json()
     assert [gate["gate"] for gate in now["gates"]] == list(facts.GATES)
     assert (now["passed"], now["gates"][0]["value"], now["gates"][0]["distance"]) == (True, 72, 7)
     assert len(now["chart"]["close"]) == 96
-    then = (await client.get("/api/explain/AAAUSDT", params={"at": "2025-09-04T15:39:59"})).json()
+    then = (await client.get("/api/coins/AAAUSDT/explain", params={"at": "2025-09-04T15:39:59"})).json()
     assert (then["scan_id"], then["passed"]) == (facts.SCAN, False)
     assert then["gates"][6]["reason"] == "not in the scan before"
-    assert (await client.get("/api/explain/AAAUSDT?at=2020-01-01")).status_code == 404
-    assert (await client.get("/api/explain/AAAUSDT?at=soon")).status_code == 422
+    assert (await client.get("/api/coins/AAAUSDT/explain?at=2020-01-01")).status_code == 404
+    assert (await client.get("/api/coins/AAAUSDT/explain?at=soon")).status_code == 422
 
 
 async def test_paging_gives_everything_once(api: Context, client: httpx.AsyncClient) -> None:
@@ -80,11 +83,11 @@ async def test_paging_gives_everything_once(api: Context, client: httpx.AsyncCli
     await api.bus.publish(Stream.SCANS, scans)
     await api.recorder.record(await api.bus.read(GROUP, CONSUMER, STREAMS, block_ms=50))
     seen: list[int] = []
-    offset: int | None = 0
-    while offset is not None:
-        page = (await client.get("/api/scans", params={"limit": 3, "offset": offset})).json()
+    cursor: dict[str, str] | None = {}
+    while cursor is not None:
+        page = (await client.get("/api/scans", params={"limit": 3, **cursor})).json()
         seen += [scan["scan_id"] for scan in page["items"]]
-        offset = page["next_offset"]
+        cursor = {"cursor": page["next_cursor"]} if page["next_cursor"] else None
     assert seen == [scan.scan_id for scan in reversed(scans)]
 
 
@@ -123,19 +126,14 @@ async def test_settings_change_without_showing_secrets(api: Context, client: htt
     back = {"destinations": {"club": shown["value"]["destinations"]["club"] | {"muted": True}}}
     assert (await client.patch("/api/config", json=back)).status_code == 200
     (event,) = [event for event in await api.bus.newest_settings() if type(event).__name__ == "SettingsChanged"]
-    assert event.value["destinations"]["club"]["url"] == url  # type: ignore[union-attr]
-    assert event.value["destinations"]["club"]["muted"] is True  # type: ignore[union-attr]
+    assert "secret" not in str(event)
+    opened = settings_from(event.value, api.service.environment.sealing_key)  # type: ignore[union-attr]
+    assert opened.dump()["destinations"]["club"]["url"] == url
+    assert opened.destinations["club"].muted
     assert (await client.patch("/api/config", json={"destinations": None})).json()["value"]["destinations"] == {}
-
-
-async def test_what_was_removed_and_made_anew_keeps_nothing_of_the_old(api: Context, client: httpx.AsyncClient) -> None:
-    """A destination of config.yaml that is removed and made again under its name has the new fields only."""
-    api.publisher.values = {"destinations": {"a": {"channel": "telegram", "chat_id": "1", "topic_id": 7}}}
-    for destination in (None, {"channel": "telegram", "chat_id": "2"}):
-        answer = await client.patch("/api/config", json={"destinations": {"a": destination}})
-        assert answer.status_code == 200
-    shown = answer.json()["value"]["destinations"]["a"]
-    assert (shown["chat_id"], shown["topic_id"]) == ("2", None)
+    undone = (await client.get("/api/config/history")).json()["items"]
+    assert len(undone) == 3
+    assert "secret" not in str(undone)
 
 
 async def test_a_wrong_setting_is_refused_and_changes_nothing(client: httpx.AsyncClient) -> None:
@@ -143,7 +141,8 @@ async def test_a_wrong_setting_is_refused_and_changes_nothing(client: httpx.Asyn
     before = (await client.get("/api/config")).json()["version"]
     answer = await client.patch("/api/config", json={"thresholds": {"score": 101}})
     assert answer.status_code == 422
-    assert "thresholds.score" in answer.json()["detail"][0]
+    assert answer.json()["detail"].startswith("thresholds.score: ")
+    assert answer.headers["content-type"] == "application/problem+json"
     assert (await client.get("/api/config")).json()["version"] == before
 
 
@@ -158,26 +157,24 @@ async def test_concurrent_changes_are_all_kept(client: httpx.AsyncClient) -> Non
     }
 
 
-async def test_every_route_needs_the_key_when_one_is_set(api: Context) -> None:
-    """Without the key every route of data answers 401; a key in the address does not count."""
-    app = create_app(api, key=KEY)
+async def test_every_route_needs_a_credential_beyond_this_machine(api: Context) -> None:
+    """From another machine every route of data answers 401; a key in the address is no credential."""
     await api.publisher.publish()
-    transport = httpx.ASGITransport(app=app)
+    transport = httpx.ASGITransport(app=create_app(api), client=("10.0.0.9", 5))
     checked = 0
-    async with httpx.AsyncClient(transport=transport, base_url="http://sevengate.example") as client:
-        for path, methods in (
-            (await client.get("/api/openapi.json", headers={"x-api-key": KEY})).json()["paths"].items()
-        ):
+    async with httpx.AsyncClient(transport=transport, base_url="http://192.168.1.2") as client:
+        document = (await client.get("/api/openapi.json", headers=owner(api))).json()
+        for path, methods in document["paths"].items():
             for method in methods:
-                if path == "/health":
+                if path in ("/health", "/ready") or (path, method) == ("/api/session", "post"):
                     continue
                 address = path.replace("{", "").replace("}", "")
-                refused = await client.request(method, address, params={"key": KEY, "api_key": KEY})
+                refused = await client.request(method, address, params={"key": "x", "api_key": "x"})
                 assert refused.status_code == 401, (method, path)
                 checked += 1
-        assert checked > 15
-        for headers in ({"x-api-key": KEY}, {"authorization": f"Bearer {KEY}"}):
-            assert (await client.get("/api/top", headers=headers)).status_code == 200
+        assert checked > 30
+        for headers in (owner(api), {"x-api-key": owner(api)["Authorization"].split()[1]}):
+            assert (await client.get("/api/coins", headers=headers)).status_code == 200
         assert (await client.get("/")).status_code == 200
 
 
@@ -186,7 +183,7 @@ async def test_without_postgres_the_live_part_goes_on(api: Context, client: http
     await record_a_signal(api)
     api.database.ready = False
     assert (await client.get("/api/signals")).status_code == 503
-    for path in ("/api/top", "/api/explain/AAAUSDT", "/api/status", "/health", "/api/config"):
+    for path in ("/api/coins", "/api/coins/AAAUSDT/explain", "/api/status", "/health", "/api/config"):
         assert (await client.get(path)).status_code == 200, path
     assert (await client.get("/api/status")).json()["database"]["ok"] is False
 
@@ -196,17 +193,31 @@ async def test_status_counts_and_lags(api: Context, client: httpx.AsyncClient) -
     await record_a_signal(api)
     status = (await client.get("/api/status")).json()
     assert status["counts"]["open_signals"] == 1
-    assert status["counts"]["deliveries"] == {"sent": 1}
     assert status["services"]["gatekeeper"]["seconds_since_message"] < 60
     lags = {(row["stream"], row["group"]): row["undelivered"] for row in status["streams"]}
     assert lags["alerts", "api"] == 0
     assert lags["alerts", "notifier"] == 1
 
 
+async def test_alerts_and_deliveries_are_counted_over_a_day(api: Context, client: httpx.AsyncClient) -> None:
+    """Alerts before the last settled scan, deliveries before now; what is older costs the query nothing."""
+    await record_a_signal(api)
+    earlier = facts.signal_alert(scan_id=facts.SCAN - DAY_MS)
+    now = time.time_ns() // 1_000_000
+    ages = {"sent": 1, "rejected": 23, "suppressed": 25}  # hours
+    reports = [facts.report(earlier.alert_id, status=status, at=now - age * HOUR_MS) for status, age in ages.items()]
+    await api.bus.publish(Stream.ALERTS, [earlier])
+    await api.bus.publish(Stream.DELIVERIES, reports)
+    await api.recorder.record(await api.bus.read(GROUP, CONSUMER, STREAMS, block_ms=50))
+    counts = (await client.get("/api/status")).json()["counts"]
+    assert counts["alerts"] == 1
+    assert counts["deliveries"] == {"sent": 1, "rejected": 1}
+
+
 async def test_a_hostile_name_is_data_and_nothing_else(api: Context, client: httpx.AsyncClient) -> None:
     """Markup in a symbol comes back as JSON with nosniff, never as a page."""
     api.board.take(facts.decision(HOSTILE))
-    answer = await client.get("/api/top")
+    answer = await client.get("/api/coins")
     assert answer.json()["items"][0]["symbol"] == HOSTILE
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["x-content-type-options"] == "nosniff"

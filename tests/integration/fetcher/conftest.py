@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -20,12 +21,26 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from services.terminal.stores import free_port
+from services.fetcher.domain.derivatives import MarkPrice
+from services.terminal.local.listening import free_port
 from shared.bus import RedisBus
-from shared.contracts import MarketSnapshot, Message, PriceTick, ScanOpened, SettingsChanged, Stream
+from shared.contracts import Floats, MarketSnapshot, Message, PriceTick, ScanOpened, SettingsChanged, Stream
 
 ROOT = Path(__file__).resolve().parents[3]
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
+
+
+class Deaf:
+    """A listener that keeps nothing."""
+
+    def closed_bar(self, symbol: str, bar: Floats, event_time: int) -> None:
+        """Leave a bar."""
+
+    def prices(self, event_time: int, prices: dict[str, float]) -> None:
+        """Leave prices."""
+
+    def marks(self, event_time: int, marks: dict[str, MarkPrice]) -> None:
+        """Leave marks."""
 
 
 @dataclass
@@ -181,6 +196,38 @@ async def listening(handle: Callable[[web.Request], Awaitable[web.StreamResponse
         yield f"127.0.0.1:{port}"
     finally:
         await runner.cleanup()
+
+
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Lead one way of a connection on until it ends."""
+    while data := await reader.read(65_536):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+
+
+@asynccontextmanager
+async def http_proxy(target: str) -> AsyncIterator[tuple[str, list[str]]]:
+    """Run an HTTP proxy that leads everything to *target*; yield its address and the first lines it was sent."""
+    seen: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        first = head.split(b"\r\n")[0].decode()
+        seen.append(first)
+        host, _, port = target.partition(":")
+        there, back = await asyncio.open_connection(host, int(port))
+        if first.startswith("CONNECT"):
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        else:
+            back.write(re.sub(rb"^(\w+) http://[^/]+", rb"\1 ", head))
+        await asyncio.gather(pump(reader, back), pump(there, writer), return_exceptions=True)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", seen
+    finally:
+        server.close()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What people are told when the exchange refuses or falls silent: once at the beginning, once at the end."""
+"""System alerts when the exchange refuses or falls silent: one at the beginning, one at the end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.contracts import Alert, Stream, SystemBody
 from .conftest import Feed
 from .test_faults import FAST
 
-pytestmark = pytest.mark.timeout(180)  # whole processes, on whatever machine
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # whole processes, on whatever machine
 
 
 async def codes(feed: Feed) -> list[str]:
@@ -21,7 +21,7 @@ async def codes(feed: Feed) -> list[str]:
     return [alert.body.code for alert in alerts if isinstance(alert.body, SystemBody)]
 
 
-async def told(feed: Feed, expected: list[str], seconds: float = 60.0) -> None:
+async def alerts_are(feed: Feed, expected: list[str], seconds: float = 60.0) -> None:
     """Wait until the alerts are *expected*."""
     async with asyncio.timeout(seconds):
         while await codes(feed) != expected:
@@ -33,10 +33,10 @@ async def test_an_exchange_that_refuses_from_the_start_is_told_and_left_alone(fe
     """Without ever having had an answer: a few requests, one alert that says what to do, then silence."""
     await feed.status()
     async with feed.http.get(f"{feed.rest_url}/fapi/v1/ping"):
-        pass  # a ban needs somebody to ban
+        pass  # a ban needs a client
     await feed.fault(name, None, 36_000)
     feed.start_fetcher()
-    await told(feed, ["exchange refuses"])
+    await alerts_are(feed, ["exchange refuses"])
     requests = sum((await feed.status())["requests"].values())
     await asyncio.sleep(3)
     assert sum((await feed.status())["requests"].values()) == requests
@@ -50,8 +50,8 @@ async def test_a_refusal_that_is_renewed_is_one_alarm_and_its_end_is_told(feed: 
     feed.start_fetcher()
     await feed.scan()
     await feed.fault("403", None, 900)
-    await told(feed, ["exchange refuses"])
-    await told(feed, ["exchange refuses", "recovered"])
+    await alerts_are(feed, ["exchange refuses"])
+    await alerts_are(feed, ["exchange refuses", "recovered"])
 
 
 @pytest.mark.parametrize("simulator_arguments", [FAST])
@@ -60,6 +60,6 @@ async def test_streams_that_were_acknowledged_and_stay_silent_are_told(feed: Fee
     await feed.fault("silent-subscription")
     feed.start_fetcher()
     await feed.scan()
-    await told(feed, ["streams silent"])
+    await alerts_are(feed, ["streams silent"])
     await feed.clear()
-    await told(feed, ["streams silent", "recovered"])
+    await alerts_are(feed, ["streams silent", "recovered"])

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.fetcher.budget import BlockedError, Ledger
-from services.fetcher.clock import ExchangeClock
+from services.fetcher.binance.weight_ledger import WeightLedger
+from services.fetcher.exchange import BlockedError
+from services.fetcher.feed.clock import ExchangeClock
 from shared.bus import RedisBus
 
 MINUTE = 1_768_222_800_000
@@ -22,19 +23,19 @@ async def bus(fresh_valkey: str) -> AsyncIterator[RedisBus]:
     await opened.close()
 
 
-def ledger(bus: RedisBus, *, speed: float = 1.0, share: float = 0.8) -> Ledger:
+def ledger(bus: RedisBus, *, speed: float = 1.0, share: float = 0.8) -> WeightLedger:
     """Return a fetcher's ledger at the beginning of a minute."""
     clock = ExchangeClock(speed)
     clock.observe(MINUTE)
-    return Ledger(bus, clock, lambda: share)
+    return WeightLedger(bus, clock, lambda: share)
 
 
-async def spend_all(of: Ledger, weight: int) -> int:
+async def spend_all(of: WeightLedger, weight: int) -> int:
     """Spend until the ledger makes one wait; return how much was had."""
     spent = 0
     try:
         while spent < 10_000:
-            async with asyncio.timeout(0.5):
+            async with asyncio.timeout(3):
                 await of.spend(weight)
             spent += weight
     except TimeoutError:
@@ -50,7 +51,7 @@ async def test_two_fetchers_together_stay_below_the_share(bus: RedisBus) -> None
 
 
 async def test_the_exchange_s_higher_count_is_believed(bus: RedisBus) -> None:
-    """What others of this address spent, told by the header, is no longer there for us or the other fetcher."""
+    """Weight that other programs at this address spent, by the header, is gone for both fetchers."""
     first, second = ledger(bus), ledger(bus)
     await first.spend(2)
     await first.learn(1_900)
@@ -77,7 +78,7 @@ async def test_a_ban_is_obeyed_by_the_next_process(bus: RedisBus) -> None:
 
 
 async def test_why_the_address_is_refused_is_told_to_others_as_it_was(bus: RedisBus) -> None:
-    """A region that is not served is no ban, whoever met it."""
+    """A region that is not served is no ban, whichever process met it."""
     await ledger(bus).block("region not served", 60)
     other = ledger(bus)
     with pytest.raises(BlockedError) as refused:

@@ -11,10 +11,10 @@ import pytest
 from aiohttp import web
 
 from services.fetcher.binance import rest as binance_rest
-from services.fetcher.binance.errors import RefusedError, UnavailableError, UnknownSymbolError
 from services.fetcher.binance.rest import TRIES, BinanceRest
-from services.fetcher.budget import BlockedError, Ledger
-from services.fetcher.clock import ExchangeClock
+from services.fetcher.binance.weight_ledger import WeightLedger
+from services.fetcher.exchange import BlockedError, RefusedError, UnavailableError, UnknownSymbolError
+from services.fetcher.feed.clock import ExchangeClock
 from shared.bus import RedisBus
 
 from .conftest import listening
@@ -24,7 +24,7 @@ Said = tuple[int, Any, dict[str, str]]  #: status, body, headers
 
 
 class Exchange:
-    """Says what it is told to, in turn, and then the time."""
+    """Gives its prepared answers in turn, and then the time."""
 
     def __init__(self) -> None:
         self.says: list[Said] = []
@@ -51,12 +51,12 @@ async def exchange() -> AsyncIterator[tuple[Exchange, str]]:
 async def asking(
     exchange: tuple[Exchange, str], fresh_valkey: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[tuple[Exchange, BinanceRest]]:
-    """Somebody who asks that server, with quick pauses between tries."""
+    """A client of that server, with quick pauses between tries."""
     monkeypatch.setattr(binance_rest, "BACKOFF_S", 0.01)
     bus = RedisBus(fresh_valkey)
     clock = ExchangeClock(1.0)
     clock.observe(MINUTE)
-    rest = BinanceRest(exchange[1], Ledger(bus, clock, lambda: 0.8), clock)
+    rest = BinanceRest(exchange[1], WeightLedger(bus, clock, lambda: 0.8), clock)
     await rest.open()
     yield exchange[0], rest
     await rest.close()
@@ -79,7 +79,7 @@ Asking = tuple[Exchange, BinanceRest]
     ],
 )
 async def test_the_exchange_s_own_trouble_is_asked_again(asking: Asking, status: int, body: Any) -> None:
-    """Whatever the status: the next answer is taken; after four tries it is given up."""
+    """With any status the next answer is taken; after four tries the request fails."""
     exchange, rest = asking
     exchange.says = [(status, body, {})] * 2
     assert await rest.server_time() == MINUTE
@@ -95,17 +95,17 @@ async def test_a_symbol_that_is_not_known_is_not_asked_for_again(asking: Asking,
     exchange, rest = asking
     exchange.says = [(status, {"code": -1121, "msg": "Invalid symbol."}, {})]
     with pytest.raises(UnknownSymbolError):
-        await rest.klines("GONEUSDT", "5m", limit=2)
+        await rest.bars("GONEUSDT", "5m", limit=2, end_time=MINUTE)
     exchange.says = [(status, {"code": -1120, "msg": "Invalid interval."}, {})]
     with pytest.raises(RefusedError) as refused:
-        await rest.klines("BTCUSDT", "5m", limit=2)
+        await rest.bars("BTCUSDT", "5m", limit=2, end_time=MINUTE)
     assert refused.type is RefusedError
     assert len(exchange.asked) == 2
 
 
 @pytest.mark.parametrize("status", [429, 200])
 async def test_too_many_requests_make_everybody_wait_as_long_as_they_are_told(asking: Asking, status: int) -> None:
-    """429 or -1003: nobody asks before `Retry-After` is over."""
+    """429 or -1003: no request before `Retry-After` is over."""
     exchange, rest = asking
     exchange.says = [(status, {"code": -1003, "msg": "Too much request weight used"}, {"Retry-After": "1"})]
     await asyncio.gather(rest.server_time(), rest.server_time())
@@ -133,7 +133,7 @@ async def test_a_ban_lasts_as_long_as_header_or_text_say(
         with pytest.raises(BlockedError):
             await rest.server_time()
     assert len(exchange.asked) == 1
-    assert least < await rest.ledger.remembered_ban() <= most
+    assert least < await rest.budget.remembered_ban() <= most
 
 
 @pytest.mark.parametrize(("status", "least"), [(403, 290), (451, 890)])
@@ -145,13 +145,13 @@ async def test_a_closed_door_is_not_hammered(asking: Asking, status: int, least:
         with pytest.raises(BlockedError):
             await rest.server_time()
     assert len(exchange.asked) == 1
-    assert await rest.ledger.remembered_ban() > least
+    assert await rest.budget.remembered_ban() > least
 
 
 async def test_a_pool_that_is_empty_holds_up_no_other(asking: Asking) -> None:
     """Forty requests that wait for the next five minutes of futures data; bars and books are asked for meanwhile."""
     exchange, rest = asking
-    rest.ledger.limits["data"] = 0
+    rest.budget.limits["data"] = 0
     waiting = [asyncio.ensure_future(rest.open_interest("BTCUSDT", limit=3)) for _ in range(40)]
     await asyncio.sleep(0.1)
     async with asyncio.timeout(5):

@@ -14,13 +14,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from services.fetcher.history import History
-from services.fetcher.recording import Recorder, record
+from services.fetcher.history.history_recorder import HistoryRecorder, record
+from services.fetcher.history.store import History
+from shared.contracts import FULL_BARS
 
 from .conftest import ROOT, Feed
 from .test_faults import VICTIM, truth
 
-pytestmark = pytest.mark.timeout(180)  # whole processes, on whatever machine
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # whole processes, on whatever machine
 
 
 async def test_the_recorded_bars_are_the_exchange_s_own(feed: Feed, tmp_path: Path) -> None:
@@ -29,10 +30,10 @@ async def test_the_recorded_bars_are_the_exchange_s_own(feed: Feed, tmp_path: Pa
     await feed.scan()
     opened = await feed.next_scan()
     history = History(tmp_path)
-    await record(feed.bus, Recorder(history), asyncio.Event(), scans=2)
+    await record(feed.bus, HistoryRecorder(history), asyncio.Event(), scans=2)
     kept = history.bars(VICTIM)
     expected = await truth(feed, VICTIM, "5m", opened.scan_id)
-    np.testing.assert_allclose(kept[:, -499:], expected, rtol=1e-9)
+    np.testing.assert_allclose(kept[:, -FULL_BARS:], expected, rtol=1e-9)
     assert all(month.missing == 0 for month in history.months())
 
 
@@ -50,9 +51,9 @@ async def test_a_recorder_that_is_stopped_writes_what_waits(feed: Feed, tmp_path
     assert (await asyncio.to_thread(recorder.stdout.readline)).startswith("recording")
     assert list(History(tmp_path).months()) == []
     recorder.send_signal(how)
-    said, _ = await asyncio.to_thread(recorder.communicate, timeout=30)
+    said, _ = await asyncio.to_thread(recorder.communicate, timeout=240)
     assert recorder.returncode == 0
-    assert said == f"{499 * len(opened.symbols)} new bars\n"
+    assert said == f"{FULL_BARS * len(opened.symbols)} new bars\n"
     assert len({month.symbol for month in History(tmp_path).months()}) == len(opened.symbols)
 
 
@@ -60,7 +61,8 @@ WRITING = """
 import sys
 from pathlib import Path
 import numpy as np, pandas as pd
-from services.fetcher.history import History
+from services.fetcher.history.store import History
+from shared.contracts import FULL_BARS
 from shared.contracts import COLUMNS, SCAN_MS
 times = 1_769_903_400_000 - SCAN_MS * np.arange(8_000, dtype=np.float64)
 for value in range(1, 1_000_000):

@@ -14,16 +14,15 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from services.fetcher.binance import streams
-from services.fetcher.binance.frames import Listener
-from services.fetcher.binance.streams import Batch, Socket, backoff
-from services.terminal.stores import free_port
+from services.fetcher.binance import ws as streams
+from services.fetcher.binance.ws import StreamBatch, StreamSocket, backoff
+from services.terminal.local.listening import free_port
 from shared.contracts import SCAN_MS, ScanOpened
 
-from .conftest import Feed, listening
+from .conftest import Deaf, Feed, listening
 from .test_faults import VICTIM, assert_true_windows, scans_until
 
-pytestmark = pytest.mark.timeout(180)  # whole processes, on whatever machine
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # whole processes, on whatever machine
 
 #: 200 times as fast: an hour, the life of a socket here, is 18 s
 HOUR_OF_LIFE = ("--symbols", "8", "--seed", "3", "--speed", "200", "--socket-hours", "1")
@@ -38,7 +37,7 @@ def counted(port: int, name: str, label: str) -> float:
 
 
 def assert_one_after_another(scans: list[ScanOpened]) -> None:
-    """Every close has one scan and nobody is missing."""
+    """Every close has one scan and no symbol is missing."""
     assert all(later.scan_id - earlier.scan_id == SCAN_MS for earlier, later in itertools.pairwise(scans))
     assert not any(scan.missing or scan.degraded for scan in scans)
 
@@ -129,7 +128,7 @@ async def test_a_replacement_that_brings_nothing_does_not_cost_the_old_socket(mo
             await asyncio.sleep(0.02)
 
     async with served(serve) as url, aiohttp.ClientSession() as session:
-        batch = Batch(url, ["!ticker@arr"], Listener(), lambda: 0.3)
+        batch = StreamBatch(url, ["!ticker@arr"], Deaf(), lambda: 0.3)
         running = asyncio.ensure_future(batch.run(session))
         await until(lambda: any(alive))
         assert batch.up
@@ -138,7 +137,7 @@ async def test_a_replacement_that_brings_nothing_does_not_cost_the_old_socket(mo
 
 
 async def test_replies_are_no_data() -> None:
-    """Acknowledged or refused in whatever form: the socket is not up before its first frame of a stream."""
+    """Acknowledged or refused in any form: the socket is not up before its first frame of a stream."""
     replies = [
         '{"result":null,"id":1}',
         '{"id":1,"result":null}',
@@ -155,7 +154,7 @@ async def test_replies_are_no_data() -> None:
         await socket.receive()
 
     async with served(serve) as url, aiohttp.ClientSession() as session:
-        listening_to = Socket(url, ["!ticker@arr"], Listener())
+        listening_to = StreamSocket(url, ["!ticker@arr"], Deaf())
         running = asyncio.ensure_future(listening_to.run(session))
         await until(lambda: len(ups) == len(replies) + 1)
         running.cancel()
@@ -172,7 +171,7 @@ async def test_reconnecting_slows_down_while_sockets_bring_nothing() -> None:
         await socket.close()
 
     async with served(serve) as url, aiohttp.ClientSession() as session:
-        running = asyncio.ensure_future(Batch(url, ["!ticker@arr"], Listener(), lambda: 60.0).run(session))
+        running = asyncio.ensure_future(StreamBatch(url, ["!ticker@arr"], Deaf(), lambda: 60.0).run(session))
         await until(lambda: len(attempts) >= 6)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

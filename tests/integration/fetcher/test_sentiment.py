@@ -7,8 +7,8 @@ import time
 import pytest
 from aiohttp import web
 
-from services.fetcher import sentiment
-from services.fetcher.sentiment import TOO_OLD_MS, FearAndGreed
+from services.fetcher.feed import fear_greed as sentiment
+from services.fetcher.feed.fear_greed import TOO_OLD_MS, FearAndGreed
 
 from .conftest import listening
 

@@ -15,7 +15,7 @@ from shared.contracts import SCAN_MS
 from .conftest import Feed, listening
 from .test_faults import VICTIM, scans_until
 
-pytestmark = pytest.mark.timeout(180)  # whole processes, on whatever machine
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # whole processes, on whatever machine
 
 
 @asynccontextmanager

@@ -16,12 +16,14 @@ import pytest
 
 from services.gatekeeper.domain import state as states
 from services.gatekeeper.domain.state import State
-from services.gatekeeper.memory import NAME
-from services.terminal import lockstep, stores
-from services.terminal.house import House, Plan, SimulatorPlan, module
-from services.terminal.sink import Sink
-from services.terminal.supervisor import Supervisor
+from services.gatekeeper.runtime.loop import NAME
+from services.terminal.local import listening, lockstep
+from services.terminal.local.processes.supervisor import Supervisor
+from services.terminal.local.stack import LocalStack, Plan, SimulatorPlan, module
+from services.terminal.local.webhook_sink import Sink
+from shared import ids
 from shared.bus import RedisBus
+from shared.config import local_secrets
 from shared.contracts import StateRestored, Stream
 
 CLOSES = 8
@@ -30,8 +32,8 @@ THRESHOLDS = {"score": 20, "fmqs": 0, "squeeze_intervals": [], "volume_ratio": 0
 
 
 @asynccontextmanager
-async def house_with(sink: Sink, folder: Path) -> AsyncIterator[House]:
-    """Open the whole house with a simulated exchange in lockstep."""
+async def stack_with(sink: Sink, folder: Path) -> AsyncIterator[LocalStack]:
+    """Start the whole stack with a simulated exchange in lockstep."""
     config = {
         "universe": {"size": 12, "min_quote_volume": 0},
         "thresholds": THRESHOLDS,
@@ -41,9 +43,9 @@ async def house_with(sink: Sink, folder: Path) -> AsyncIterator[House]:
     path = folder / "config.yaml"
     path.write_text(json.dumps(config), encoding="utf-8")  # JSON is YAML
     async with Supervisor(lambda *_: None) as supervisor:
-        plan = Plan(folder / "data", path, stores.free_port(), durable=False)
-        async with House(plan, supervisor, say=print) as house:
-            await house.open(SimulatorPlan(symbols=12, seed=3, lockstep=True))
+        plan = Plan(folder / "data", path, listening.free_port(), durable=False)
+        async with LocalStack(plan, supervisor, say=print) as house:
+            await house.start(SimulatorPlan(symbols=12, seed=3, lockstep=True))
             assert await lockstep.exchange_ready(house.simulator_url, 120.0)
             yield house
 
@@ -63,11 +65,11 @@ async def state_of(bus: RedisBus) -> State:
 
 
 async def restored_on(bus: RedisBus) -> StateRestored | None:
-    """Return what the API has told of Postgres' state."""
+    """Return the state that the API has published from Postgres."""
     return next((event for event in await bus.newest_settings() if isinstance(event, StateRestored)), None)
 
 
-async def delivered(house: House) -> bool:
+async def delivered(house: LocalStack) -> bool:
     """Return whether the database has a delivery: a busy machine may be slow to start the deliverer."""
     async with httpx.AsyncClient(base_url=house.api_url) as api:
         return bool((await api.get("/api/deliveries")).raise_for_status().json()["items"])
@@ -80,12 +82,13 @@ async def recorded(bus: RedisBus) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_what_postgres_has_comes_back_and_is_not_told_again(tmp_path: Path) -> None:
-    """Signals, cooldowns, told price alerts and deliveries are restored; what was not told is; the loss is said."""
-    async with Sink() as sink, house_with(sink, tmp_path) as house:
+    """Signals, cooldowns, price alerts and deliveries are restored, undelivered alerts are sent; one alert says so."""
+    async with Sink() as sink, stack_with(sink, tmp_path) as house:
         bus = RedisBus(house.redis_url)
-        async with httpx.AsyncClient(base_url=house.api_url) as api:
+        credential = {"Authorization": f"Bearer {local_secrets.read(house.plan.folder, local_secrets.TOKEN)}"}
+        async with httpx.AsyncClient(base_url=house.api_url, headers=credential) as api:
             asked = {"symbol": "BTCUSDT", "condition": "above", "value": 1.0}
             price_alert = (await api.post("/api/price-alerts", json=asked)).raise_for_status().json()
         await lockstep.drive(bus, house.simulator_url, closes=CLOSES)
@@ -113,22 +116,22 @@ async def test_what_postgres_has_comes_back_and_is_not_told_again(tmp_path: Path
 
         async def said() -> bool:
             untold = {alert.alert_id for alert in known.untold}
-            return {f"system:restored:{known.version}", *untold} <= set(sink.received)
+            return {f"binance-um:system:restored:{known.version}", *untold} <= set(sink.received)
 
         await until(said)
 
         async def followed() -> bool:
             new = set(sink.received) - set(delivered_before) - {alert.alert_id for alert in known.untold}
-            return any(f"lifecycle:{one.signal_id}:" in name for one in known.open_signals for name in new)
+            return any(ids.lifecycle_alert_id(one.signal_id, "") in name for one in known.open_signals for name in new)
 
-        await until(followed)  # what was open before the loss goes on being told
+        await until(followed)  # signals from before the loss go on
         await bus.close()
     assert {one.signal.signal_id for one in after.signals.values()} == {one.signal_id for one in known.open_signals}
-    # what the last moments brought may not have reached Postgres
+    # the last messages may not have reached Postgres
     assert {one.signal_id for one in known.open_signals} & {one.signal.signal_id for one in before.signals.values()}
     assert after.progress.cooldowns == dict(known.cooldowns)
     assert price_alert["price_alert_id"] in known.price_alert_states
-    assert sum(name.startswith(f"price:{price_alert['price_alert_id']}") for name in sink.received) == 1
+    assert sum(name.startswith(f"binance-um:price:{price_alert['price_alert_id']}") for name in sink.received) == 1
     arrived = Counter(sink.received)
     told_again = [name for name in known.delivered if arrived[name.removesuffix(":sink")] > 1]
     assert known.delivered

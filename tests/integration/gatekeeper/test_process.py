@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 from tests.integration.gatekeeper.processes import process
 from tests.unit.gatekeeper.facts import SCAN, STEP, analysis, opened
 
-#: a gatekeeper in which somebody has made a mistake in a gate
+#: a gatekeeper with a programming error in a gate
 MISTAKEN = """
 from services.gatekeeper import __main__ as wiring
 from services.gatekeeper.domain import gates
@@ -35,7 +35,7 @@ async def scan(bus: RedisBus, number: int) -> None:
     await publish(bus, Stream.ANALYSES, analysis("BADUSDT", scan_id), analysis("AAAUSDT", scan_id))
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(600)
 async def test_a_mistake_costs_one_symbol_and_is_put_right_afterwards(fresh_valkey: str) -> None:
     """The scans settle without the bad symbol; repaired, the gatekeeper takes what `dead-letters put-back` gives it."""
     bus = RedisBus(fresh_valkey)
@@ -66,4 +66,4 @@ async def test_a_mistake_costs_one_symbol_and_is_put_right_afterwards(fresh_valk
 
         recorded: list[Decision] = await until(late, 30.0)
     await bus.close()
-    assert {one.decision_id for one in recorded} == {f"BADUSDT:{SCAN}", f"BADUSDT:{SCAN + STEP}"}
+    assert {one.decision_id for one in recorded} == {f"binance-um:BADUSDT:{SCAN}", f"binance-um:BADUSDT:{SCAN + STEP}"}

@@ -16,8 +16,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from services.notifier import samples
-from services.terminal.stores import free_port
+from services.notifier.cli import sample_alerts as samples
+from services.terminal.local.listening import free_port
 from shared.bus import RedisBus
 from shared.contracts import Alert, DeliveryReport, Mute, MutesChanged, SettingsChanged, StateRestored, Stream
 from shared.settings import RuntimeSettings
@@ -80,7 +80,7 @@ class Stage:
         return [message for _, _, message in found if isinstance(message, DeliveryReport)]
 
     async def until(
-        self, condition: Callable[[list[DeliveryReport]], bool], seconds: float = 60.0
+        self, condition: Callable[[list[DeliveryReport]], bool], seconds: float = 120.0
     ) -> list[DeliveryReport]:
         """Wait until the reports fulfil *condition*; fail with what there is after *seconds*."""
         deadline = time.monotonic() + seconds
@@ -122,6 +122,7 @@ async def real_api(stage: Stage, database: str, folder: Path, config: str) -> As
     url = f"http://127.0.0.1:{port}"
     stage.environment |= {
         "SEVENGATE_DATABASE_URL": database,
+        "SEVENGATE_DATA_DIR": str(folder / "data"),
         "SEVENGATE_CONFIG": str(path),
         "SEVENGATE_API_PORT": str(port),
         "SEVENGATE_API_URL": url,

@@ -11,6 +11,10 @@ from typing import Any
 
 from aiohttp import web
 
+from shared.sending.channel import Outgoing, RateLimits, SendContext
+from shared.sending.destination import DestinationBase
+from shared.settings import Environment
+
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -102,7 +106,7 @@ def hang(seconds: float) -> Answer:
 
 
 class BotApi(Sink):
-    """A Bot API server: messages get running numbers; what people say comes from `updates`.
+    """A Bot API server: messages get running numbers; users' messages come from `updates`.
 
     Like Telegram's own it forgets updates once a later one is asked for, and refuses a second poller.
     """
@@ -113,16 +117,17 @@ class BotApi(Sink):
         self.commands: list[str] = []
         self.answered: list[str] = []  #: ids of the button presses that were answered
         self.conflicts = 0  #: polls while another one was open
+        self.other_poller = False  #: another program polls with the same token
         self._number = 0
         self._polls: list[web.Request] = []
 
     def say(self, text: str, chat_id: int, topic_id: int | None = None) -> None:
-        """Let somebody write *text* in a chat."""
+        """Let a user write *text* in a chat."""
         command = {"type": "bot_command", "offset": 0, "length": len(text.partition(" ")[0])}
         self._add("message", _message(chat_id, topic_id) | {"text": text, "entities": [command]})
 
     def press(self, data: str, chat_id: int, topic_id: int | None = None) -> str:
-        """Let somebody press a button under a message; return the id of the press."""
+        """Let a user press a button under a message; return the id of the press."""
         query = {
             "id": f"press-{self._number + 1}",
             "from": {"id": 1, "is_bot": False, "first_name": "x"},
@@ -150,7 +155,7 @@ class BotApi(Sink):
         elif method == "answerCallbackQuery":
             self.answered.append(fields["callback_query_id"])
         elif method == "getUpdates":
-            if any(poll.transport and not poll.transport.is_closing() for poll in self._polls):
+            if self.other_poller or any(poll.transport and not poll.transport.is_closing() for poll in self._polls):
                 self.conflicts += 1
                 return await refuse(409, "Conflict: terminated by other getUpdates request")(request)
             result = await self._poll(request, int(fields.get("offset", "0")))
@@ -186,3 +191,35 @@ def refuse(code: int, description: str, **parameters: Any) -> Answer:
     """Answer as the Bot API refuses."""
     body = {"ok": False, "error_code": code, "description": description, "parameters": parameters}
     return status(code, body)
+
+
+class Unlimited:
+    """Rates and moved chats of a channel that is tried by itself: no pace, no moves."""
+
+    async def wait(self, chat_id: str) -> float | None:
+        return None
+
+    async def hold(self, lane: str, seconds: float) -> None:
+        return None
+
+    async def held(self, *lanes: str) -> float | None:
+        return None
+
+    async def migrated(self, chat_id: str) -> str:
+        return chat_id
+
+    async def migrate(self, chat_id: str, new: str) -> None:
+        return None
+
+
+async def deliver(
+    channel: Any,
+    outgoing: Outgoing,
+    destination: DestinationBase,
+    rates: RateLimits | None = None,
+    environment: Environment | None = None,
+) -> str:
+    """Send through the module *channel* alone, without queues and log; return the reference."""
+    context = SendContext(environment or Environment(), rates or Unlimited(), Unlimited())
+    reference: str = await channel.send(outgoing, destination, context)
+    return reference

@@ -11,18 +11,19 @@ from unittest import mock
 import pytest
 from pydantic import ValidationError
 
-from services.notifier import samples
-from services.notifier.card import card_of
-from services.notifier.channels import apprise as channel
-from services.notifier.channels.outcome import Ambiguous, Later, NotDelivered, Outgoing, Parked, Rejected
-from services.notifier.text import text_of
+from services.notifier.cli import sample_alerts as samples
+from services.notifier.rendering.card import card_of
+from services.notifier.rendering.text import text_of
+from shared.channels import apprise as channel
+from shared.channels.apprise import AppriseDestination
 from shared.contracts import Alert
-from shared.destinations import AppriseDestination
+from shared.sending.channel import Outgoing
+from shared.sending.results import Ambiguous, Later, NotDelivered, Rejected, Suspended
 from shared.settings import RuntimeSettings
 from tests.integration.notifier.conftest import LOCAL, Stage
-from tests.integration.notifier.sinks import Answer, Sink, hang, status
+from tests.integration.notifier.sinks import Answer, Sink, deliver, hang, status
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(600)]
 SECRET = "verysecrettoken"
 
 
@@ -40,7 +41,7 @@ def other(sink: Sink, host: str = "127.0.0.1", allow: list[str] = LOCAL) -> Appr
 
 async def test_an_alert_arrives_with_its_card(sink: Sink) -> None:
     """Title, lines and the picture."""
-    await channel.send(outgoing(), other(sink))
+    await deliver(channel, outgoing(), other(sink))
     body = json.loads(sink.received[0].body)
     assert body["title"] == "▲ LONG SOLUSDT"
     assert "Entry 142.00" in body["message"]
@@ -53,7 +54,7 @@ async def test_an_alert_arrives_with_its_card(sink: Sink) -> None:
         (status(500), Later, "http 500", None),
         (status(429, headers={"Retry-After": "7"}), Later, "http 429", 7.0),
         (status(401), Rejected, "http 401", None),
-        (status(410), Parked, "http 410", None),
+        (status(410), Suspended, "http 410", None),
         (status(302, headers={"Location": "http://169.254.169.254/"}), Rejected, "redirected", None),
         (hang(5), Ambiguous, "no answer in time", None),
     ],
@@ -64,7 +65,7 @@ async def test_a_no_is_told_apart(
     """What certainly was not taken is tried again or refused for good; what may have arrived is unknown."""
     sink.answers.append(answer)
     with pytest.raises(outcome) as caught:
-        await channel.send(outgoing(), other(sink))
+        await deliver(channel, outgoing(), other(sink))
     assert type(caught.value) is outcome
     assert caught.value.reason == reason  # type: ignore[attr-defined]
     assert getattr(caught.value, "after", None) == after
@@ -76,16 +77,16 @@ async def test_who_is_not_there_was_told_nothing(sink: Sink) -> None:
     destination = other(sink)
     await sink.stop()
     with pytest.raises(Later, match="no connection"):
-        await channel.send(outgoing(), destination)
+        await deliver(channel, outgoing(), destination)
     with pytest.raises(Later, match="no connection"):
-        await channel.send(outgoing(), other(sink, "nowhere.invalid"))
+        await deliver(channel, outgoing(), other(sink, "nowhere.invalid"))
 
 
 async def test_an_unknown_kind_of_address_is_rejected() -> None:
     """It says so without repeating the address."""
     destination = AppriseDestination.model_validate({"channel": "apprise", "url": f"nonsense://{SECRET}"})
     with pytest.raises(NotDelivered, match="bad address") as caught:
-        await channel.send(outgoing(), destination)
+        await deliver(channel, outgoing(), destination)
     assert SECRET not in str(caught.value)
 
 
@@ -94,7 +95,7 @@ async def test_what_is_not_public_is_not_called(sink: Sink) -> None:
     with pytest.raises(ValidationError, match=r"127\.0\.0\.1 is not public and not allowed"):
         other(sink, allow=[])
     with pytest.raises(Rejected, match="forbidden address"):
-        await channel.send(outgoing(), other(sink, socket.gethostname(), allow=[]))
+        await deliver(channel, outgoing(), other(sink, socket.gethostname(), allow=[]))
     assert not sink.received
 
 
@@ -106,9 +107,9 @@ async def test_a_name_is_looked_up_here_for_datagrams_too() -> None:
         port = log_server.getsockname()[1]
         named = {"channel": "apprise", "url": f"rsyslog://{socket.gethostname()}:{port}"}
         with pytest.raises(Rejected, match="forbidden address"):
-            await channel.send(outgoing(), AppriseDestination.model_validate(named))
+            await deliver(channel, outgoing(), AppriseDestination.model_validate(named))
         allowed = {"channel": "apprise", "url": f"rsyslog://127.0.0.1:{port}", "allow": LOCAL}
-        await channel.send(outgoing(), AppriseDestination.model_validate(allowed))
+        await deliver(channel, outgoing(), AppriseDestination.model_validate(allowed))
         assert b"LONG SOLUSDT" in log_server.recv(4_096)  # the first that came
 
 
@@ -116,11 +117,12 @@ async def test_a_proxy_of_the_environment_is_not_asked(sink: Sink) -> None:
     """The address that was checked is the one that is called."""
     proxy = await Sink().start()
     with mock.patch.dict(os.environ, {"http_proxy": proxy.url, "HTTP_PROXY": proxy.url, "no_proxy": ""}):
-        await channel.send(outgoing(), other(sink))
+        await deliver(channel, outgoing(), other(sink))
     assert (len(sink.received), len(proxy.received)) == (1, 0)
     await proxy.stop()
 
 
+@pytest.mark.slow
 async def test_failures_become_reports_and_the_address_stays_secret(
     stage: Stage, fresh_signal: Alert, capfd: pytest.CaptureFixture[str]
 ) -> None:

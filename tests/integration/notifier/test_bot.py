@@ -19,7 +19,7 @@ from tests.integration.api import facts
 from tests.integration.notifier.conftest import TOKEN, Stage, real_api
 from tests.integration.notifier.sinks import Received, refuse
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio, pytest.mark.timeout(600)]
 HERE, GROUP, TOPIC, ELSEWHERE = 42, -100_777, 7, 666
 HOSTILE = "<B>&XUSDT"
 CONFIG = """
@@ -95,7 +95,7 @@ async def _recorded(api: httpx.AsyncClient) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
-            signals, top = (await api.get("/api/signals")).json(), (await api.get("/api/top")).json()
+            signals, top = (await api.get("/api/signals")).json(), (await api.get("/api/coins")).json()
             status = (await api.get("/api/status")).json()
         except (httpx.HTTPError, ValueError):
             await asyncio.sleep(0.1)
@@ -106,8 +106,20 @@ async def _recorded(api: httpx.AsyncClient) -> None:
     pytest.fail("the API did not record")
 
 
+async def test_a_chat_that_writes_is_offered_to_the_set_up(talk: Talk) -> None:
+    """The bot leaves word of who wrote, newest first, and whether it is a destination; only the bot asks Telegram."""
+    await talk.ask("/start", ELSEWHERE)
+    await talk.ask("/start", GROUP, TOPIC)
+    found = (await talk.api.post("/api/setup/telegram")).json()
+    assert (found["token"], found["username"], found["advice"]) == ("accepted", "seven_bot", "")
+    chats = [(chat["chat_id"], chat["topic_id"], chat["kind"], chat["destination"]) for chat in found["chats"]]
+    assert chats == [(str(GROUP), TOPIC, "supergroup", "desk"), (str(ELSEWHERE), None, "private", None)]
+    assert not talk.stage.bot_api.conflicts
+    assert TOKEN not in str(found)
+
+
 async def test_what_the_bot_shows_is_what_the_api_knows(talk: Talk) -> None:
-    """/help, /status, /top, /signals and /settings; whatever stands in a name is inert."""
+    """/help, /status, /top, /signals and /settings; markup in a name is inert."""
     help_ = words(await talk.ask("/help"))
     commands = talk.stage.bot_api.commands
     assert commands[0] == "start"
@@ -154,7 +166,7 @@ async def test_price_alerts_are_made_listed_and_removed(talk: Talk) -> None:
     assert f"<code>{alert['price_alert_id']}</code>" in words(await talk.ask("/alerts"))
     for wrong in ("nan", "-1", "1e9", "<i>"):
         assert "is not a price" in words(await talk.ask(f"/alert SOL below {wrong}"))
-    assert "greater than 0" in words(await talk.ask("/alert SOL below 0"))
+    assert "has to be more than 0" in words(await talk.ask("/alert SOL below 0"))
     assert words(await talk.ask("/alert SOL sideways 5")) == "/alert SYMBOL above|below|crosses PRICE"
     assert words(await talk.ask(f"/alerts remove {alert['price_alert_id']}")) == "Removed."
     assert "<b>0 price alerts</b>" in words(await talk.ask("/alerts"))
@@ -217,7 +229,7 @@ async def test_an_answer_comes_when_telegram_has_room_for_it(talk: Talk) -> None
 
 
 async def test_one_of_two_notifiers_polls_and_the_other_takes_over(talk: Talk) -> None:
-    """Whoever holds the lease answers; killed, it is followed by the other, and each command is answered once."""
+    """The holder of the lease answers; after its kill the other does, and each command is answered once."""
     stage = talk.stage
     first = stage.processes[-1]
     stage.start("services.notifier")
@@ -227,3 +239,21 @@ async def test_one_of_two_notifiers_polls_and_the_other_takes_over(talk: Talk) -
     assert "/status" in words(await talk.ask("/help"))
     assert [name for name, _ in stage.bot_api.calls] == ["sendMessage"] * 6
     assert stage.bot_api.conflicts == 0
+
+
+async def test_another_program_with_the_token_is_one_sentence(
+    idle_stage: Stage, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Telegram answers 409 to every poll; the log says it once, without a traceback."""
+    stage = idle_stage
+    stage.bot_api.other_poller = True
+    stage.start("services.notifier")
+    await stage.configure()
+    async with asyncio.timeout(60):
+        while stage.bot_api.conflicts < 3:
+            await asyncio.sleep(0.05)
+    await asyncio.to_thread(stage.stop)
+    logged = "".join(capfd.readouterr())
+    assert logged.count("another program polls with this token") == 1
+    assert "Traceback" not in logged
+    assert "terminated by other getUpdates" not in logged

@@ -18,38 +18,47 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from pydantic import ValidationError
 
-from services.notifier import samples
-from services.notifier.card import card_of
-from services.notifier.channels import email as channel
-from services.notifier.channels.outcome import Ambiguous, Later, Outgoing, Parked, Rejected
-from services.notifier.text import text_of
+from services.notifier.cli import sample_alerts as samples
+from services.notifier.rendering.card import card_of
+from services.notifier.rendering.text import text_of
+from shared.channels import email as channel
+from shared.channels.email import EmailDestination
 from shared.contracts import Alert
-from shared.destinations import EmailDestination
+from shared.sending.channel import Outgoing
+from shared.sending.results import Ambiguous, Later, Rejected, Suspended
 from shared.settings import RuntimeSettings
+from tests.integration.notifier.conftest import Stage
+from tests.integration.notifier.sinks import deliver
 
 pytestmark = [
     pytest.mark.asyncio,
-    pytest.mark.timeout(30),
+    pytest.mark.timeout(600),
     pytest.mark.filterwarnings("ignore:Requiring AUTH"),  # the server does not count implicit TLS
 ]
 
 
+LOOPBACK = ("127.0.0.0/8", "::1/128")
 HURRIED = {"delivery": {"timeout_seconds": 1.0}}
 
 
 class Mailbox:
-    """Keeps what it is handed; `refusal` and `recipients` are answered instead where they are set."""
+    """Keeps its messages; `refusal` and `recipients` are answered instead where they are set."""
 
     def __init__(self) -> None:
         self.letters: list[EmailMessage] = []
         self.refusal = ""
         self.recipients: dict[str, str] = {}  #: what is said to some
+        self.deferred_once: set[str] = set()
+        self.recipients_of_letters: list[list[str]] = []
         self.hangs_at = ""
 
     async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:
         if self.hangs_at == "RCPT":
             await asyncio.sleep(5)
         said = self.recipients.get(address, "250 OK")
+        if address in self.deferred_once:
+            self.deferred_once.remove(address)
+            said = "451 4.7.1 try again"
         if said.startswith("250"):
             envelope.rcpt_tos.append(address)
         return said
@@ -61,6 +70,7 @@ class Mailbox:
             return self.refusal
         letter = email.message_from_bytes(envelope.content or b"", policy=default)  # type: ignore[arg-type]
         self.letters.append(letter)
+        self.recipients_of_letters.append(list(envelope.rcpt_tos))
         return "250 OK"
 
 
@@ -109,6 +119,7 @@ def server(request: pytest.FixtureRequest, authority: tuple[ssl.SSLContext, str]
             sender="Sevengate <seven@example.org>",
             to=("me@example.org", "you@example.org"),
             ca_file=ca_file,
+            allow=LOOPBACK,
         ),
     )
     controller.stop()
@@ -135,39 +146,40 @@ def outgoing(alert: Alert) -> Outgoing:
 async def test_a_letter_has_text_html_and_its_card_inline(server: Any) -> None:
     """The picture is part of the HTML, the lifecycle answers to the signal's letter."""
     mailbox, destination = server
-    reference = await channel.send(outgoing(samples.signal()), destination)
-    await channel.send(outgoing(samples.lifecycle()), destination)
+    reference = await deliver(channel, outgoing(samples.signal()), destination)
+    await deliver(channel, outgoing(samples.lifecycle()), destination)
     letter, answer = mailbox.letters
     assert letter["Message-ID"] == reference == answer["In-Reply-To"]
     assert "LONG SOLUSDT" in letter.get_body(("plain",)).get_content()
     page = letter.get_body(("html",)).get_content()
     picture = next(part for part in letter.walk() if part.get_content_type() == "image/png")
     assert f"cid:{picture['Content-ID'].strip('<>')}" in page
+    assert picture.get_content_disposition() == "inline"
     assert picture.get_content()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
 async def test_markup_in_a_symbol_is_inert_in_a_letter(server: Any) -> None:
     """FAULTS 40: the HTML shows the text of the tag."""
     mailbox, destination = server
-    await channel.send(outgoing(samples.signal("<img onerror=x>")), destination)
+    await deliver(channel, outgoing(samples.signal("<img onerror=x>")), destination)
     page = mailbox.letters[0].get_body(("html",)).get_content()
     assert "<img onerror" not in page
     assert "&lt;img onerror=x&gt;" in page
 
 
 async def test_what_a_server_refuses_is_told_apart(server: Any, tmp_path: Path) -> None:
-    """A wrong password parks, 4xx is tried again, 5xx is final, a foreign certificate sends nothing."""
+    """A wrong password suspends, 4xx is tried again, 5xx is final, a foreign certificate sends nothing."""
     mailbox, destination = server
-    with pytest.raises(Parked, match="login refused"):
-        await channel.send(outgoing(samples.signal()), destination.model_copy(update={"username": "eve"}))
+    with pytest.raises(Suspended, match="login refused"):
+        await deliver(channel, outgoing(samples.signal()), destination.model_copy(update={"username": "eve"}))
     mailbox.refusal = "451 4.3.0 try again"
     with pytest.raises(Later, match="smtp 451"):
-        await channel.send(outgoing(samples.signal()), destination)
+        await deliver(channel, outgoing(samples.signal()), destination)
     mailbox.refusal = "554 5.7.1 no"
     with pytest.raises(Rejected, match="smtp 554"):
-        await channel.send(outgoing(samples.signal()), destination)
+        await deliver(channel, outgoing(samples.signal()), destination)
     with pytest.raises(Later, match="no connection"):
-        await channel.send(outgoing(samples.signal()), destination.model_copy(update={"ca_file": ""}))
+        await deliver(channel, outgoing(samples.signal()), destination.model_copy(update={"ca_file": ""}))
     assert not mailbox.letters
 
 
@@ -177,24 +189,24 @@ async def test_a_silent_server_is_ambiguous_only_once_the_letter_leaves(server: 
     hurried = replace(outgoing(samples.signal()), settings=RuntimeSettings.model_validate(HURRIED))
     mailbox.hangs_at = "RCPT"
     with pytest.raises(Later, match="no answer in time"):
-        await channel.send(hurried, destination)
+        await deliver(channel, hurried, destination)
     mailbox.hangs_at = "DATA"
     with pytest.raises(Ambiguous, match="no answer in time"):
-        await channel.send(hurried, destination)
+        await deliver(channel, hurried, destination)
 
 
 async def test_one_of_two_recipients_gets_the_letter_once(server: Any) -> None:
     """Who is refused does not make the other hear it twice; where all are refused it depends on how."""
     mailbox, destination = server
     mailbox.recipients = {"you@example.org": "550 5.1.1 nobody"}
-    await channel.send(outgoing(samples.signal()), destination)
+    await deliver(channel, outgoing(samples.signal()), destination)
     assert len(mailbox.letters) == 1
     mailbox.recipients["me@example.org"] = "450 4.2.1 greylisted"
     with pytest.raises(Later, match="recipients refused"):
-        await channel.send(outgoing(samples.signal()), destination)
+        await deliver(channel, outgoing(samples.signal()), destination)
     mailbox.recipients["me@example.org"] = "550 5.1.1 nobody"
     with pytest.raises(Rejected, match="recipients refused"):
-        await channel.send(outgoing(samples.signal()), destination)
+        await deliver(channel, outgoing(samples.signal()), destination)
 
 
 async def test_a_line_break_in_a_header_is_refused() -> None:
@@ -207,3 +219,42 @@ async def test_a_line_break_in_a_header_is_refused() -> None:
         channel.message_of(outgoing(samples.signal()), destination.model_copy(update={"sender": smuggled}))
     letter = channel.message_of(outgoing(samples.signal("A\r\nBcc: eve@x")), destination)
     assert letter["Bcc"] is None
+
+
+async def test_who_was_deferred_gets_the_letter_alone(server: Any) -> None:
+    """A 451 for one of two: the first has it, the next attempt goes to the second only, and no one gets it twice."""
+    mailbox, destination = server
+    mailbox.recipients = {"you@example.org": "451 4.7.1 greylisted"}
+    with pytest.raises(Later, match="1 of 2 recipients deferred") as caught:
+        await deliver(channel, outgoing(samples.signal()), destination)
+    assert caught.value.taken == ("me@example.org",)
+    mailbox.recipients = {}
+    await deliver(channel, replace(outgoing(samples.signal()), taken=caught.value.taken), destination)
+    assert mailbox.recipients_of_letters == [["me@example.org"], ["you@example.org"]]
+
+
+async def test_a_deferred_recipient_is_remembered_between_attempts(stage: Stage, fresh_signal: Alert) -> None:
+    """Through queue, log and worker: `retrying`, then `sent`; each of the two has one letter."""
+    mailbox = Mailbox()
+    mailbox.deferred_once = {"you@example.org"}
+    controller = Controller(mailbox, hostname="127.0.0.1", port=_free_port())
+    controller.start()
+    await stage.route(
+        mail={
+            "channel": "email",
+            "host": "127.0.0.1",
+            "port": controller.port,
+            "security": "none",
+            "allow": LOOPBACK,
+            "sender": "seven@example.org",
+            "to": ["me@example.org", "you@example.org"],
+        }
+    )
+    await stage.tell(fresh_signal)
+    reports = await stage.until(lambda found: any(report.status == "sent" for report in found))
+    assert [(report.status, report.reason) for report in reports] == [
+        ("retrying", "recipients refused"),
+        ("sent", ""),
+    ]
+    assert mailbox.recipients_of_letters == [["me@example.org"], ["you@example.org"]]
+    controller.stop()

@@ -15,7 +15,7 @@ from shared.contracts import SCAN_MS, Stream
 from tests.integration.api import facts
 from tests.integration.notifier.conftest import Stage, now_ms, real_api
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio, pytest.mark.timeout(600)]
 
 
 def config(stage: Stage, daily_summary: str) -> str:

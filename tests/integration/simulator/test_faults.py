@@ -9,14 +9,14 @@ from typing import Any
 import aiohttp
 import pytest
 
-from services.simulator.contracts import BAR_MS
 from services.simulator.exchange import NEW_LISTING
-from services.simulator.faults import KINDS
+from services.simulator.faults.faults import KINDS
+from services.simulator.instruments import BAR_MS
 from tests.integration.simulator.test_simulator import START, Client, closed, frames, opened
 
 
 async def play(client: Client, name: str, **more: object) -> None:
-    """Turn a fault on as a test or a person would."""
+    """Turn a fault on over HTTP."""
     answer = await client.post("/sim/faults", {"name": name, **more})
     assert any(fault["name"] == name for fault in answer["faults"]) or name == "disconnect"
 
@@ -32,7 +32,7 @@ async def bars_after_a_step(client: Client, *names: str, **more: object) -> dict
 
 
 async def newest(client: Client, symbol: str = "ETHUSDT") -> list[Any]:
-    """Return the last closed five-minute bar as REST tells it."""
+    """Return the last closed five-minute bar from REST."""
     return (await client.klines(symbol, "5m", 2))[0]
 
 
@@ -222,7 +222,7 @@ async def test_a_coarser_tick() -> None:
 
 
 async def test_funding_intervals() -> None:
-    """8 h become 4 h in fundingInfo, in the settlements and in the next funding time; or nothing is told."""
+    """8 h become 4 h in fundingInfo, in the settlements and in the next funding time; or it is not listed."""
     async with opened() as client:
         await play(client, "funding-interval-change", symbol="BTCUSDT")
         hours = {row["symbol"]: row["fundingIntervalHours"] for row in await client.get("/fapi/v1/fundingInfo")}

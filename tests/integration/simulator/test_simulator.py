@@ -18,12 +18,12 @@ import httpx
 import pandas as pd
 import pytest
 
-from services.simulator.contracts import BAR_MS
-from services.simulator.replay import RecordedMarket
-from services.simulator.seeded import SeededMarket
-from services.simulator.server import Options, Simulator
-from services.simulator.streams import LIFETIME_MS
-from services.simulator.tape import Source
+from services.simulator.instruments import BAR_MS
+from services.simulator.market.replay import RecordedMarket
+from services.simulator.market.seeded import SeededMarket
+from services.simulator.market.tape import Source
+from services.simulator.protocol.server import ServerOptions, Simulator
+from services.simulator.protocol.streams import LIFETIME_MS
 from tests.conftest import SHARED_DATA
 from tests.unit.simulator.test_market import recording
 
@@ -87,7 +87,7 @@ async def opened(
 ) -> AsyncIterator[Client]:
     """Open a simulator on a free port, with a client."""
     source = source or SeededMarket(symbols, 1, start)
-    simulator = Simulator(source, Options(start=start, speed=speed, limits=limits))
+    simulator = Simulator(source, ServerOptions(start=start, speed=speed, limits=limits))
     port = await simulator.open("127.0.0.1", 0)
     try:
         async with aiohttp.ClientSession() as session:
@@ -302,7 +302,7 @@ async def test_minutes_pass_with_a_fast_clock() -> None:
 
 
 async def test_lockstep_steps_twice() -> None:
-    """Each step tells four ticks and the closed bars; the clock stands between, and REST agrees with the frames."""
+    """Each step sends four ticks and the closed bars; the clock stands between, and REST agrees with the frames."""
     async with (
         opened() as client,
         client.socket("/market/ws", "!ticker@arr", "btcusdt@kline_5m", "ethusdt@kline_5m") as socket,
@@ -495,12 +495,12 @@ async def test_holes_and_later_listings_of_a_recording(tmp_path: Path) -> None:
 
 
 async def test_an_exchange_whose_frames_ended_in_an_error_does_not_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever runs it is told, so that it ends instead of answering with a market that stands still."""
+    """Its runner is notified, so that it ends instead of answering with a market that stands still."""
 
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    simulator = Simulator(SeededMarket(2, 1, START), Options(start=START, speed=3_000.0))
+    simulator = Simulator(SeededMarket(2, 1, START), ServerOptions(start=START, speed=3_000.0))
     monkeypatch.setattr(simulator.conductor, "close_bar", fail)
     broken = asyncio.Event()
     await simulator.open("127.0.0.1", 0, broken=broken.set)
@@ -535,7 +535,7 @@ def test_an_exchange_that_was_killed_has_not_gone_back_in_time(tmp_path: Path) -
                 assert client.get("/fapi/v1/time").json()["serverTime"] == START + expected
                 rows.append(client.get(f"/fapi/v1/klines?symbol=ETHUSDT&interval=5m&limit=20&endTime={START}").text)
                 for _ in range(2):
-                    client.post("/sim/step", timeout=30)
+                    client.post("/sim/step", timeout=240)
             process.kill()
     assert rows[0].rpartition(",[")[0] == rows[1].rpartition(",[")[0]  # but for the bar that was open
 
@@ -553,7 +553,7 @@ def test_an_exchange_that_was_killed_has_not_gone_back_in_time(tmp_path: Path) -
 def test_a_wrong_command_line_is_told_without_a_traceback(tmp_path: Path, wrong: tuple[str, str], named: str) -> None:
     """What is wrong is named, with what there is where that helps."""
     command = [sys.executable, "-m", "services.simulator", *(word.format(empty=tmp_path) for word in wrong)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode in (1, 2)
     assert named in done.stderr
     assert "Traceback" not in done.stderr

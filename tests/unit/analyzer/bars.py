@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from services.analyzer.domain.window import Window
+from services.analyzer.domain.chart.window import Window
 from shared.contracts import INTERVALS, Bars, Depth, Derivatives, Interval, MarketSnapshot, Points, Sentiment, pack
 
 Floats = npt.NDArray[np.float64]

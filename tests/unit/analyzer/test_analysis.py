@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from services.analyzer.domain import score
 from services.analyzer.domain.analysis import analyse as analyse_parts
+from services.analyzer.domain.scoring.weights import GROUPS, voters
 from services.analyzer.handler import analyse
 from shared.contracts import Analysis, Bars, Interval, MarketSnapshot, Sentiment, decode, encode, unpack
 from shared.settings import AnalysisSettings, RuntimeSettings
@@ -44,7 +44,7 @@ def test_score_can_be_computed_again_from_the_stored_record(seed: int) -> None:
     sign = 1.0 if stored.side == "long" else -1.0
     added = min(10.0, sum(part.points * sign for part in stored.bonus if part.points * sign > 0))
     assert stored.score == pytest.approx(min(100.0, total[stored.side] + added))
-    assert stored.confidence == pytest.approx(min(100.0, max(0.0, sum(stored.confidence_parts.values()))))
+    assert stored.agreement == pytest.approx(min(100.0, max(0.0, sum(stored.agreement_parts.values()))))
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -95,14 +95,14 @@ def test_groups_can_be_computed_again_from_the_stored_record() -> None:
     for group in stored.groups:
         agreeing = 0
         for frame in stored.timeframes:
-            names = [name for name in frame.votes if score.voters()[name][0] == group.name]
+            names = [name for name in frame.votes if voters()[name][0] == group.name]
             weight = sum(frame.weights[name] for name in names)
             if frame.interval in stored.timeframe_weights and weight:
                 vote = sum(frame.weights[name] * frame.votes[name] for name in names) / weight
                 assert group.votes[frame.interval] == pytest.approx(vote)
                 agreeing += vote * sign >= 0.2
         assert group.agrees == (agreeing >= 2)
-    assert {group.name for group in stored.groups} == set(score.GROUPS)
+    assert {group.name for group in stored.groups} == set(GROUPS)
 
 
 def test_a_steady_rise_is_a_long_and_a_steady_fall_a_short() -> None:
@@ -199,19 +199,19 @@ def test_a_market_that_does_not_move_has_no_opinion() -> None:
     assert stored.score < 10.0
 
 
-def test_buying_into_greed_costs_confidence() -> None:
+def test_buying_into_greed_costs_agreement() -> None:
     """Going with the crowd at an extreme costs ten points, and only there."""
     snapshot = bars.snapshot(seed=3, drift=3e-4)
     greedy = Sentiment(value=85, label="Extreme Greed", at=snapshot.scan_id, fetched_at=0)
     calm, crowded = analyse(snapshot, SETTINGS), analyse(msgspec.structs.replace(snapshot, sentiment=greedy), SETTINGS)
-    assert crowded.confidence_parts["sentiment"] == -10.0
-    assert "sentiment" not in calm.confidence_parts
+    assert crowded.agreement_parts["sentiment"] == -10.0
+    assert "sentiment" not in calm.agreement_parts
 
 
 def test_the_same_snapshot_always_gives_the_same_analysis() -> None:
-    """Nothing but the snapshot and the settings enters; only the timings differ."""
+    """Nothing but the snapshot and the settings enters: the bytes are the same."""
     snapshot = bars.snapshot()
-    one, two = (msgspec.structs.replace(analyse(snapshot, SETTINGS), timings={}) for _ in range(2))
+    one, two = (analyse(snapshot, SETTINGS) for _ in range(2))
     assert encode(one) == encode(two)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.analyzer.domain import anomaly
-from services.analyzer.domain.window import Window
+from services.analyzer.domain.chart.window import Window
+from services.analyzer.domain.radar import anomaly
 from services.analyzer.handler import analyse
 from shared.contracts import unpack
 from shared.settings import RuntimeSettings

@@ -10,8 +10,8 @@ from statistics import fmean, linear_regression, pstdev
 import numpy as np
 import pytest
 
+from services.analyzer.domain.chart.window import Window
 from services.analyzer.domain.indicator import compute_all
-from services.analyzer.domain.window import Window
 from tests.unit.analyzer import bars
 
 NAN = math.nan

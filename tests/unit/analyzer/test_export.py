@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +16,7 @@ from services.analyzer import export
 from services.analyzer.export import main
 from tests.unit.analyzer import bars
 
+ROOT = Path(__file__).parents[3]
 HEADING = (
     "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore"
 )
@@ -112,23 +117,14 @@ def in_unit(line: str, factor: float) -> str:
     return f"{int(int(time) * factor)},{rest}"
 
 
-@pytest.mark.parametrize(("factor", "unit"), [(0.001, "seconds"), (1_000_000, "nanoseconds")])
-def test_times_in_another_unit_are_told(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], factor: float, unit: str
+@pytest.mark.parametrize(("since", "factor"), [(0, 1_000), (150, 1_000), (0, 0.001), (0, 1_000_000)])
+def test_every_unit_of_time_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], since: int, factor: float
 ) -> None:
-    """Seconds and nanoseconds would put midnight where none is."""
-    lines = file_of(tmp_path / "in.csv", heading=False)
-    (tmp_path / "in.csv").write_text("\n".join(in_unit(line, factor) for line in lines))
-    assert main([str(tmp_path / "in.csv")]) == 1
-    assert f"look like {unit}" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("since", [0, 150])
-def test_microseconds_are_milliseconds(tmp_path: Path, capsys: pytest.CaptureFixture[str], since: int) -> None:
-    """The archives count in µs from a new year on, within one file as well: the values are the same."""
+    """µs (the archives' from a new year on, within one file as well), seconds, ns: the values are the same."""
     lines = file_of(tmp_path / "in.csv", heading=False)
     answers = []
-    for changed in (lines, lines[:since] + [in_unit(line, 1_000) for line in lines[since:]]):
+    for changed in (lines, lines[:since] + [in_unit(line, factor) for line in lines[since:]]):
         (tmp_path / "in.csv").write_text("\n".join(changed))
         assert main([str(tmp_path / "in.csv"), "--json"]) == 0
         answers.append(json.loads(capsys.readouterr().out))
@@ -168,7 +164,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.Capt
 def test_a_long_file_shows_how_far_it_is(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Reading and writing say now and then that they go on, on standard error."""
+    """VoteContext and writing say now and then that they go on, on standard error."""
     monkeypatch.setattr(export, "PROGRESS", 100)
     file_of(tmp_path / "in.csv")
     assert main([str(tmp_path / "in.csv"), "--json", "--series", str(tmp_path / "out.csv")]) == 0
@@ -183,3 +179,63 @@ def test_gaps_can_be_allowed(tmp_path: Path) -> None:
     lines = file_of(tmp_path / "in.csv")
     (tmp_path / "in.csv").write_text("\n".join([*lines[:100], *lines[101:]]) + "\n")
     assert main([str(tmp_path / "in.csv"), "--allow-gaps"]) == 0
+
+
+def indicators_of(path: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, float | None]:
+    assert main([str(path), "--json"]) == 0
+    values: dict[str, float | None] = json.loads(capsys.readouterr().out)["values"]
+    return values
+
+
+def test_headings_say_which_column_is_which(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Issue 11, point 30: columns in another order, or with others between them, give the same values."""
+    rows = [line.split(",") for line in file_of(tmp_path / "in.csv")[1:]]
+    straight = indicators_of(tmp_path / "in.csv", capsys)
+    shuffled = [
+        ["open_time", "close", "high", "low", "open", "volume"],
+        *([r[0], r[4], r[2], r[3], r[1], r[5]] for r in rows),
+    ]
+    extra = [
+        ["timestamp", *["open", "high", "low", "close", "volume", "trades", "vwap", "buys", "sells"]],
+        *([*r[:6], "9", "1", "2", "3"] for r in rows),
+    ]
+    without_takers = {name: None if name == "cumulative_delta" else value for name, value in straight.items()}
+    for table in (shuffled, extra):
+        (tmp_path / "other.csv").write_text("\n".join(map(",".join, table)))
+        assert indicators_of(tmp_path / "other.csv", capsys) == without_takers
+
+
+def test_a_chart_exported_by_tradingview_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its times are seconds or ISO dates, its volume comes after whatever was plotted, empty cells included."""
+    rows = [line.split(",") for line in file_of(tmp_path / "in.csv")[1:]]
+    straight = indicators_of(tmp_path / "in.csv", capsys)
+    heading = "time,open,high,low,close,Basis,Upper,Lower,Volume,Volume MA,RSI"
+    for time in (lambda ms: str(ms // 1_000), lambda ms: datetime.fromtimestamp(ms / 1_000, UTC).isoformat()):
+        lines = [",".join([time(int(r[0])), *r[1:5], "", "", "", r[5], "NaN", ""]) for r in rows]  # type: ignore[no-untyped-call]
+        (tmp_path / "tv.csv").write_text("\n".join([heading, *lines]))
+        assert indicators_of(tmp_path / "tv.csv", capsys) == {**straight, "cumulative_delta": None}
+
+
+def run(arguments: list[str], encoding: str = "utf-8") -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "services.analyzer.export", *arguments]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    """`indicators … | head` ends without a traceback, whether head has left before or after the answer."""
+    file_of(tmp_path / "in.csv")
+    process = run([str(tmp_path / "in.csv")])
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read().decode() == "320 bars read\n"
+    assert process.wait() == 0
+
+
+def test_a_terminal_of_another_encoding_is_no_error(tmp_path: Path) -> None:
+    """A file's name that the terminal cannot show is shown as far as it goes."""
+    file_of(tmp_path / "価格.csv")
+    out, errors = run([str(tmp_path / "価格.csv")], "latin-1").communicate()
+    assert b"320 bars of 5m, newest values" in out
+    assert errors == b"320 bars read\n"

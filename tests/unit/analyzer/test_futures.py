@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from services.analyzer.domain.futures import FuturesFigures, read_futures
+from services.analyzer.domain.futures.figures import FuturesFigures, read_futures
 from shared.contracts import Depth, Derivatives, Points, pack
 from tests.unit.analyzer import bars
 

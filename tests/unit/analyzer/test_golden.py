@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from services.analyzer.domain.chart.window import Window
 from services.analyzer.domain.indicator import catalogue
-from services.analyzer.domain.window import Window
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 FILES = sorted(path for path in GOLDEN.glob("*.csv") if any(path.stem.startswith(name) for name in catalogue()))

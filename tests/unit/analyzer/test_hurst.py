@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from services.analyzer.domain.hurst import hurst
+from services.analyzer.domain.radar.hurst import hurst
 
 
 def fractional_noise(count: int, exponent: float, random: np.random.Generator) -> npt.NDArray[np.float64]:

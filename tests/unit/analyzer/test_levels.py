@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.analyzer.domain import levels
-from services.analyzer.domain.swings import Swings
+from services.analyzer.domain.chart import levels
+from services.analyzer.domain.chart.swings import Swings
 from shared.contracts import Side, TradeLevels
 from tests.unit.analyzer import bars
 
@@ -14,13 +14,13 @@ ATR = 2.0
 HOUR = 3_600_000
 
 
-def mapped(*prices: float, swing_range: float = 3.0) -> levels.Map:
+def mapped(*prices: float, swing_range: float = 6.0) -> levels.LevelMap:
     """Return levels at *prices*, one touch each."""
     ones = np.ones(len(prices))
-    return levels.Map(np.array(sorted(prices)), ones, ones, ones, swing_range)
+    return levels.LevelMap(np.array(sorted(prices)), ones, ones, ones, swing_range)
 
 
-def planned(drawn: levels.Map, side: Side, *, tick: float = 0.1, price: float = 100.0) -> TradeLevels:
+def planned(drawn: levels.LevelMap, side: Side, *, tick: float = 0.1, price: float = 100.0) -> TradeLevels:
     plan = levels.plan(drawn, side, price, ATR, tick, costs=0.001, weak_ratio=1.5)
     assert plan is not None
     return plan
@@ -30,7 +30,7 @@ def planned(drawn: levels.Map, side: Side, *, tick: float = 0.1, price: float = 
     ("level", "stop", "reason"),
     [
         (97.0, 96.5, "beyond support"),  # 3 + 0.25 ATR
-        (99.5, 98.4, "level too near: 0.8 ATR"),
+        (99.5, 98.4, "stop widened to 0.8 ATR: the level is too near"),
         (90.0, 95.0, "level too far: 2.5 ATR"),
         (None, 97.0, "no level: 1.5 ATR"),
     ],
@@ -48,9 +48,24 @@ def test_the_target_is_the_next_level_at_least_one_atr_away() -> None:
     """A level nearer than that is passed over; without any the usual swing stands in, one ATR at least."""
     assert planned(mapped(97.0, 101.9, 102.0, 106.0), "long").target == 102.0
     assert planned(mapped(97.0, 101.9, 106.0), "long").target == 106.0
-    assert planned(mapped(97.0, 101.9), "long").target == 103.0
+    assert planned(mapped(97.0, 101.9, swing_range=3.0), "long").target == 103.0
     assert planned(mapped(97.0, swing_range=0.5), "long").target == 102.0
     assert planned(mapped(103.0, 98.1, 94.0), "short").target == 94.0
+
+
+@pytest.mark.parametrize(("swing_range", "target"), [(0.0, 108.0), (3.0, 104.5), (40.0, 108.0), (0.1, 102.0)])
+def test_a_target_is_no_farther_than_the_market_usually_goes(swing_range: float, target: float) -> None:
+    """Four ATR and one and a half usual swings are the most, one ATR the least; a far level does not stretch it."""
+    plan = planned(mapped(97.0, 145.0, swing_range=swing_range), "long")
+    assert plan.target == target
+    assert plan.target_reason == "usual reach"
+
+
+def test_costs_are_told_in_units_of_the_risk() -> None:
+    """0.1 % of 100 against a risk of 2.4 is 0.042 R; with a reward of 2.5 R 30 % of targets break even."""
+    plan = planned(mapped(98.1, 106.0), "long")
+    assert plan.cost_r == pytest.approx(0.1 / 2.4)
+    assert plan.break_even == pytest.approx((1 + 0.1 / 2.4) / (1 + 6.0 / 2.4))
 
 
 def test_prices_are_rounded_to_where_the_trade_looks_worse() -> None:

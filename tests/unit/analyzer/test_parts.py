@@ -11,15 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.analyzer.domain import fmqs, levels, pattern, regime
-from services.analyzer.domain.analysis import Chart
-from services.analyzer.domain.divergence import rsi_divergence
-from services.analyzer.domain.futures import FuturesFigures
+from services.analyzer.domain import pattern
+from services.analyzer.domain.chart import levels, regime
+from services.analyzer.domain.chart.divergence import rsi_divergence
+from services.analyzer.domain.chart.swings import REACH, Swings, find_swings, structure, structure_at
+from services.analyzer.domain.chart.window import Window
+from services.analyzer.domain.futures import fmqs
+from services.analyzer.domain.futures.figures import FuturesFigures
 from services.analyzer.domain.indicator import compute_all
-from services.analyzer.domain.swings import REACH, Swings, find_swings, structure, structure_at
-from services.analyzer.domain.window import Window
-from shared.catalogue import CatalogueError, discover
+from services.analyzer.domain.stages.charts import Chart
 from shared.contracts import Fmqs, Side
+from shared.registry import CatalogueError, discover
 from tests.unit.analyzer import bars
 
 WEIGHTS: dict[fmqs.FmqsPart, float] = {"funding": 0.25, "open_interest": 0.30, "skew": 0.20, "taker": 0.25}
@@ -39,7 +41,7 @@ def judged(figures: FuturesFigures, side: Side = "long") -> Fmqs:
 
 @pytest.mark.parametrize("side", ["long", "short"])
 def test_fmqs_of_a_neutral_market_is_50(side: Side) -> None:
-    """Base funding, still open interest, an average crowd and balanced takers favour nobody."""
+    """Base funding, still open interest, an average crowd and balanced takers favour neither side."""
     assert judged(NEUTRAL, side).value == pytest.approx(50.0)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from services.analyzer.domain import pattern
-from services.analyzer.domain.window import Window
+from services.analyzer.domain.chart.window import Window
 from tests.unit.analyzer import bars
 
 Bar = tuple[float, float, float, float]

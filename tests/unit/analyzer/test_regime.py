@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from services.analyzer.domain import regime
+from services.analyzer.domain.chart import regime
+from services.analyzer.domain.chart.swings import Swings
+from services.analyzer.domain.chart.window import Window
 from services.analyzer.domain.numeric import Series
-from services.analyzer.domain.swings import Swings
-from services.analyzer.domain.window import Window
 from tests.unit.analyzer import bars
 
 COUNT = 300

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 
 import msgspec
+import pytest
 
-from services.api import present
-from services.api.board import QUEUE, Board, Broadcast, events
-from shared.contracts import SCAN_MS
+from services.api import views
+from services.api.live.board import Board
+from services.api.live.broadcast import MOST_LISTENERS, MOST_OF_ADDRESS, QUEUE, Broadcast, TooManyListenersError
+from services.api.live.follow import update
+from services.api.live.sse import events
+from shared.contracts import SCAN_MS, PriceTick, Verdict
 from tests.integration.api import facts
 
 
 def test_an_older_decision_does_not_replace_a_newer_one() -> None:
     """Late and repeated decisions change nothing and are not shown again."""
     board = Board()
-    assert board.take(facts.decision(scan_id=facts.SCAN + SCAN_MS)) is not None
-    assert board.take(facts.decision()) is None
+    assert board.take(facts.decision(scan_id=facts.SCAN + SCAN_MS)) != []
+    assert board.take(facts.decision()) == []
     assert board.newest_scan == facts.SCAN + SCAN_MS
 
 
@@ -25,7 +29,7 @@ def test_a_coin_that_left_the_universe_leaves_the_table() -> None:
     board = Board()
     for symbol, scans in (("GONEUSDT", 0), ("SLOWUSDT", 1), ("NEWUSDT", 2)):
         board.take(facts.decision(symbol, facts.SCAN + scans * SCAN_MS))
-    assert {row["symbol"] for row in board.rows()} == {"SLOWUSDT", "NEWUSDT"}
+    assert {row["symbol"] for row in board.cards()} == {"SLOWUSDT", "NEWUSDT"}
 
 
 def test_waiting_scans_do_not_displace_the_last_that_ended() -> None:
@@ -35,9 +39,10 @@ def test_waiting_scans_do_not_displace_the_last_that_ended() -> None:
     board.take(facts.settled())
     for number in range(1, 200):
         board.take(facts.opened(facts.SCAN + number * SCAN_MS))
-    shown = [scan["scan_id"] for scan in board.whole()["scans"]]
-    assert shown[-1] == facts.SCAN
-    assert shown[0] == facts.SCAN + 199 * SCAN_MS
+    last, waiting = board.last_scan(), board.open_scan()
+    assert last is not None
+    assert waiting is not None
+    assert (last["scan_id"], waiting["scan_id"]) == (facts.SCAN, facts.SCAN + 199 * SCAN_MS)
     assert len(board.scans) == 51
 
 
@@ -55,29 +60,49 @@ def test_signals_live_and_end_on_the_board() -> None:
 
 
 def test_the_ranking_is_total() -> None:
-    """Passed first, then by score, ties by name: the same rows always give the same order."""
-    rows = [
-        present.row(facts.decision(symbol, score=score)) for symbol, score in (("B", 50.0), ("A", 50.0), ("C", 90.0))
-    ]
-    rows.append(present.row(facts.decision("D", score=66.0, passed=True)))
-    assert [row["symbol"] for row in present.rank(rows)] == ["D", "C", "A", "B"]
+    """Passed first, then by score, ties by name: the same decisions always give the same order, and the same top."""
+    board = Board()
+    for symbol, score in (("B", 50.0), ("A", 50.0), ("C", 90.0)):
+        board.take(facts.decision(symbol, score=score))
+    board.take(facts.decision("D", score=66.0, passed=True))
+    assert [card["symbol"] for card in board.cards()] == ["D", "C", "A", "B"]
+    top = board.top()
+    assert top is not None
+    assert top["symbol"] == "D"
+    assert Board().top() is None
 
 
-async def test_a_listener_gets_the_board_then_changes() -> None:
-    """The first event is whole; what follows is what happened."""
+async def test_a_listener_goes_on_where_it_left_off() -> None:
+    """A sign of life comes first, then what was missed, then what happens, each with its id."""
     board, broadcast = Board(), Broadcast()
-    board.take(facts.decision())
-    stream = events(board, broadcast, asyncio.Event())
-    first = await anext(stream)
-    assert msgspec.json.decode(first.partition(b"data: ")[2])["rows"][0]["symbol"] == "AAAUSDT"
     broadcast.send("scan", {"scan_id": 1})
-    assert await anext(stream) == b'event: scan\ndata: {"scan_id":1}\n\n'
-    await stream.aclose()  # type: ignore[attr-defined]
+    left_off = broadcast.newest_id
+    broadcast.send("scan", {"scan_id": 2})
+    with broadcast.listening() as queue:
+        stream = events(queue, board, broadcast, left_off)
+        assert (await anext(stream)).startswith(b"event: heartbeat\ndata: {")
+        assert await anext(stream) == f'event: scan\ndata: {{"scan_id":2}}\nid: {broadcast.mark}-2\n\n'.encode()
+        broadcast.send("scan", {"scan_id": 3})
+        assert b'data: {"scan_id":3}' in await anext(stream)
     assert len(broadcast) == 0
 
 
+@pytest.mark.parametrize("after", ["gone-1", "{mark}-1", "{mark}-99", "{mark}-x", "nonsense"])
+async def test_a_gap_that_is_not_remembered_asks_for_a_new_snapshot(after: str) -> None:
+    """Another process' id, one too old, one of the future and nonsense: `resync`, with the newest id."""
+    broadcast = Broadcast(remembered_bytes=300)
+    for number in range(20):
+        broadcast.send("scan", {"scan_id": number})
+    with broadcast.listening() as queue:
+        stream = events(queue, Board(), broadcast, after.format(mark=broadcast.mark))
+        await anext(stream)
+        event = await anext(stream)
+    assert event.startswith(b"event: resync\n")
+    assert f"id: {broadcast.newest_id}".encode() in event
+
+
 async def test_a_listener_too_far_behind_is_let_go() -> None:
-    """A page that does not read costs bounded memory; it connects again and begins with the whole board."""
+    """A page that does not read costs bounded memory; it connects again and goes on."""
     broadcast = Broadcast()
     with broadcast.listening() as queue:
         for number in range(QUEUE + 10):
@@ -86,3 +111,70 @@ async def test_a_listener_too_far_behind_is_let_go() -> None:
         assert len(broadcast) == 0
         kept = [queue.get_nowait() for _ in range(QUEUE)]
     assert kept[-1] is None
+
+
+def test_listeners_are_bounded_by_address_and_in_all() -> None:
+    """One more than an address may have is refused; others still come in."""
+    broadcast = Broadcast()
+    with contextlib.ExitStack() as held:
+        for _ in range(MOST_OF_ADDRESS):
+            broadcast.admit("10.0.0.9")
+            held.enter_context(broadcast.listening("10.0.0.9"))
+        with pytest.raises(TooManyListenersError):
+            broadcast.admit("10.0.0.9")
+        for number in range(MOST_LISTENERS - MOST_OF_ADDRESS):
+            broadcast.admit(f"a{number}")
+            held.enter_context(broadcast.listening(f"a{number}"))
+        with pytest.raises(TooManyListenersError):
+            broadcast.admit("somebody else")
+    broadcast.admit("10.0.0.9")
+
+
+def test_many_cards_are_one_event_and_of_prices_the_newest_counts() -> None:
+    """A batch of messages wakes the page once for its cards and once for its prices."""
+    board, broadcast = Board(), Broadcast()
+    ticks = [PriceTick(at=facts.SCAN + n, prices={"AAAUSDT": 100.0 + n}) for n in range(3)]
+    update(board, broadcast, [facts.decision("AAAUSDT"), *ticks, facts.decision("BBBUSDT")])
+    sent = broadcast.since(f"{broadcast.mark}-0")
+    assert sent is not None
+    assert [event.split(b"\n")[0] for event in sent] == [b"event: cards", b"event: prices"]
+    cards = msgspec.json.decode(sent[0].split(b"\n")[1].removeprefix(b"data: "))["items"]
+    assert {card["symbol"] for card in cards} == {"AAAUSDT", "BBBUSDT"}
+    assert b'"AAAUSDT":102.0' in sent[1]
+
+
+def test_the_levels_that_were_told_stand_before_those_of_the_newest_scan() -> None:
+    """While a signal is open its own stop and target are shown, with the label of the newest price."""
+    board = Board()
+    board.take(facts.signal_alert())
+    later = facts.analysis(scan_id=facts.SCAN + SCAN_MS)
+    moved = msgspec.structs.replace(later.levels, stop=90.0, target=120.0, cost_r=0.25)  # type: ignore[type-var]
+    board.take(facts.decision(analysis=msgspec.structs.replace(later, levels=moved)))
+    board.take(PriceTick(at=facts.SCAN + 2 * SCAN_MS, prices={"AAAUSDT": 98.4}))
+    (card,) = board.cards()
+    assert (card["levels"]["of"], card["levels"]["stop"], card["levels"]["target"]) == ("signal", 98.0, 106.0)
+    assert (card["price"], card["live_label"]) == (98.4, "DANGER")
+    assert (card["levels"]["worth"]["cost_r"], card["worth"]["cost_r"]) == (0.06, 0.25)
+    assert card["levels"]["worth"]["break_even"] == pytest.approx(1.06 / (1 + 5.5 / 2.5))
+    board.take(facts.lifecycle_alert("stop", result_r=-1.0))
+    (card,) = board.cards()
+    assert (card["levels"]["of"], card["levels"]["stop"], card["live_label"]) == ("scan", 90.0, "")
+
+
+@pytest.mark.parametrize(
+    ("price", "label"),
+    [(97.9, "SL HIT"), (98.6, "DANGER"), (99.2, "CAUTION"), (100.6, ""), (103.0, "MOVED"), (107, "TP HIT")],
+)
+def test_the_live_label_says_where_the_price_stands(price: float, label: str) -> None:
+    """Entry 100.5, stop 98, target 106, ATR 1.7."""
+    (signal,) = views.alerts.signals(facts.signal_alert())
+    assert views.live_label.live_label(signal, price) == label
+
+
+def test_a_gate_says_what_it_lacks() -> None:
+    """Figures where they explain it, else the reason; nothing where it passed."""
+    thin = Verdict(gate="volume", passed=False, value=0.8, threshold=1.2, distance=-0.4, reason="volume too low")
+    blind = msgspec.structs.replace(thin, value=None, reason="no volume data")
+    assert views.gates.missing(thin) == "volume 0.80 of 1.20"
+    assert views.gates.missing(blind) == "volume: no volume data"
+    assert views.gates.missing(msgspec.structs.replace(thin, passed=True)) == ""

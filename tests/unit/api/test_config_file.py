@@ -1,4 +1,4 @@
-"""config.yaml: each mistake is told with its line."""
+"""config.yaml: each mistake is reported with its line."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from shared.config_file import ConfigError, load, merge
+from shared.config.config_file import ConfigError, load, merge
 
 MISTAKES = [
-    ("universe:\n  size: 150\nthresholds:\n  score: 165\n", ":4: thresholds.score: Input should be less than"),
-    ("universe:\n  sice: 150\n", ":2: universe.sice: Extra inputs are not permitted"),
+    ("universe:\n  size: 150\nthresholds:\n  score: 165\n", ":4: thresholds.score: has to be 100 or less"),
+    ("universe:\n  sice: 150\n", ":2: universe.sice: there is no such setting"),
     ("universe: {size: 1\nfeed: {}\n", ":2: "),
     ("- 1\n- 2\n", ":1: the top level"),
     ("universe:\n  size: 5\nuniverse:\n  size: 6\n", ":3: universe stands here a second time"),
@@ -30,9 +30,9 @@ MISTAKES = [
     ),
     (
         "destinations:\n  phone:\n    channel: telegram\n    chat_id: 12\n    color: red\n",
-        ":5: destinations.phone.color: Extra inputs",
+        ":5: destinations.phone.color: there is no such setting",
     ),
-    ("destinations:\n  phone:\n    channel: pigeon\n", ":2: destinations.phone: Input tag 'pigeon'"),
+    ("destinations:\n  phone:\n    channel: pigeon\n", ":2: destinations.phone: there is no channel 'pigeon'"),
     (
         'destinations:\n  a: {channel: telegram, chat_id: "1"}\n'
         "routes:\n  - destinations: [a]\n  - destinations: [a]\n    min_score: 500\n",
@@ -52,7 +52,7 @@ def test_a_mistake_is_told_with_its_line(tmp_path: Path, text: str, told: str) -
 
 
 def test_secrets_are_not_repeated_in_mistakes(tmp_path: Path) -> None:
-    """What is wrong is told without the value."""
+    """A mistake is reported without the value."""
     path = tmp_path / "config.yaml"
     path.write_text("destinations:\n  a:\n    channel: discord\n    url: [verysecret]\n")
     with pytest.raises(ConfigError) as caught:

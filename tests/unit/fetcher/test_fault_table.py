@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.simulator.faults import KINDS
+from services.simulator.faults.faults import KINDS
 
 ROOT = Path(__file__).resolve().parents[3]
 TABLE = (ROOT / "docs/feed-faults.md").read_text(encoding="utf-8")

@@ -6,18 +6,20 @@ import msgspec
 import numpy as np
 import pytest
 
-from services.fetcher import handler, sentiment
-from services.fetcher.binance import answers
-from services.fetcher.binance.answers import parse_klines
-from services.fetcher.binance.errors import GarbledError
-from services.fetcher.binance.frames import Listener, hear, kline_stream
-from services.fetcher.clock import ExchangeClock
-from services.fetcher.derivatives import Mark, Series, SymbolDerivatives
-from services.fetcher.handler import Coin
-from services.fetcher.universe import Instrument, select
-from services.fetcher.windows import SymbolWindows
+from services.fetcher.binance import rest_messages as answers
+from services.fetcher.binance.rest_messages import parse_klines
+from services.fetcher.binance.ws_messages import hear, kline_stream
+from services.fetcher.domain import snapshot as handler
+from services.fetcher.domain.derivatives import MarkPrice, PointSeries, SymbolDerivatives
+from services.fetcher.domain.instruments import Instrument
+from services.fetcher.domain.snapshot import Coin
+from services.fetcher.domain.symbol_windows import SymbolWindows
+from services.fetcher.domain.universe import select
+from services.fetcher.exchange import GarbledError
+from services.fetcher.feed import fear_greed as sentiment
+from services.fetcher.feed.clock import ExchangeClock
 from shared.contracts import SCAN_MS, Depth, Floats, unpack
-from shared.settings import Universe
+from shared.settings import UniverseSettings
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -90,28 +92,28 @@ VOLUMES = {symbol: 1e9 - 1e6 * number for number, symbol in enumerate(coins())}
 
 def test_a_coin_at_the_edge_does_not_flap() -> None:
     """A held coin stays just below the edge and leaves further down."""
-    wanted = Universe(size=10, min_quote_volume=0, hysteresis=0.2)
-    held = select(coins(), VOLUMES, wanted, 0).symbols
+    wanted = UniverseSettings(size=10, min_quote_volume=0, hysteresis=0.2)
+    held = select(coins(), VOLUMES, wanted, 0, bitcoin="BTCUSDT").symbols
     assert held == tuple(VOLUMES)[:10]
     swapped = VOLUMES | {"KUSDT": VOLUMES["JUSDT"], "JUSDT": VOLUMES["KUSDT"]}
-    assert set(select(coins(), swapped, wanted, 0, held).symbols) == set(held)
+    assert set(select(coins(), swapped, wanted, 0, held, bitcoin="BTCUSDT").symbols) == set(held)
     fallen = VOLUMES | {"JUSDT": 0.0}
-    assert "JUSDT" not in select(coins(), fallen, wanted, 0, held).symbols
+    assert "JUSDT" not in select(coins(), fallen, wanted, 0, held, bitcoin="BTCUSDT").symbols
 
 
 def test_includes_excludes_age_and_volume_are_obeyed() -> None:
-    """Included whatever the volume, excluded always; too young and too thin coins stay out; Bitcoin is held."""
-    wanted = Universe(size=3, include=("TUSDT",), exclude=("AUSDT",), min_age_days=2, min_quote_volume=10)
+    """Included at any volume, excluded always; too young and too thin coins stay out; Bitcoin is held."""
+    wanted = UniverseSettings(size=3, include=("TUSDT",), exclude=("AUSDT",), min_age_days=2, min_quote_volume=10)
     young = coins(BUSDT=Instrument("BUSDT", 0.1, 9 * DAY, True), CUSDT=Instrument("CUSDT", 0.1, 0, False))
     volumes = VOLUMES | {"DUSDT": 5.0}
-    selection = select(young, volumes, wanted, 10 * DAY)
+    selection = select(young, volumes, wanted, 10 * DAY, bitcoin="BTCUSDT")
     assert selection.symbols == ("EUSDT", "FUSDT", "TUSDT")
     assert selection.held[0] == "BTCUSDT"
 
 
 def test_a_series_is_cut_at_its_stamp_whenever_it_was_fetched() -> None:
     """Overlapping fetches merge by stamp; what is newer than the cut stays out."""
-    series = Series()
+    series = PointSeries()
     series.merge(np.array([1.0, 2.0, 3.0]), np.array([10.0, 20.0, 30.0]))
     series.merge(np.array([3.0, 4.0]), np.array([31.0, 40.0]))
     times, values = series.cut(3).arrays()
@@ -130,11 +132,11 @@ def test_the_funding_interval_is_what_is_listed_or_seen_else_unknown() -> None:
 
 
 def test_marks_are_cut_five_minutes_before_the_scan() -> None:
-    """The newest mark not later than that is told; impossible ones are not kept."""
+    """The newest mark not later than that is used; impossible ones are not kept."""
     held = SymbolDerivatives()
     for at, price in ((100_000, 10.0), (700_000, 11.0), (950_000, 12.0), (960_000, float("nan"))):
-        held.observe(Mark(at, price, price, 1e-4))
-    held.observe(Mark(650_000, 11.0, 11.0, float("inf")))
+        held.observe(MarkPrice(at, price, price, 1e-4))
+    held.observe(MarkPrice(650_000, 11.0, 11.0, float("inf")))
     cut = held.cut(1_200_000)
     assert (cut.funding_at, cut.mark_price) == (700_000, 11.0)
 
@@ -184,13 +186,13 @@ def test_one_row_that_cannot_be_read_does_not_cost_the_others() -> None:
 
 
 def test_prices_that_are_none_are_left_out_over_rest_as_well() -> None:
-    """Zero, negative and infinite last prices are of nobody."""
+    """Zero, negative and infinite last prices are dropped."""
     rows = [{"symbol": price, "price": price, "time": 1} for price in ("0", "-1", "inf", "nan", "2")]
     assert answers.prices(msgspec.json.encode(rows)) == (1, {"2": 2.0})
 
 
-class Heard(Listener):
-    """Keeps what it is told."""
+class Heard:
+    """Keeps its calls."""
 
     def __init__(self) -> None:
         self.bars: list[tuple[str, Floats]] = []
@@ -201,6 +203,9 @@ class Heard(Listener):
 
     def prices(self, event_time: int, prices: dict[str, float]) -> None:
         self.told = prices
+
+    def marks(self, event_time: int, marks: dict[str, MarkPrice]) -> None:
+        raise AssertionError("no marks come here")
 
 
 def kline(closed: bool, event: int = 1_300_000, close: str = "2.0") -> bytes:
@@ -256,7 +261,7 @@ def coin(symbol: str, last: int, *, tradable: bool = True) -> Coin:
 
 
 def test_a_scan_names_everyone_who_is_missing_and_why() -> None:
-    """Late, not trading and never loaded are told apart; the rest is in."""
+    """Late, not trading and never loaded are different reasons; the rest is in."""
     scan = 100 * SCAN_MS
     held = {
         "A": coin("A", scan - SCAN_MS),

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from services.fetcher.dumps import read_dump, symbol_of, write_dump
-from services.fetcher.history import BadFileError, History, write_atomically
-from services.fetcher.recording import Recorder
+from services.fetcher.history.archive import read_dump, symbol_of, write_dump
+from services.fetcher.history.history_recorder import HistoryRecorder
+from services.fetcher.history.store import BadFileError, History, write_atomically
 from shared.contracts import COLUMNS, SCAN_MS, Bars, Derivatives, MarketSnapshot, Points
 
 MONTH_END = 1_769_903_400_000  #: 2026-01-31 23:50 UTC
@@ -115,10 +115,10 @@ def test_what_is_exported_is_imported_as_the_same_bars(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        (dump().replace("1.2", "x", 1), "line 1: not a number"),
-        (dump() + "1,2\n", "line 5: not a number"),
-        (dump() + dump(1)[:-1] + ",13\n", "line 5: not 12 columns"),
-        (HEADER + dump().replace("1.2", "inf", 1), "line 2: not a number"),
+        (dump().replace("1.2", "x", 1), "line 1: close is not a number: 'x'"),
+        (dump() + "1,2\n", "line 5: 2 columns"),
+        (dump() + dump(1)[:-1] + ",13\n", "line 5: 13 columns, the first line has 12"),
+        (HEADER + dump().replace("1.2", "inf", 1), "line 2: close is not a number: 'inf'"),
         (HEADER + dump(2) + ROW.format(MONTH_END + 7, MONTH_END + SCAN_MS + 6), "line 4: not on the grid of 5m"),
         (dump(1).replace("0.5", "-0.5"), "line 1: values that cannot be"),
         (dump(1).replace(",5,6,", ",-5,6,"), "line 1: values that cannot be"),
@@ -128,7 +128,7 @@ def test_what_is_exported_is_imported_as_the_same_bars(tmp_path: Path) -> None:
         ("<html>", "1 columns"),
         (b"\xff\xfe\x00" * 99, "columns"),
         ("", "1 columns"),
-        (HEADER, "no rows"),
+        (HEADER, "only a heading"),
         ("create_time,symbol,sum_open_interest\nyesterday,X,5\n", "line 2: no time"),
         ("create_time,symbol,sum_open_interest\n2026-01-01 00:00:00,X,many\n", "line 2: not a number"),
         ("calc_time,funding_interval_hours\n1,8\n", "no column last_funding_rate"),
@@ -223,7 +223,7 @@ def snapshot(scan_id: int, open_interest: Points, funding_rate: float) -> Market
 
 def test_what_was_observed_stays_beside_its_bar(tmp_path: Path) -> None:
     """Of two scans: each one's own funding rate, open interest at its stamps, also when bars come again without."""
-    recorder, history = Recorder(History(tmp_path)), History(tmp_path)
+    recorder, history = HistoryRecorder(History(tmp_path)), History(tmp_path)
     first = MONTH_END + 3 * SCAN_MS
     recorder.take(snapshot(first, Points.of([MONTH_END, MONTH_END + SCAN_MS], [7.0, 8.0]), 1e-4))
     recorder.take(snapshot(first + SCAN_MS, Points.of([], []), 2e-4))
@@ -240,7 +240,7 @@ def test_what_was_observed_stays_beside_its_bar(tmp_path: Path) -> None:
 
 def test_what_cannot_be_written_is_told_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk loses nothing: written when there is room."""
-    recorder = Recorder(History(tmp_path))
+    recorder = HistoryRecorder(History(tmp_path))
     recorder.take(snapshot(MONTH_END, Points.of([], []), 1e-4))
     with monkeypatch.context() as full:
         full.setattr(pd.DataFrame, "to_parquet", lambda *_, **__: (_ for _ in ()).throw(OSError("no space left")))

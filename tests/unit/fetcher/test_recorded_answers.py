@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.fetcher import sentiment
-from services.fetcher.binance import answers
-from services.fetcher.binance.frames import Listener, hear
-from services.fetcher.derivatives import Mark
+from services.fetcher.binance import rest_messages as answers
+from services.fetcher.binance.ws_messages import hear
+from services.fetcher.domain.derivatives import MarkPrice
+from services.fetcher.feed import fear_greed as sentiment
 from shared.contracts import Floats, unpack
 
 
@@ -63,9 +63,9 @@ def test_recorded_prices_marks_and_books_are_read(shared_data: Path) -> None:
     at, prices = answers.prices(body(shared_data / "rest/ticker_price_all_2025-06-29.json"))
     assert at == 1_751_178_647_807
     assert len(prices) == 519
-    premiums = answers.premiums(body(shared_data / "rest/premiumIndex_all_2025-06-17.json.gz"))
-    assert len(premiums) == 521
-    assert sum(one.rate is not None for one in premiums) > 500
+    marks = answers.mark_prices(body(shared_data / "rest/premiumIndex_all_2025-06-17.json.gz"))
+    assert len(marks) == 521
+    assert sum(one.rate is not None for one in marks.values()) > 500
     for path in (shared_data / "rest").glob("depth_*.json.gz"):
         book = answers.book(body(path), estimated=False)
         bids, asks = unpack(book.bids).reshape(-1, 2), unpack(book.asks).reshape(-1, 2)
@@ -133,13 +133,13 @@ def test_recorded_errors_tell_their_code(shared_data: Path, name: str, status: i
     assert answers.banned_until(text) == (1_746_327_239_762 if status == 418 else 0)
 
 
-class Heard(Listener):
-    """Counts what it is told."""
+class Heard:
+    """Counts its calls."""
 
     def __init__(self) -> None:
         self.bars: list[str] = []
         self.last: dict[str, float] = {}
-        self.marked: dict[str, Mark] = {}
+        self.marked: dict[str, MarkPrice] = {}
 
     def closed_bar(self, symbol: str, bar: Floats, event_time: int) -> None:
         self.bars.append(symbol)
@@ -147,7 +147,7 @@ class Heard(Listener):
     def prices(self, event_time: int, prices: dict[str, float]) -> None:
         self.last |= prices
 
-    def marks(self, event_time: int, marks: dict[str, Mark]) -> None:
+    def marks(self, event_time: int, marks: dict[str, MarkPrice]) -> None:
         self.marked |= marks
 
 

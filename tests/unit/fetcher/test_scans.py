@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from services.fetcher.scans import CATCH_UP_MS, MOST_BEHIND, first_close, next_close
+from services.fetcher.scan.loop import CATCH_UP_MS, MOST_BEHIND, first_close, next_close
 from shared.contracts import SCAN_MS
 
 CLOSE = 1_768_222_800_000
 
 
 def test_a_close_that_is_minutes_old_is_not_opened_after_a_start() -> None:
-    """What an outage left behind is old news: people are told of the next close, not of that one."""
-    assert first_close(CLOSE, 0, late=CATCH_UP_MS, speed=1) == CLOSE
-    assert first_close(CLOSE, 0, late=CATCH_UP_MS + 1, speed=1) == CLOSE + SCAN_MS
+    """After an outage the old close is skipped: the next one is scanned."""
+    assert first_close(CLOSE, 0, late=CATCH_UP_MS, whatever_its_age=False) == CLOSE
+    assert first_close(CLOSE, 0, late=CATCH_UP_MS + 1, whatever_its_age=False) == CLOSE + SCAN_MS
 
 
 def test_a_close_that_was_opened_is_not_opened_again() -> None:
     """A restart goes on with the close after it."""
-    assert first_close(CLOSE, CLOSE, late=1_000, speed=1) == CLOSE + SCAN_MS
+    assert first_close(CLOSE, CLOSE, late=1_000, whatever_its_age=False) == CLOSE + SCAN_MS
 
 
 def test_where_the_clock_runs_fast_the_newest_close_is_never_too_late() -> None:
     """A few seconds of loading are minutes of a simulated exchange."""
-    assert first_close(CLOSE, 0, late=CATCH_UP_MS + 1, speed=60) == CLOSE
+    assert first_close(CLOSE, 0, late=CATCH_UP_MS + 1, whatever_its_age=True) == CLOSE
 
 
 def test_a_few_scans_behind_are_made_up_for_and_more_are_skipped() -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from services.fetcher.sweep import schedule
+from services.fetcher.feed.derivatives_sweep import schedule
 from shared.contracts import SCAN_MS
 
 CLOSE = 1_768_176_000_000

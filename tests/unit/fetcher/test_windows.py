@@ -7,10 +7,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.fetcher.bars import HIGH, LOW, OPEN_TIME, VOLUME, Taken, aggregate, resample, sound
-from services.fetcher.window import HELD
-from services.fetcher.windows import MarkRange, SymbolWindows
-from shared.contracts import INTERVALS, SCAN_MS, Floats, Interval
+from services.fetcher.domain.bars import (
+    HIGH,
+    LOW,
+    OPEN_TIME,
+    QUOTE_VOLUME,
+    VOLUME,
+    BarResult,
+    aggregate,
+    resample,
+    sound,
+)
+from services.fetcher.domain.instruments import Instrument
+from services.fetcher.domain.market_state import Market
+from services.fetcher.domain.symbol_windows import MarkRange, SymbolWindows
+from services.fetcher.domain.universe import Selection
+from services.fetcher.scan.warm_start import take_up
+from shared.contracts import FULL_BARS, INTERVALS, SCAN_MS, Bars, Floats, Interval, MarketSnapshot
 
 START = 1_768_176_000_000  # a UTC midnight
 
@@ -52,13 +65,13 @@ def test_advancing_equals_resampling_the_whole(first: int, more: int) -> None:
     every = bars(first + more)
     windows = loaded(first)
     for column in range(first, first + more):
-        assert windows.take(every[:, column]) is Taken.APPENDED
+        assert windows.take(every[:, column]) is BarResult.APPENDED
     scan_id = int(every[OPEN_TIME, -1]) + SCAN_MS
     cut = windows.cut(scan_id)
     for interval in INTERVALS:
         expected = every if interval == "5m" else resampled(every, interval)
         np.testing.assert_array_equal(cut[interval], expected[:, -cut[interval].shape[1] :])
-        assert cut[interval].shape[1] == min(HELD, expected.shape[1])
+        assert cut[interval].shape[1] == min(FULL_BARS, expected.shape[1])
 
 
 @given(st.integers(60, 200), st.integers(1, 50))
@@ -67,7 +80,8 @@ def test_a_cut_does_not_change_when_newer_bars_arrive(first: int, more: int) -> 
     windows = loaded(first)
     scan_id = windows.last_close
     before = {name: matrix.copy() for name, matrix in windows.cut(scan_id).items()}
-    windows.take_all(bars(first + more)[:, first:])
+    for bar in bars(first + more)[:, first:].T:
+        windows.take(bar)
     for interval, matrix in windows.cut(scan_id).items():
         np.testing.assert_array_equal(matrix, before[interval])
 
@@ -75,17 +89,17 @@ def test_a_cut_does_not_change_when_newer_bars_arrive(first: int, more: int) -> 
 def test_a_bar_that_comes_twice_changes_nothing() -> None:
     """Overlapping sockets repeat bars: the second is a duplicate."""
     windows = loaded(100)
-    assert windows.take(bars(100)[:, -1]) is Taken.DUPLICATE
+    assert windows.take(bars(100)[:, -1]) is BarResult.DUPLICATE
     assert len(windows.windows["5m"]) == 100
 
 
 def test_an_older_bar_is_no_regression() -> None:
     """A bar from before the window is left alone, one within it that differs is a revision everywhere."""
     windows = loaded(100)
-    assert windows.take(bars(1, START - SCAN_MS)[:, 0]) is Taken.OLD
+    assert windows.take(bars(1, START - SCAN_MS)[:, 0]) is BarResult.OLD
     revised = bars(100)[:, 50].copy()
     revised[HIGH] *= 1.01
-    assert windows.take(revised) is Taken.REVISED
+    assert windows.take(revised) is BarResult.REVISED
     assert windows.revisions == 1
     hour = resampled(windows.windows["5m"].bars, "1h")
     np.testing.assert_array_equal(windows.windows["1h"].bars, hour[:, : len(windows.windows["1h"])])
@@ -94,15 +108,15 @@ def test_an_older_bar_is_no_regression() -> None:
 def test_a_gap_is_not_bridged() -> None:
     """A bar that does not follow the newest is refused, and what is missing is named."""
     windows = loaded(100)
-    assert windows.take(bars(103)[:, 102]) is Taken.GAP
+    assert windows.take(bars(103)[:, 102]) is BarResult.GAP
     assert windows.wanted(START + 103 * SCAN_MS)["5m"] == 3
 
 
 def test_a_window_that_was_never_loaded_takes_no_single_bar() -> None:
     """One bar out of the streams would pass for a whole window; everything is wanted instead."""
     windows = SymbolWindows("TESTUSDT")
-    assert windows.take(bars(1)[:, 0]) is Taken.GAP
-    assert windows.wanted(START + SCAN_MS) == dict.fromkeys(INTERVALS, HELD)
+    assert windows.take(bars(1)[:, 0]) is BarResult.GAP
+    assert windows.wanted(START + SCAN_MS) == dict.fromkeys(INTERVALS, FULL_BARS)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 0.0, -1.0])
@@ -111,7 +125,7 @@ def test_no_impossible_price_enters(value: float, row: int) -> None:
     """NaN, infinite, zero and negative prices are refused wherever they stand."""
     windows, bar = loaded(50), bars(51)[:, 50].copy()
     bar[row] = value
-    assert windows.take(bar) in {Taken.NOT_FINITE, Taken.INCONSISTENT}
+    assert windows.take(bar) in {BarResult.NOT_FINITE, BarResult.INCONSISTENT}
     assert len(windows.windows["5m"]) == 50
 
 
@@ -120,10 +134,10 @@ def test_a_wick_is_quarantined_unless_the_mark_price_went_along() -> None:
     crash = bars(51)[:, 50].copy()
     crash[LOW] /= 1_000
     windows = loaded(50)
-    assert windows.take(crash) is Taken.QUARANTINED
+    assert windows.take(crash) is BarResult.QUARANTINED
     scan_id = windows.last_close
     assert "quarantined" in windows.problems(scan_id, windows.cut(scan_id))
-    assert loaded(50).take(crash, MarkRange(float(crash[LOW]), 100.0)) is Taken.APPENDED
+    assert loaded(50).take(crash, MarkRange(float(crash[LOW]), 100.0)) is BarResult.APPENDED
     windows.take(bars(51)[:, 50])  # the exchange thinks better of it
     assert "quarantined" not in windows.problems(scan_id, windows.cut(scan_id))
 
@@ -160,7 +174,7 @@ def test_a_loaded_matrix_is_sorted_once_each_and_possible() -> None:
 
 
 def test_the_exchange_s_own_higher_bars_win() -> None:
-    """A higher bar that the exchange tells differently replaces the aggregated one, and is counted."""
+    """The exchange's own higher bar replaces an aggregated one that differs, and is counted."""
     windows = loaded(200)
     own = windows.windows["1h"].bars[:, -3:].copy()
     assert windows.adopt("1h", own) == 0
@@ -192,3 +206,43 @@ def test_one_check_of_a_day_of_15m_bars_finds_a_difference_in_every_interval(int
     windows.windows[interval].replace(len(windows.windows[interval]) - 1, spoiled)
     assert windows.compare("15m", own) == 1
     np.testing.assert_allclose(windows.windows[interval].bars, true)
+
+
+def test_higher_bars_from_a_snapshot_have_no_turnover_and_are_taken() -> None:
+    """A restart loads what the newest snapshot has; five-minute bars without their turnover are no bars."""
+    five = bars(48)
+    hourly = resampled(five, "1h")
+    for matrix in (five, hourly):
+        matrix[QUOTE_VOLUME] = np.nan
+    windows = SymbolWindows("TESTUSDT")
+    windows.load({"5m": five, "1h": hourly})
+    assert (len(windows.windows["5m"]), len(windows.windows["1h"])) == (0, 4)
+
+
+def snapshot_of(windows: SymbolWindows, scan_id: int) -> MarketSnapshot:
+    """Return what *windows* are published as."""
+    cut: dict[str, Bars] = {name: Bars.of(name, matrix) for name, matrix in windows.cut(scan_id).items()}
+    return MarketSnapshot(
+        symbol=windows.symbol, scan_id=scan_id, settings_version=1, tick_size=0.01, bars=cut, btc_close=b""
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "listed", "fetched"),
+    [
+        (FULL_BARS + 500, 0, {"15m", "1h", "4h"}),  # an older version's windows: shorter than the coin's history
+        (FULL_BARS + 500, START - SCAN_MS, set()),  # all there is of a young coin
+        (FULL_BARS * 48, 0, set()),
+    ],
+)
+def test_a_restart_fetches_windows_that_could_be_longer(count: int, listed: int, fetched: set[Interval]) -> None:
+    """Windows come back from the bus as they were, but for those that hold less than the exchange has."""
+    windows = loaded(count)
+    kept = snapshot_of(windows, windows.last_close)
+    market = Market()
+    market.learn({kept.symbol: Instrument(kept.symbol, 0.01, listed, True)})
+    market.choose(Selection((kept.symbol,)))
+    take_up(market, kept)
+    wanted = market.coins[kept.symbol].windows.wanted(kept.scan_id)
+    assert {name for name, lacking in wanted.items() if lacking == FULL_BARS} == fetched
+    assert set(wanted) == fetched

@@ -1,4 +1,4 @@
-"""Facts for the gatekeeper's tests: an analysis that passes all gates unless told otherwise."""
+"""Facts for the gatekeeper's tests: an analysis that passes all gates by default."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from shared import ids
 from shared.contracts import (
     Analysis,
     AnomalyFigures,
@@ -18,8 +19,8 @@ from shared.contracts import (
     TimeframeAnalysis,
     TradeLevels,
     VolumeFigures,
-    signal_id,
 )
+from shared.settings import MARKET
 
 SCAN = 1_760_000_100_000  #: a five-minute close
 STEP = 300_000
@@ -40,7 +41,8 @@ def analysis(symbol: str = "AAAUSDT", scan_id: int = SCAN, side: Side = "long", 
         score=80.0,
         long_score=80.0 if side == "long" else 10.0,
         short_score=80.0 if side == "short" else 10.0,
-        confidence=70.0,
+        agreement=70.0,
+        confidence=40.0,
         timeframes=tuple(timeframe(interval, side) for interval in INTERVALS),
         groups=tuple(
             GroupVote(name=name, votes={}, vote=0.5 * sign, agrees=True)
@@ -96,8 +98,8 @@ def signal(side: Side = "long", *, symbol: str = "AAAUSDT", scan_id: int = SCAN,
     """Return an open signal: entry 100, stop 1 away, target 2 away, ATR 1."""
     sign = 1.0 if side == "long" else -1.0
     made = OpenSignal(
-        signal_id=signal_id(symbol, side, scan_id),
-        alert_id=f"signal:{signal_id(symbol, side, scan_id)}",
+        signal_id=ids.signal_id(MARKET, symbol, side, scan_id),
+        alert_id=ids.signal_alert_id(ids.signal_id(MARKET, symbol, side, scan_id)),
         symbol=symbol,
         side=side,
         scan_id=scan_id,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from services.gatekeeper.domain import gates
-from services.gatekeeper.domain.gates.verdict import Appearance
 from shared.contracts import Analysis, Fmqs, GroupVote, VolumeFigures
+from shared.gate import Appearance, Gate, UndeclaredReasonError, make
+from shared.gates import GATES, shown, title
+from shared.registry import CatalogueError, discover
 from shared.settings import Thresholds
 from tests.unit.gatekeeper.facts import SCAN, STEP, analysis, timeframe
 
@@ -34,6 +38,11 @@ def with_flow(**figures: Any) -> Analysis:
     """Return an analysis with other volume figures."""
     usual: dict[str, Any] = {"ratio_3": 2.0, "taker_delta": 5.0, "obv_slope": 0.3}
     return analysis(volume=VolumeFigures(**{**usual, **figures}))
+
+
+def without_taker_flow(**figures: Any) -> Analysis:
+    """Return an analysis of an exchange that publishes no taker flow."""
+    return msgspec.structs.replace(with_flow(taker_delta=None, **figures), unavailable=("taker flow",))
 
 
 CASES: list[tuple[str, Analysis, bool, str]] = [
@@ -66,6 +75,9 @@ CASES: list[tuple[str, Analysis, bool, str]] = [
     ("volume", with_flow(taker_delta=None), False, "no taker data"),
     ("volume", with_flow(obv_slope=0.0), False, "obv against"),
     ("volume", analysis(volume=None), False, "no volume data"),
+    ("volume", without_taker_flow(), True, "passed on volume and obv: this exchange has no taker flow"),
+    ("volume", without_taker_flow(obv_slope=-0.1), False, "obv against: this exchange has no taker flow"),
+    ("volume", without_taker_flow(ratio_3=1.0), False, "volume too low"),
     ("groups", with_groups(5), True, "passed"),
     ("groups", with_groups(4), False, "too few groups"),
     ("timeframes", analysis(), True, "passed"),
@@ -120,7 +132,7 @@ def test_all_seven_are_judged_for_every_analysis() -> None:
 
 @given(some.floats(allow_nan=True, allow_infinity=True), some.floats(0, 100))
 def test_no_value_that_is_not_a_number_passes(value: float, threshold: float) -> None:
-    """Whatever the score, it passes exactly when it is finite and reaches the threshold."""
+    """Any score passes exactly when it is finite and reaches the threshold."""
     found = verdict("score", analysis(score=value), limits=Thresholds(score=threshold))
     assert found.passed == (math.isfinite(value) and value >= threshold)
 
@@ -140,3 +152,43 @@ def test_each_gate_alone_stops_an_appearance(name: str) -> None:
     assert [v.gate for v in verdicts if not v.passed] == [name, "persistence"]
     assert not gates.appeared(verdicts)
     assert gates.appeared(gates.judge(analysis(), LIMITS, None))
+
+
+def test_a_reason_that_is_not_declared_is_refused() -> None:
+    """Reasons are labels: a gate that makes one up is stopped, and names itself."""
+    chatty = replace(GATES["score"], judge=lambda *_: make("score", 1.0, 2.0, -1.0, "not today"))
+    with pytest.raises(UndeclaredReasonError, match="gate score does not declare the reason 'not today'"):
+        chatty.verdict(analysis(), LIMITS, None)
+
+
+def test_the_gates_are_numbered_from_one_without_a_hole() -> None:
+    """The order of the gates is the order of their numbers, not of their files' names."""
+    assert list(GATES) == NAMES
+    assert [gate.number for gate in GATES.values()] == list(range(1, len(GATES) + 1))
+
+
+def test_two_gates_may_not_have_one_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number that two files claim is an error that names both."""
+    folder = tmp_path / "two_gates"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    for name in ("one", "other"):
+        (folder / f"{name}.py").write_text(
+            "from dataclasses import replace\nfrom shared.gates import score\n"
+            f"ENTRY = replace(score.ENTRY, name={name!r})\n"
+        )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(CatalogueError, match="'one' and 'other' both have number 1"):
+        discover("two_gates", Gate, number=lambda gate: gate.number)
+
+
+def test_a_card_shows_figures_or_words() -> None:
+    """A squeeze shows as a word, everything else as value against threshold, also for a removed gate."""
+    squeezed = verdict(
+        "squeeze", analysis(timeframes=(timeframe("15m", "long", squeeze=True), timeframe("1h", "long")))
+    )
+    assert shown(squeezed) == ("squeezed", "")
+    assert shown(verdict("squeeze", analysis())) == ("free", "")
+    assert shown(verdict("volume", with_flow(ratio_3=1.84))) == ("1.84", "1.20")
+    assert shown(make("gone", None, 65.0, None, "no data")) == ("–", "65")
+    assert (title("squeeze"), title("gone")) == ("No squeeze", "gone")

@@ -1,4 +1,4 @@
-"""What becomes of an open signal, by ticks and by closed bars."""
+"""The lifecycle of an open signal, by ticks and by closed bars."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from services.gatekeeper import handler
 from services.gatekeeper.domain import lifecycle
 from services.gatekeeper.domain import state as states
 from services.gatekeeper.domain.state import State, Tracked
-from services.gatekeeper.handler import World
+from services.gatekeeper.handler import JudgingContext
+from shared import ids as ids_module
 from shared.contracts import Alert, LifecycleBody, PriceTick, Side
-from shared.settings import Lifecycle, RuntimeSettings, Thresholds
+from shared.settings import MARKET, LifecycleSettings, RuntimeSettings, Thresholds
 from tests.unit.gatekeeper.facts import SCAN, STEP, analysis, opened, signal
 
 LATER = SCAN + STEP
@@ -92,7 +93,7 @@ def test_a_tick_announces_and_the_bar_confirms_with_the_same_id() -> None:
     after, final = lifecycle.on_bar(tracked, made, LATER)
     assert final is not None
     ids = {lifecycle.alert(after, body, at=1, scan_id=LATER, now=2).alert_id for body in (*early, final)}
-    assert ids == {f"lifecycle:{signal().signal_id}:target"}
+    assert ids == {ids_module.lifecycle_alert_id(signal().signal_id, "target")}
     assert [body.early for body in (*early, final)] == [True, False]
 
 
@@ -115,7 +116,7 @@ def test_an_announcement_waits_for_its_own_bar() -> None:
 
 
 def test_without_its_bar_the_announcement_stands() -> None:
-    """Where the symbol is missing from the deciding scan, what the tick told is the end."""
+    """Where the symbol is missing from the deciding scan, the early end stands."""
     tracked, _ = lifecycle.on_tick(Tracked(signal=signal()), 98.5, SCAN + 1_000)
     _, end = lifecycle.on_bar(tracked, None, LATER)
     assert end is not None
@@ -124,13 +125,13 @@ def test_without_its_bar_the_announcement_stands() -> None:
 
 @given(some.lists(some.floats(99.01, 101.99), min_size=1, max_size=40))
 def test_each_event_is_told_once_and_caution_never_after_danger(prices: list[float]) -> None:
-    """However the price wanders, no event is told twice."""
-    tracked, told = Tracked(signal=signal()), []
+    """On any path of the price, no event is alerted twice."""
+    tracked, sent = Tracked(signal=signal()), []
     for number, price in enumerate(prices):
         tracked, bodies = lifecycle.on_tick(tracked, price, SCAN + 1_000 * (number + 1))
-        told += [body.event for body in bodies]
-    assert len(told) == len(set(told))
-    assert "caution" not in told[told.index("danger") :] if "danger" in told else True
+        sent += [body.event for body in bodies]
+    assert len(sent) == len(set(sent))
+    assert "caution" not in sent[sent.index("danger") :] if "danger" in sent else True
 
 
 @given(some.lists(some.tuples(some.floats(99.01, 101.99), some.floats(99.01, 101.99)), min_size=1, max_size=20))
@@ -153,7 +154,7 @@ def judged(tracked: Tracked, scans: list[float | None]) -> tuple[list[str], Trac
         at = SCAN + STEP * (number + 1)
         made = None if score is None else analysis(scan_id=at, score=score)
         tracked, end = lifecycle.on_analysis(
-            tracked, made, at, qualified=False, limits=Thresholds(), rules=Lifecycle(expiry_hours=1.0)
+            tracked, made, at, qualified=False, limits=Thresholds(), rules=LifecycleSettings(expiry_hours=1.0)
         )
         ends += [end.event + end.reason] if end else []
     return ends, tracked
@@ -170,7 +171,7 @@ def test_the_other_side_invalidates_only_when_it_qualifies() -> None:
     for qualified, expected in ((True, "invalidated"), (False, None)):
         made = analysis(scan_id=LATER, side="short", long_score=60.0)
         _, end = lifecycle.on_analysis(
-            Tracked(signal=signal()), made, LATER, qualified=qualified, limits=Thresholds(), rules=Lifecycle()
+            Tracked(signal=signal()), made, LATER, qualified=qualified, limits=Thresholds(), rules=LifecycleSettings()
         )
         assert (end.event if end else None) == expected
 
@@ -181,7 +182,7 @@ def test_a_signal_expires_on_the_exchanges_clock() -> None:
     assert ends == ["expired"]
     late = msgspec.structs.replace(analysis(scan_id=SCAN + 12 * STEP, close=100.5), score=80.0)
     _, end = lifecycle.on_analysis(
-        tracked, late, SCAN + 12 * STEP, qualified=False, limits=Thresholds(), rules=Lifecycle(expiry_hours=1.0)
+        tracked, late, SCAN + 12 * STEP, qualified=False, limits=Thresholds(), rules=LifecycleSettings(expiry_hours=1.0)
     )
     assert end is not None
     assert end.result_r == pytest.approx(0.5)
@@ -192,7 +193,12 @@ def test_without_a_bar_it_expires_at_the_last_known_close() -> None:
     tracked, _ = lifecycle.on_bar(Tracked(signal=signal()), analysis(scan_id=LATER, close=100.5), LATER)
     for known, result in ((tracked, 0.5), (Tracked(signal=signal()), 0.0)):
         _, end = lifecycle.on_analysis(
-            known, None, SCAN + 12 * STEP, qualified=False, limits=Thresholds(), rules=Lifecycle(expiry_hours=1.0)
+            known,
+            None,
+            SCAN + 12 * STEP,
+            qualified=False,
+            limits=Thresholds(),
+            rules=LifecycleSettings(expiry_hours=1.0),
         )
         assert end is not None
         assert end.event == "expired"
@@ -211,9 +217,9 @@ ENDS = {"target", "stop", "invalidated", "expired"}
 
 @given(some.sampled_from(["long", "short"]), some.lists(Scan, min_size=1, max_size=14))
 def test_a_signal_ends_exactly_once(side: Side, scans: list[Any]) -> None:
-    """Whatever bars and ticks do, over a restart after each: one end, nothing after it, each event told once."""
-    world = World(RuntimeSettings(lifecycle=Lifecycle(expiry_hours=1.0)), 0)
-    state, told = State(signals={f"AAAUSDT:{side}": Tracked(signal=signal(side))}), list[LifecycleBody]()
+    """With any bars and ticks, and a restart after each: one end, nothing after it, each event alerted once."""
+    world = JudgingContext(MARKET, RuntimeSettings(lifecycle=LifecycleSettings(expiry_hours=1.0)), 0)
+    state, sent = State(signals={f"binance-um:AAAUSDT:{side}": Tracked(signal=signal(side))}), list[LifecycleBody]()
     for number, (present, one, other, score, prices) in enumerate(scans, 1):
         close = SCAN + STEP * number
         ticks = [PriceTick(at=close - 5_000 + at, prices={"AAAUSDT": price}) for at, price in enumerate(prices)]
@@ -224,15 +230,15 @@ def test_a_signal_ends_exactly_once(side: Side, scans: list[Any]) -> None:
             shown.state, opened("AAAUSDT", scan_id=close), {"AAAUSDT": made} if present else {}, world, opened_wall=0
         )
         messages = [message for outcome in (shown, settled) for _, message in outcome.outputs]
-        told += [m.body for m in messages if isinstance(m, Alert) and isinstance(m.body, LifecycleBody)]
+        sent += [m.body for m in messages if isinstance(m, Alert) and isinstance(m.body, LifecycleBody)]
         state = states.load(states.dump(settled.state))
         for tracked in state.signals.values():
             assert -1 <= tracked.signal.worst_r <= 0 <= tracked.signal.best_r <= 2 + 1e-9
-    ends = [body for body in told if body.event in ENDS and not body.early]
+    ends = [body for body in sent if body.event in ENDS and not body.early]
     assert len(ends) == (not state.signals)
-    assert ends == told[-1:] if ends else len(scans) < 12  # an hour is twelve scans
-    assert max(Counter((body.event, body.early) for body in told).values(), default=1) == 1
-    assert all(body.worst_r <= body.result_r <= body.best_r for body in told)
+    assert ends == sent[-1:] if ends else len(scans) < 12  # an hour is twelve scans
+    assert max(Counter((body.event, body.early) for body in sent).values(), default=1) == 1
+    assert all(body.worst_r <= body.result_r <= body.best_r for body in sent)
     for body in ends:
         if body.event in ("target", "stop") and not body.reason:
             assert body.result_r == pytest.approx(2.0 if body.event == "target" else -1.0)

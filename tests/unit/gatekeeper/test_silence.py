@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from services.gatekeeper import handler
-from services.gatekeeper.domain import inhibition, silence
+from services.gatekeeper.domain import inhibition
+from services.gatekeeper.domain import muting as silence
 from services.gatekeeper.domain.state import State
-from services.gatekeeper.handler import Outcome, World
+from services.gatekeeper.handler import Handled, JudgingContext
+from shared.config.sections import QuietHours
 from shared.contracts import Alert, Mute, SystemBody
-from shared.sections import QuietHours
-from shared.settings import RuntimeSettings
+from shared.settings import MARKET, RuntimeSettings
 from tests.unit.gatekeeper.facts import SCAN, STEP, opened
 
 
@@ -26,7 +27,7 @@ def wall(clock: str) -> int:
 def alert(**more: Any) -> Alert:
     """Return an alert; its body does not matter here."""
     usual: dict[str, Any] = {"alert_id": "a", "kind": "signal", "symbol": "AAAUSDT", "side": "long"}
-    body = SystemBody(code="test", headline="")
+    body = SystemBody(code="recovered", headline="")
     return Alert(**{**usual, **more}, body=body, occurred_at=0, created_at=0)
 
 
@@ -40,7 +41,7 @@ def test_what_holds_an_alert_back_is_named() -> None:
     assert silence.held_by(alert(), (*mutes, elsewhere), rules, wall("07:00")) == ""
 
 
-def codes(outcome: Outcome) -> list[str]:
+def codes(outcome: Handled) -> list[str]:
     """Return the codes of the system alerts of *outcome*."""
     bodies = [message.body for _, message in outcome.outputs if isinstance(message, Alert)]
     return [body.code for body in bodies if isinstance(body, SystemBody)]
@@ -49,16 +50,18 @@ def codes(outcome: Outcome) -> list[str]:
 @pytest.mark.parametrize("degraded", ["", "exchange gap"])
 def test_one_incident_is_told_once_and_its_end_once(degraded: str) -> None:
     """However often one looks, and whether or not a degraded scan follows the silence: two alerts in all."""
-    limit = inhibition.silent_limit_ms(1.0, 60.0)
-    state, told = State(), list[str]()
+    limit = inhibition.stale_limit_ms(1.0, 60.0)
+    state, sent = State(), list[str]()
     for now, heard in ((10_000, 1), (70_000, 1), (90_000, 1), (95_000, 94_000), (99_000, 94_000)):
-        outcome = handler.watch_silence(state, World(RuntimeSettings(), now), heard_wall=heard, limit_ms=limit)
-        state, told = outcome.state, told + codes(outcome)
-    assert told == ["stale data"]
+        outcome = handler.watch_staleness(
+            state, JudgingContext(MARKET, RuntimeSettings(), now), heard_wall=heard, limit_ms=limit
+        )
+        state, sent = outcome.state, sent + codes(outcome)
+    assert sent == ["stale data"]
     for number, reason in enumerate((degraded, "", "")):
         scan = opened("AAAUSDT", scan_id=SCAN + number * STEP, degraded=reason)
-        world = World(RuntimeSettings(), 100_000)
+        world = JudgingContext(MARKET, RuntimeSettings(), 100_000)
         outcome = handler.settle_scan(state, scan, {}, world, opened_wall=100_000)
-        state, told = outcome.state, told + codes(outcome)
-    assert told == ["stale data", "recovered"]
-    assert inhibition.silent_limit_ms(0.0, 60.0) is None
+        state, sent = outcome.state, sent + codes(outcome)
+    assert sent == ["stale data", "recovered"]
+    assert inhibition.stale_limit_ms(0.0, 60.0) is None

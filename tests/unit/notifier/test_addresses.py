@@ -7,7 +7,7 @@ import socket
 import pytest
 from pydantic import ValidationError
 
-from shared import addresses
+from shared.network import addresses
 from shared.settings import RuntimeSettings, explain
 
 FORBIDDEN = (
@@ -93,7 +93,7 @@ async def test_a_name_with_one_private_address_is_refused(monkeypatch: pytest.Mo
 
 
 def test_settings_with_a_forbidden_address_are_not_saved() -> None:
-    """The mistake is told by its place; the address itself, a secret, is not repeated."""
+    """The mistake is reported by its place; the address itself, a secret, is not repeated."""
     house = {"channel": "webhook", "url": "http://192.168.1.20:8123/api/webhook/x"}
     with pytest.raises(ValidationError) as caught:
         RuntimeSettings.model_validate({"destinations": {"house": house}})

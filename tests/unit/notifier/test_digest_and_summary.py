@@ -1,4 +1,4 @@
-"""What is told later, together."""
+"""Digest and daily summary."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from services.notifier import summary
+from services.notifier.delivery.delivery_log import HeldAlert
 from services.notifier.digest import LONGEST, digest_of, due
-from services.notifier.ledger import Held
 from services.notifier.routing import hold_of
 from shared.contracts import Mute
+from shared.mutes import Subject
 from shared.settings import RuntimeSettings
-from shared.silence import Subject
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -25,9 +25,9 @@ NOON = 1_767_268_800_000  #: 1 January 2026, 12:00 UTC
 HOUR = 3_600_000
 
 
-def held(count: int, symbol: str = "SOLUSDT") -> dict[str, Held]:
+def held(count: int, symbol: str = "SOLUSDT") -> dict[str, HeldAlert]:
     subject = Subject("signal", "long", (symbol,))
-    return {f"{symbol}{number}": Held(f"{symbol} {number}", number, subject) for number in range(count)}
+    return {f"{symbol}{number}": HeldAlert(f"{symbol} {number}", number, subject) for number in range(count)}
 
 
 def rules(**more: Any) -> RuntimeSettings:
@@ -62,13 +62,13 @@ def test_whatever_is_held_back_is_told_exactly_once_and_never_while_it_is_held(
         Mute(mute_id=str(number), until=NOON + 60_000 * minutes, symbol=symbol, destination=destination)
         for number, (minutes, symbol, destination) in enumerate(muted)
     ]
-    waiting, expected, told = dict[str, Held](), list[str](), list[str]()
+    waiting, expected, told = dict[str, HeldAlert](), list[str](), list[str]()
     for minute in range(120):
         now = NOON + 60_000 * minute
         for number, (when, symbol) in enumerate(raised):
             subject = Subject("signal", "long", (symbol,))
             if when == minute and hold_of(subject, "phone", chosen, mutes, now):
-                waiting[str(number)] = Held(symbol, now, subject)
+                waiting[str(number)] = HeldAlert(symbol, now, subject)
                 expected.append(str(number))
         ended = due(waiting, "phone", chosen, mutes, now)
         assert not any(hold_of(entry.subject, "phone", chosen, mutes, now) for entry in ended.values())
@@ -80,7 +80,7 @@ def test_whatever_is_held_back_is_told_exactly_once_and_never_while_it_is_held(
 def test_a_digest_goes_to_its_destination_alone_in_the_order_of_the_alerts() -> None:
     """The same held alerts give the same id, so a repetition is sent once."""
     entries = list(held(2).values())
-    made, again = digest_of("phone", entries, 100), digest_of("phone", entries[::-1], 170)
+    made, again = digest_of("binance-um", "phone", entries, 100), digest_of("binance-um", "phone", entries[::-1], 170)
     assert made.alert_id == again.alert_id
     assert made.destinations == ("phone",)
     assert again.body.lines == ("SOLUSDT 0", "SOLUSDT 1")  # type: ignore[union-attr]
@@ -88,7 +88,7 @@ def test_a_digest_goes_to_its_destination_alone_in_the_order_of_the_alerts() -> 
 
 def test_a_long_digest_says_how_much_is_left_out() -> None:
     """It fits one message."""
-    made = digest_of("phone", held(LONGEST + 5).values(), 100)
+    made = digest_of("binance-um", "phone", held(LONGEST + 5).values(), 100)
     assert made.body.lines[-1] == "… and 5 more"  # type: ignore[union-attr]
 
 
@@ -116,6 +116,25 @@ def test_a_summary_counts() -> None:
         {"side": "short", "status": "stop", "result_r": -1.0},
         {"side": "long", "status": "open", "result_r": None},
     ]
-    text = " ".join(summary.summary_of("2026-03-01", signals, 0).body.lines)  # type: ignore[union-attr]
+    text = " ".join(summary.summary_of("binance-um", "2026-03-01", signals, 0).body.lines)  # type: ignore[union-attr]
     assert "3 signals: 2 long, 1 short" in text
     assert "+1.00 R" in text
+
+
+@pytest.mark.parametrize(
+    ("day", "at", "local"),
+    [
+        ("2026-03-29", "02:30", "03:30"),  # the clocks jump from 02:00 to 03:00
+        ("2026-03-29", "01:59", "01:59"),
+        ("2026-10-25", "02:30", "02:30"),  # 02:30 comes twice
+        ("2026-06-01", "08:00", "08:00"),
+    ],
+)
+def test_a_summary_is_due_once_a_day_whatever_the_clocks_do(day: str, at: str, local: str) -> None:
+    """A minute that is jumped over comes later that day; one that comes twice counts once."""
+    start = datetime.fromisoformat(f"{day}T00:00:00").replace(tzinfo=BERLIN).timestamp()
+    minutes = [datetime.fromtimestamp(start + 60 * minute, BERLIN) for minute in range(24 * 60)]
+    found = [now for now in minutes if summary.due(at, now) == day]
+    assert len(found) == 10, "ten minutes in which a notifier that was down can still send it"
+    assert f"{found[0]:%H:%M}" == local
+    assert found[0].fold == 0

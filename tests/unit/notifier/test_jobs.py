@@ -6,7 +6,9 @@ import base64
 
 import pytest
 
-from services.notifier import jobs, queues, samples
+from services.notifier import jobs
+from services.notifier.cli import sample_alerts as samples
+from services.notifier.delivery import queues
 from shared.bus import to_wire
 from shared.contracts import PriceTick
 

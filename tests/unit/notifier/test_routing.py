@@ -9,9 +9,10 @@ import msgspec
 import pytest
 from pydantic import ValidationError
 
-from services.notifier import samples
-from services.notifier.handler import outcome_of
-from services.notifier.routing import Stop, plan
+from services.notifier.cli import sample_alerts as samples
+from services.notifier.router import split
+from services.notifier.routing import PlannedDelivery, plan
+from shared.channels.telegram import TelegramDestination
 from shared.contracts import Alert, Mute, SystemBody
 from shared.settings import RuntimeSettings, explain
 
@@ -76,10 +77,10 @@ def test_scores_do_not_keep_other_kinds_away() -> None:
     assert names(samples.group(), {"destinations": ["a"], "symbols": ["币安*"]}) == ["a"]
 
 
-def test_a_word_about_sevengate_avoids_parked_destinations() -> None:
+def test_a_word_about_sevengate_avoids_suspended_destinations() -> None:
     """It goes elsewhere, even where no route leads."""
     chosen = settings({"destinations": ["a"]})
-    assert [stop.destination for stop in plan(samples.system(), chosen, (), NOON, parked={"a"})] == ["b"]
+    assert [stop.destination for stop in plan(samples.system(), chosen, (), NOON, suspended={"a"})] == ["b"]
 
 
 def test_what_was_delivered_is_left_out() -> None:
@@ -97,7 +98,7 @@ def test_a_mute_matches_by_what_it_names() -> None:
         Mute(mute_id="2", until=NOON, symbol="SOLUSDT"),
         Mute(mute_id="3", until=NOON + 9, symbol="BTCUSDT"),
     )
-    assert plan(samples.signal(), chosen, mutes, NOON) == [Stop("a"), Stop("b", "muted")]
+    assert plan(samples.signal(), chosen, mutes, NOON) == [PlannedDelivery("a"), PlannedDelivery("b", "muted")]
 
 
 def at(text: str) -> int:
@@ -125,31 +126,31 @@ def test_quiet_hours_follow_the_clocks_of_the_zone(now: str, quiet: bool) -> Non
         destinations={"a": {**HOUSE, "quiet_hours": hours}},
         presentation={"timezone": "Europe/Berlin"},
     )
-    assert plan(samples.signal(), chosen, (), at(now)) == [Stop("a", "quiet hours" if quiet else "")]
-    assert plan(samples.price(), chosen, (), at(now)) == [Stop("a")]
+    assert plan(samples.signal(), chosen, (), at(now)) == [PlannedDelivery("a", "quiet hours" if quiet else "")]
+    assert plan(samples.price(), chosen, (), at(now)) == [PlannedDelivery("a")]
 
 
 def test_quiet_hours_of_no_length_silence_nothing() -> None:
     """A start that is the end makes no day of silence that no digest would ever end."""
     chosen = settings({"destinations": ["a"]}, quiet_hours={"start": "08:00", "end": "08:00"})
-    assert plan(samples.signal(), chosen, (), NOON) == [Stop("a")]
+    assert plan(samples.signal(), chosen, (), NOON) == [PlannedDelivery("a")]
 
 
 def test_a_muted_destination_hears_nothing() -> None:
     """Its alerts are not kept for a digest."""
     chosen = settings({"destinations": ["a"]}, destinations={"a": {**HOUSE, "muted": True}})
     stops = plan(samples.signal(), chosen, (), NOON)
-    assert stops == [Stop("a", "destination muted")]
-    outcome = outcome_of(samples.signal(), stops, chosen)
+    assert stops == [PlannedDelivery("a", "destination muted")]
+    outcome = split(samples.signal(), stops, chosen)
     assert (outcome.send, outcome.hold, outcome.reports[0].reason) == ((), (), "destination muted")
 
 
 def test_a_digest_goes_to_its_own_destination_through_every_hold() -> None:
-    """What it tells was held back long enough."""
+    """A digest is never held back."""
     body = SystemBody(code="digest", headline="While it was quiet: 2 alerts", lines=())
     digest = msgspec.structs.replace(samples.system(), body=body, destinations=("b",))
     chosen = settings({"destinations": ["a", "b"]})
-    assert plan(digest, chosen, (Mute(mute_id="m", until=NOON + 5),), NOON) == [Stop("b")]
+    assert plan(digest, chosen, (Mute(mute_id="m", until=NOON + 5),), NOON) == [PlannedDelivery("b")]
 
 
 def test_what_yaml_makes_of_numbers_is_what_was_meant() -> None:
@@ -159,7 +160,9 @@ def test_what_yaml_makes_of_numbers_is_what_was_meant() -> None:
         destinations={"a": {"channel": "telegram", "chat_id": -1001234567890}},
         quiet_hours={"start": 1_380, "end": "07:00"},
     )
-    assert made.destinations["a"].chat_id == "-1001234567890"  # type: ignore[union-attr]
+    chat = made.destinations["a"]
+    assert isinstance(chat, TelegramDestination)
+    assert chat.chat_id == "-1001234567890"
     assert made.quiet_hours is not None
     assert made.quiet_hours.start == "23:00"
 
@@ -170,7 +173,7 @@ def test_what_yaml_makes_of_numbers_is_what_was_meant() -> None:
         ({"quiet_hours": {"start": "8:00", "end": "25:00"}}, "'8:00' is not a time of day such as 08:00"),
         ({"presentation": {"daily_summary": 1_440}}, "daily_summary"),
         ({"destinations": {"a": {"channel": "telegram", "chat_id": "me"}}}, "'me' is not a chat's id"),
-        ({"routes": [{"destinations": []}]}, "routes.0.destinations: List should have at least 1 item"),
+        ({"routes": [{"destinations": []}]}, "routes.0.destinations: has to have at least 1"),
         ({"destinations": {"a": {"channel": "email", "host": "h", "sender": "me", "to": ["a@b"]}}}, "not an address"),
     ],
 )
@@ -182,7 +185,7 @@ def test_a_mistake_is_told_in_words(value: dict[str, Any], said: str) -> None:
 
 
 def test_a_route_to_nowhere_is_refused_by_its_place() -> None:
-    """Every such name is told; config.yaml's lines are found by the place."""
+    """Every such name is reported; config.yaml's lines are found by the place."""
     with pytest.raises(ValidationError) as caught:
         settings({"destinations": ["a"]}, {"destinations": ["phnoe", "b", "huose"]})
     assert explain(caught.value) == [

@@ -16,13 +16,14 @@ from pydantic import ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from scripts.webhook_schema import schema
-from services.notifier import samples
-from services.notifier.channels.outcome import Outgoing, Rejected
-from services.notifier.channels.web import refusal
-from services.notifier.channels.webhook import body_of, headers_of, signature
-from services.notifier.text import text_of
+from services.notifier.cli import sample_alerts as samples
+from services.notifier.rendering.text import text_of
+from services.notifier.rendering.webhook_payload import payload_of
+from shared.channels.webhook import WebhookDestination, body_of, headers_of, signature
 from shared.contracts import Alert
-from shared.destinations import WebhookDestination
+from shared.sending.channel import Outgoing
+from shared.sending.http import refusal
+from shared.sending.results import Rejected
 from shared.settings import RuntimeSettings
 
 SCHEMA = Path(__file__).resolve().parents[3] / "docs" / "webhook.schema.json"
@@ -38,7 +39,8 @@ ALERTS = (
 
 
 def outgoing(alert: Alert) -> Outgoing:
-    return Outgoing(alert, "house", text_of(alert), RuntimeSettings(), card=lambda: None)
+    text = text_of(alert)
+    return Outgoing(alert, "house", text, RuntimeSettings(), card=lambda: None, payload=lambda: payload_of(alert, text))
 
 
 def hook(**more: Any) -> WebhookDestination:
@@ -166,11 +168,11 @@ def test_a_header_of_ones_own_is_sent_and_never_shown() -> None:
         (502, "Later"),
         (429, "Later"),
         (400, "Rejected"),
-        (403, "Parked"),
-        (410, "Parked"),
+        (403, "Suspended"),
+        (410, "Suspended"),
         (302, "Rejected"),
     ],
 )
 def test_each_http_status_has_its_meaning(status: int, outcome: str) -> None:
-    """Later is tried again, rejected is not, parked leaves the destination alone."""
-    assert type(refusal(status, "", None)).__name__ == outcome
+    """Later is tried again, rejected is not, suspended leaves the destination alone."""
+    assert type(refusal(status, None)).__name__ == outcome

@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import io
+import re
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 from PIL import Image, ImageFont, features
 
-from services.notifier import samples
-from services.notifier.candles import round_prices, shown_range, spread
-from services.notifier.canvas import DARK, LIGHT, Canvas, Colour, Theme, theme_of
-from services.notifier.card import card_of
-from services.notifier.channels.discord import escape, payload
-from services.notifier.channels.outcome import Outgoing
-from services.notifier.fonts import ABSENT, face_of, font, runs
-from services.notifier.text import CAPTION, Text, clock, common_tick, price, significant, text_of, units
-from shared.contracts import Alert, AnomalyBody, GroupBody, SignalBody, TradeLevels, pack, unpack
+from services.notifier.cli import sample_alerts as samples
+from services.notifier.cli.test_alert import line_of
+from services.notifier.delivery.delivery_log import report_of
+from services.notifier.rendering.candle_chart import round_prices, shown_range, spread
+from services.notifier.rendering.canvas import DARK, LIGHT, Canvas, Colour, Theme, theme_of
+from services.notifier.rendering.card import card_of
+from services.notifier.rendering.fonts import ABSENT, face_of, font, runs
+from services.notifier.rendering.text import clock, common_tick, price, significant, text_of
+from shared.channels.discord import escape, payload
+from shared.channels.telegram import CAPTION
+from shared.contracts import (
+    Alert,
+    AnomalyBody,
+    GroupBody,
+    LifecycleEvent,
+    PriceBody,
+    SignalBody,
+    TradeLevels,
+    pack,
+    unpack,
+)
+from shared.sending.channel import Outgoing
+from shared.sending.text import Text, units
 from shared.settings import RuntimeSettings
 
 CARDS = {
@@ -135,6 +151,46 @@ def test_a_long_name_and_a_long_price_keep_apart() -> None:
     assert empty[chip + 2 : chip + 20].all()
 
 
+def test_an_anomalys_card_lists_what_followed_earlier_ones() -> None:
+    """A row for each horizon; without a record one line that says so, and the card is as much shorter."""
+    alert = samples.anomaly()
+    assert isinstance(alert.body, AnomalyBody)
+    heights = []
+    for known in (3, 2, 0):
+        body = msgspec.structs.replace(alert.body, aftermath=alert.body.aftermath[:known])
+        data = card_of(msgspec.structs.replace(alert, body=body))
+        heights.append(Image.open(io.BytesIO(data or b"")).height)
+    assert heights == sorted(heights, reverse=True)
+    assert len(set(heights)) == 3
+
+
+def test_every_signal_says_what_it_costs_needs_and_is_worth() -> None:
+    """In text, of a signal and of each member of a group: R, targets of 100, and how similar setups went."""
+    line = "Like this: 31 of 100 reach the target first, 34 are needed; 412 in 90 days"
+    signal = text_of(samples.signal()).plain
+    assert "Costs 0.09 R · needs 34 of 100 to reach the target" in signal
+    assert line in signal
+    body = samples.group().body
+    assert isinstance(body, GroupBody)
+    group = text_of(samples.group()).plain
+    assert group.count("R, needs ") == len(body.members)
+    assert group.count("no record yet") + group.count(line[1:]) == len(body.members)
+
+
+@pytest.mark.parametrize("event", ["target", "stop", "invalidated", "expired", "danger", "caution", "moved"])
+def test_every_event_of_a_signal_says_what_it_costs_needs_and_is_worth(event: LifecycleEvent) -> None:
+    """In text and on the card, which grows by the line; one that an earlier version opened says nothing about it."""
+    alert = samples.lifecycle(event)
+    line = "Costs 0.09 R, needs 34 of 100 · like this: 31 of 100 reach the target first, 34 are needed; 412 in 90 days"
+    assert line in text_of(alert).lines
+    earlier = msgspec.structs.replace(alert, body=msgspec.structs.replace(alert.body, worth=None))
+    assert "Costs" not in text_of(earlier).plain
+    grown, before = card_of(alert), card_of(earlier)
+    assert grown is not None
+    assert before is not None
+    assert Image.open(io.BytesIO(grown)).height - Image.open(io.BytesIO(before)).height == 48
+
+
 def test_one_huge_wick_does_not_flatten_the_chart() -> None:
     """A wick to a third of the price is shown as far as half of the bodies' range; bodies are shown whole."""
     bars = unpack(samples.chart()).reshape(6, -1).copy()
@@ -172,12 +228,12 @@ def test_words_stand_out_from_the_panel(theme: Theme) -> None:
     ],
 )
 def test_a_time_names_its_zone(zone: str, shown: str) -> None:
-    """A zone without a name of its own is told by its distance from UTC."""
+    """A zone without a name of its own shows as its distance from UTC."""
     assert clock(samples.SCAN, zone) == shown
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(0.42, "0.42"), (-123.4, "−123"), (1.84213, "1.84"), (-4.2e-9, "−4.2e−9"), (None, "–")]
+    ("value", "shown"), [(0.42, "0.42"), (-123.4, "−123"), (1.84213, "1.84"), (-4.2e-9, "−0.0000000042"), (None, "–")]
 )
 def test_figures_keep_three_significant_digits(value: float | None, shown: str) -> None:
     """A histogram of a coin at 0.000001 is not 0.000."""
@@ -214,6 +270,17 @@ def test_an_estimated_alert_says_so() -> None:
     assert "estimated: derivatives" in text_of(samples.anomaly()).plain
 
 
+def test_a_young_coin_is_called_so() -> None:
+    """A signal of a coin with a short history says on which intervals it is short, in its words and on its picture."""
+    plain = samples.signal()
+    assert isinstance(plain.body, SignalBody)
+    analysis = msgspec.structs.replace(plain.body.analysis, young=("1h", "4h"))
+    alert = msgspec.structs.replace(plain, body=msgspec.structs.replace(plain.body, analysis=analysis))
+    assert "young" not in text_of(plain).plain
+    assert "young: short history on 1h, 4h" in text_of(alert).plain
+    assert card_of(alert) != card_of(plain)
+
+
 def test_discord_mentions_nobody_and_shows_markdown_as_text() -> None:
     """FAULTS 39: `allowed_mentions` is empty, and marks are escaped."""
     alert = samples.signal("@everyone_**X**")
@@ -236,12 +303,21 @@ def test_a_long_group_fits_discords_embed_in_whole_lines() -> None:
     assert 3_500 < len(embed["description"]) <= 4_096
     *lines, last = embed["description"].split("\n")
     assert last == "…"
-    assert all(line.endswith("%") for line in lines)
+    assert all(line.endswith(("%", "no record yet", "90 days")) for line in lines)
 
 
 @pytest.mark.parametrize(
     ("value", "tick", "shown"),
-    [(100_012.4, 0, "100,012.4"), (0.00001234, 1e-8, "0.00001234"), (142.0, 0.01, "142.00"), (0.4127, 0, "0.4127")],
+    [
+        (100_012.4, 0, "100,012.4"),
+        (0.00001234, 1e-8, "0.00001234"),
+        (142.0, 0.01, "142.00"),
+        (0.4127, 0, "0.4127"),
+        (2.1413e-06, 0, "0.0000021413"),
+        (2.1413e-06, 1e-10, "0.0000021413"),
+        (1.23456789123e-05, 0, "0.00001234568"),
+        (5e-12, 1e-13, "0.0000000000050"),
+    ],
 )
 def test_a_price_has_the_ticks_decimals(value: float, tick: float, shown: str) -> None:
     """Without a tick size six significant digits are enough."""
@@ -265,3 +341,52 @@ def test_prices_that_stand_together_have_the_same_decimals() -> None:
 def test_grid_prices_are_round() -> None:
     """About as many as asked for, on round numbers."""
     assert round_prices(133.0, 147.0, 5) == [135.0, 140.0, 145.0]
+
+
+def test_tiny_prices_are_told_apart_everywhere() -> None:
+    """A coin at 0.0000021413: price and stop differ in every text, and nothing is written with an exponent."""
+    tiny = msgspec.structs.replace(
+        samples.lifecycle("stop").body, entry=2.1413e-06, stop=2.1404e-06, target=2.1500e-06, price=2.1409e-06
+    )
+    lifecycle = text_of(msgspec.structs.replace(samples.lifecycle("stop"), body=tiny)).plain
+    assert "now 0.0000021409" in lifecycle
+    assert "Stop 0.0000021404" in lifecycle
+    wanted = msgspec.structs.replace(samples.price().body.price_alert, value=2.1404e-06)  # type: ignore[union-attr]
+    fired = msgspec.structs.replace(samples.price().body, price_alert=wanted, price=2.1409e-06)
+    price_alert = text_of(msgspec.structs.replace(samples.price(), body=fired)).title
+    assert price_alert == "🔔 BTCUSDT above 0.0000021404, now 0.0000021409"
+    anomaly = msgspec.structs.replace(samples.anomaly().body, price=2.1413e-06)
+    titled = text_of(msgspec.structs.replace(samples.anomaly(), body=anomaly)).title
+    assert "0.0000021413" in titled
+    assert not re.search(r"\de[-−]", lifecycle + price_alert + titled)
+
+
+@pytest.mark.parametrize("alert", [*CARDS.values(), samples.system()], ids=lambda alert: alert.alert_id)
+def test_every_text_has_one_minus_sign_and_a_space_before_percent(alert: Alert) -> None:
+    """−0.7 % everywhere, never -0.7%."""
+    said = text_of(alert).plain
+    assert not re.search(r"(?<![\w.])-\d", said), said
+    assert not re.search(r"\d%", said), said
+
+
+@pytest.mark.parametrize(
+    ("condition", "value", "title"),
+    [
+        ("above", 100_000.0, "🔔 BTCUSDT above 100,000, now 100,012.4"),
+        ("crosses", 100_000.0, "🔔 BTCUSDT crossed 100,000, now 100,012.4"),
+        ("moves", 0.01, "🔔 BTCUSDT moved +1.2 % to 100,012.4"),
+    ],
+)
+def test_a_price_alerts_headline_has_condition_and_price(condition: Any, value: float, title: str) -> None:
+    """What was asked for, and what it is now."""
+    body = samples.price().body
+    assert isinstance(body, PriceBody)
+    wanted = msgspec.structs.replace(body.price_alert, condition=condition, value=value)
+    alert = msgspec.structs.replace(samples.price(), body=msgspec.structs.replace(body, price_alert=wanted))
+    assert text_of(alert).title == title
+
+
+def test_time_already_spent_is_not_when_the_next_attempt_comes() -> None:
+    """`retrying in 0.06 s` promised what had passed."""
+    report = report_of(samples.signal(), "phone", "telegram", 1, "retrying", reason="http 500", seconds=0.06)
+    assert line_of(report) == "phone (telegram): not delivered yet, will be tried again, http 500 (after 0.06 s)"

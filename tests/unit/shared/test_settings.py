@@ -1,4 +1,4 @@
-"""Settings: mistakes are told by their place, secrets stay secret, files feed the environment."""
+"""Settings: mistakes are reported by their place, secrets stay secret, files feed the environment."""
 
 from __future__ import annotations
 

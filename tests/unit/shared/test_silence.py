@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from shared.config.sections import QuietHours
 from shared.contracts import Mute
-from shared.sections import QuietHours
-from shared.silence import Subject, is_quiet, local, mutes_of, within
+from shared.mutes import Subject, is_quiet, local, mutes_of, within
 
 LONG = Subject("signal", "long", ("AAAUSDT",))
 
@@ -43,7 +43,7 @@ def test_a_mute_matches_what_it_names(mute: dict[str, Any], holds: bool) -> None
 
 
 def test_a_mute_of_one_coin_does_not_hold_what_is_about_others_too() -> None:
-    """A group of several coins and a word about none are told."""
+    """A group of several coins and an alert about none are sent."""
     made = Mute(mute_id="m", until=100, symbol="AAAUSDT")
     assert mutes_of(Subject("group", "long", ("AAAUSDT", "BBBUSDT")), [made], 0) == []
     assert mutes_of(Subject("system", None, ()), [made], 0) == []
@@ -63,12 +63,12 @@ def test_a_mute_of_one_coin_does_not_hold_what_is_about_others_too() -> None:
     ],
 )
 def test_quiet_hours_in_the_persons_zone(start: str, end: str, zone: str, clock: str, expected: bool) -> None:
-    """They may go over midnight, and they are those of the person's zone."""
+    """They may go over midnight, and they follow the user's zone."""
     assert quiet(QuietHours(start=start, end=end), clock, zone=zone) == expected
 
 
 def test_quiet_hours_can_name_kinds() -> None:
-    """What is not named is told."""
+    """Other kinds are sent."""
     hours = QuietHours(start="00:00", end="23:59", kinds=("anomaly",))
     assert quiet(hours, "12:00", kind="anomaly")
     assert not quiet(hours, "12:00", kind="signal")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.simulator.kept import LONGEST_AWAY_MS, KeptClock
+from services.simulator.clock_file import LONGEST_AWAY_MS, KeptClock
 
 BEGIN = 1_768_222_800_000
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.simulator.limits import PATIENCE, POOL_MS, Limits, weight_of
+from services.simulator.protocol.limits import PATIENCE, POOL_MS, RequestLimits, weight_of
 
 NOON = 1_768_219_200_000
 
@@ -40,13 +40,13 @@ def test_weights_are_those_of_the_exchange(path: str, query: dict[str, str], wei
     assert weight_of(path, query) == weight
 
 
-def ask(limits: Limits, now: int, times: int = 1, path: str = "/fapi/v1/ticker/24hr") -> list[int]:
+def ask(limits: RequestLimits, now: int, times: int = 1, path: str = "/fapi/v1/ticker/24hr") -> list[int]:
     return [limits.admit("10.0.0.1", path, {}, now).status for _ in range(times)]
 
 
 def test_the_minute_is_the_clocks() -> None:
     """2400 are let in, the next is refused until the minute ends, then all is well."""
-    limits = Limits()
+    limits = RequestLimits()
     assert ask(limits, NOON + 10_000, 60) == [200] * 60
     refused = limits.admit("10.0.0.1", "/fapi/v1/ping", {}, NOON + 15_000)
     assert (refused.status, refused.used, refused.retry_after_ms) == (429, 2_401, 45_000)
@@ -55,8 +55,8 @@ def test_the_minute_is_the_clocks() -> None:
 
 
 def test_going_on_is_a_ban_that_doubles() -> None:
-    """After the patience with 429 comes 418 for two minutes, whatever is asked; the next ban is longer."""
-    limits = Limits()
+    """After the patience with 429 comes 418 for two minutes, for any request; the next ban is longer."""
+    limits = RequestLimits()
     ask(limits, NOON, 60)
     assert ask(limits, NOON, PATIENCE) == [429] * PATIENCE
     first = limits.admit("10.0.0.1", "/fapi/v1/ping", {}, NOON)
@@ -69,7 +69,7 @@ def test_going_on_is_a_ban_that_doubles() -> None:
 
 def test_the_side_pools_are_apart() -> None:
     """Derivatives history has 1000 requests a five minutes, funding 500; neither touches the weight."""
-    limits = Limits()
+    limits = RequestLimits()
     assert ask(limits, NOON, 1_001, "/futures/data/openInterestHist")[-2:] == [200, 429]
     assert ask(limits, NOON, 501, "/fapi/v1/fundingRate")[-2:] == [200, 429]
     assert limits.admit("10.0.0.1", "/fapi/v1/ping", {}, NOON).status == 200
@@ -78,13 +78,13 @@ def test_the_side_pools_are_apart() -> None:
 
 def test_addresses_do_not_share() -> None:
     """One visitor's weight is not another's."""
-    limits = Limits()
+    limits = RequestLimits()
     ask(limits, NOON, 61)
     assert limits.admit("10.0.0.2", "/fapi/v1/ping", {}, NOON).status == 200
 
 
 def test_limits_that_are_off_still_count() -> None:
-    """Without limits nothing is refused, and the peak is told all the same."""
-    limits = Limits(enforced=False)
+    """Without limits nothing is refused, and the peak is reported all the same."""
+    limits = RequestLimits(enforced=False)
     assert set(ask(limits, NOON, 100)) == {200}
     assert limits.weight_peak == 4_000

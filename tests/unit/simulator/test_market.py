@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from services.simulator.contracts import BAR_MS, DAY_MS, bystanders, seeded_contracts
-from services.simulator.replay import RecordedMarket, grid, taker_share
-from services.simulator.seeded import SeededMarket
-from services.simulator.tape import (
+from services.simulator.instruments import BAR_MS, bystanders, seeded_contracts
+from services.simulator.market.replay import RecordedMarket, grid, taker_share
+from services.simulator.market.seeded import SeededMarket
+from services.simulator.market.tape import (
     CLOSE,
     FUNDING,
     HIGH,
@@ -27,6 +27,7 @@ from services.simulator.tape import (
     aggregate,
     so_far,
 )
+from shared.contracts import DAY_MS
 
 START = 1_768_222_800_000
 
@@ -175,8 +176,10 @@ def test_what_a_recording_has_is_not_estimated(tmp_path: Path) -> None:
     """A CSV in twelve columns, with or without a header, keeps its own quote and taker volumes."""
     frame = recording(tmp_path / "x.parquet")
     (tmp_path / "x.parquet").unlink()
-    frame = frame.assign(quote_volume=frame["volume"] * 100, count=7, taker=1.5, taker_quote=150.0, ignore=0)
-    frame["taker"] = np.round(frame["volume"] / 2, 3)
+    frame = frame.assign(
+        quote_volume=frame["volume"] * 100, count=7, taker_buy_volume=1.5, taker_buy_quote_volume=150.0, ignore=0
+    )
+    frame["taker_buy_volume"] = np.round(frame["volume"] / 2, 3)
     frame.to_csv(tmp_path / "BTCUSDT-5m-2025-07.csv", index=False)
     frame.to_csv(tmp_path / "ETHUSDT.csv", index=False, header=False)
     market = RecordedMarket(tmp_path, 10)

@@ -6,7 +6,7 @@ import time
 
 import msgspec
 
-from services.terminal.alerts import AlertLines
+from services.terminal.output.alert_feed import AlertFeed
 from shared.contracts import Alert, DeliveryReport, DeliveryStatus, LifecycleBody
 
 
@@ -49,9 +49,9 @@ def report(status: DeliveryStatus) -> DeliveryReport:
 
 
 def test_an_alert_that_is_confirmed_is_told_once() -> None:
-    """A stop that a tick told early and a bar confirmed has one id: one line, one alert."""
+    """A stop that a tick announced and a bar confirmed has one id: one line, one alert."""
     told: list[str] = []
-    lines = AlertLines(lambda text, _: told.append(text), started=time.monotonic())
+    lines = AlertFeed(lambda text, _: told.append(text), started=time.monotonic())
     lines.take(stop(early=True))
     lines.take(stop(early=False))
     assert told == ["01-01 00:10  STOP long SOLUSDT at 98 (-1.00 R)"]
@@ -59,9 +59,9 @@ def test_an_alert_that_is_confirmed_is_told_once() -> None:
 
 
 def test_only_what_was_sent_counts_as_delivered() -> None:
-    """A rejected delivery is told with its reason and does not count."""
+    """A rejected delivery shows its reason and does not count."""
     told: list[str] = []
-    lines = AlertLines(lambda text, _: told.append(text), started=time.monotonic())
+    lines = AlertFeed(lambda text, _: told.append(text), started=time.monotonic())
     lines.take(stop(early=False))
     lines.take(report("rejected"))
     assert lines.delivered == 0
@@ -75,6 +75,6 @@ def test_only_what_was_sent_counts_as_delivered() -> None:
 def test_what_rests_on_estimates_is_told_as_such() -> None:
     """A replay's bars lack what the exchange observes; the line says so."""
     told: list[str] = []
-    lines = AlertLines(lambda text, _: told.append(text), started=time.monotonic())
+    lines = AlertFeed(lambda text, _: told.append(text), started=time.monotonic())
     lines.take(msgspec.structs.replace(stop(early=False), estimated=("taker",)))
     assert told[0].endswith("(estimated)")

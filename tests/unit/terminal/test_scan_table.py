@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from services.terminal.scan import Scanned, refused_by, show
+from services.terminal.commands.scan import Scanned, print_table, refused_by
 from shared.contracts import Decision, ScanSettled, Verdict
 from tests.unit.gatekeeper import facts
 
@@ -33,7 +33,7 @@ def decision(symbol: str, *refusing: str) -> Decision:
 
 
 def test_a_row_fits_eighty_columns_and_is_not_cut() -> None:
-    """Long and non-Latin names, figures and all seven gates stand on one line."""
+    """Long and non-Latin names, figures and every gate stand on one line."""
     names = ("1000000MOGUSDT", "币安人生USDT")
     settled = ScanSettled(
         scan_id=facts.SCAN,
@@ -48,7 +48,7 @@ def test_a_row_fits_eighty_columns_and_is_not_cut() -> None:
         seconds=0.3,
     )
     console = Console(width=80, record=True, file=io.StringIO())
-    show(Scanned(settled, [decision(name, "score", "persistence") for name in names]), console)
+    print_table(Scanned(settled, [decision(name, "score", "persistence") for name in names]), console)
     text = console.export_text()
     assert "…" not in text
     for name in names:

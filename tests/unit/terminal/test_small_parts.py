@@ -10,8 +10,11 @@ import pytest
 import yaml
 from rich.console import Console
 
-from services.terminal import console, initial, settings_paths
-from services.terminal.house import HouseError, SimulatorPlan, claim, empty
+from services.terminal.commands import init as initial
+from services.terminal.commands import settings_paths
+from services.terminal.local.data_folder import FolderInUseError, claim, empty
+from services.terminal.local.stack import SimulatorPlan
+from services.terminal.output import console, preview
 from shared.settings import RuntimeSettings
 
 
@@ -43,7 +46,7 @@ def test_a_log_line_is_told_with_its_fields() -> None:
     ],
 )
 def test_what_a_store_says_at_every_start_and_stop_is_no_news(line: str, level: str, words: str) -> None:
-    """Its lines read like the others', and the usual ones are left out unless somebody wants them."""
+    """Its lines read like the others', and the usual ones are debug lines."""
     told, text = console.render("valkey", line)
     assert told == level
     assert " ".join(text.plain.split()).startswith(words)
@@ -53,7 +56,7 @@ STEP = '{"event": "loading windows", "level": "info", "done": %d, "of": 150, "se
 
 
 def test_a_step_is_a_bar_in_a_log_line() -> None:
-    """Where nobody looks on, each step is a line: how much of how much, drawn and told."""
+    """Outside a terminal each step is a line: the bar, and how much of how much."""
     _, text = console.render("fetcher", STEP % 75)
     assert text.plain.split() == ["fetcher", "loading", "windows", "━" * 15 + "┄" * 15, "75/150", "seconds=1.5"]
 
@@ -94,7 +97,7 @@ def test_a_change_is_read_as_yaml() -> None:
 
 @pytest.mark.parametrize(("path", "text"), [("a", "[1,"), ("a", ".nan"), ("a..b", "1"), ("", "1")])
 def test_what_cannot_be_set_is_refused(path: str, text: str) -> None:
-    """A broken value and a path with a hole are told, not thrown."""
+    """A broken value and a path with a hole are reported as sentences."""
     with pytest.raises(settings_paths.PathError):
         settings_paths.change_at(path, text)
 
@@ -116,19 +119,19 @@ def test_the_examples_in_the_first_config_are_right() -> None:
         bare = line.replace("destinations: {}", "destinations:").replace("routes: []", "routes:")
         lines.append(line[2:] if example else bare)
     settings = RuntimeSettings.model_validate(yaml.safe_load("\n".join(lines)))
-    assert set(settings.destinations) == {"phone", "room", "mail", "house"}
+    assert set(settings.destinations) == {"phone", "room", "mail", "home"}
     assert len(settings.routes) == 2
     assert settings.thresholds_for("DOGEUSDT").score == 75
 
 
-def test_a_folder_belongs_to_one_house(tmp_path: Path) -> None:
-    """A second instance on the same folder is refused and told who has it; nothing of it is removed."""
+def test_a_folder_belongs_to_one_stack(tmp_path: Path) -> None:
+    """A second instance on the same folder is refused with the first one's id; nothing of it is removed."""
     kept = tmp_path / "kept"
     with claim(tmp_path, "http://127.0.0.1:1"):
         kept.touch()
-        with pytest.raises(HouseError, match=r"in use by process \d+ \(http://127\.0\.0\.1:1\)"):
+        with pytest.raises(FolderInUseError, match=r"in use by process \d+ \(http://127\.0\.0\.1:1\)"):
             claim(tmp_path, "http://127.0.0.1:2")
-        with pytest.raises(HouseError):
+        with pytest.raises(FolderInUseError):
             empty(tmp_path, "http://127.0.0.1:2")
         assert kept.exists()
     empty(tmp_path, "http://127.0.0.1:2")
@@ -136,6 +139,28 @@ def test_a_folder_belongs_to_one_house(tmp_path: Path) -> None:
 
 
 def test_lockstep_is_not_a_speed() -> None:
-    """The simulator is told one of both."""
+    """The simulator gets one of both."""
     assert "--speed" not in SimulatorPlan(lockstep=True).argv(1)
     assert "--lockstep" not in SimulatorPlan().argv(1)
+
+
+def test_a_preview_says_what_a_threshold_would_have_told() -> None:
+    """Both sides, what they came to where that is known, the signals of either alone, and what is not known."""
+    place = {"symbol": "AAAUSDT", "scan_id": 1_760_000_100_000, "side": "long", "r_net": -1.1}
+    side = {"signals": 4, "alerts": 3, "with_outcome": 2, "hit_rate": 0.5, "mean_r_net": 0.35}
+    found = {
+        "days": 7,
+        "scans": 2016,
+        "current": side,
+        "changed": side | {"signals": 15, "alerts": 15, "with_outcome": 0},
+        "gained": [place] * 11,
+        "lost": [place | {"r_net": None}],
+        "note": "said honestly",
+    }
+    told = list(preview.lines("thresholds.score", found))
+    assert told[1:4] == [
+        "  now: 4 signals in 3 alerts; of 2 with an outcome 50% hit, +0.35 R net",
+        "  with it:      15 signals in 15 alerts; no outcomes yet",
+        "  + 2025-10-09 08:55 AAAUSDT long -1.10 R",
+    ]
+    assert told[13:] == ["  + and 1 more", "  - 2025-10-09 08:55 AAAUSDT long", "said honestly"]

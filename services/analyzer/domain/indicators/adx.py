@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from services.analyzer.domain.indicator import Indicator, Reading
+from services.analyzer.domain.chart.window import Window
+from services.analyzer.domain.indicator import Indicator
 from services.analyzer.domain.numeric import Series, clip, talib
-from services.analyzer.domain.window import Window
+from services.analyzer.domain.vote_context import VoteContext
 
 PERIOD = 14
 
@@ -18,11 +19,11 @@ def directional(window: Window) -> tuple[Series, Series, Series]:
     return talib.ADX(*bars), talib.PLUS_DI(*bars), talib.MINUS_DI(*bars)
 
 
-def vote(reading: Reading) -> float:
+def vote(context: VoteContext) -> float:
     """Vote with the stronger direction, the more the stronger the trend."""
-    plus, minus = reading["plus_di"], reading["minus_di"]
+    plus, minus = context["plus_di"], context["minus_di"]
     total = plus + minus
-    return clip(2.0 * (plus - minus) / total) * clip(reading["adx"] / 25.0, 0.0, 1.0) if total > 0 else 0.0
+    return clip(2.0 * (plus - minus) / total) * clip(context["adx"] / 25.0, 0.0, 1.0) if total > 0 else 0.0
 
 
 ENTRY = Indicator(

@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from services.analyzer.domain.chart.window import Window
 from services.analyzer.domain.indicator import Indicator
 from services.analyzer.domain.numeric import Series, divide, talib
-from services.analyzer.domain.window import Window
 
 PERIOD, LONG = 14, 100
+
+
+def with_bar_before(window: Window) -> tuple[Series, Series, Series]:
+    """Return high, low and close behind a bar whose close is the first low: the first true range is high − low."""
+    rows = np.empty((3, len(window) + 1))
+    rows[0, 1:], rows[1, 1:], rows[2, 1:] = window.high, window.low, window.close
+    rows[:, 0] = window.high[0], window.low[0], window.low[0]
+    return rows[0], rows[1], rows[2]
+
+
+def average_true_range(window: Window, period: int) -> Series:
+    """Return Wilder's average of the true range, its first value the mean of the first *period*."""
+    values: Series = talib.ATR(*window.shared(with_bar_before), period)
+    return values[1:]
+
+
+def true_range(window: Window) -> Series:
+    """Return max(high, close before) − min(low, close before); of the first bar high − low."""
+    values: Series = talib.TRANGE(*window.shared(with_bar_before))
+    return values[1:]
 
 
 def ranges(window: Window) -> tuple[Series, Series]:
@@ -14,7 +36,7 @@ def ranges(window: Window) -> tuple[Series, Series]:
 
     Source: Wilder, New Concepts in Technical Trading Systems (1978), ch. 3.
     """
-    atr = window.mean_range(PERIOD)
+    atr = average_true_range(window, PERIOD)
     return atr, divide(atr, talib.SMA(atr, LONG), 1.0)
 
 

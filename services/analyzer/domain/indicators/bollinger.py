@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from services.analyzer.domain.chart.window import Window
+from services.analyzer.domain.indicator import Indicator, Newest
+from services.analyzer.domain.numeric import Series, clip, talib
+from services.analyzer.domain.vote_context import VoteContext
 
-from services.analyzer.domain.indicator import Indicator, Reading
-from services.analyzer.domain.numeric import Series, clip
-from services.analyzer.domain.window import Window
+
+def reach(window: Window) -> Series:
+    """Return two population standard deviations of the last 20 closes."""
+    values: Series = talib.STDDEV(window.close, 20, 2.0)
+    return values
 
 
 def bands(window: Window) -> tuple[Series, Series, Series]:
@@ -14,26 +19,26 @@ def bands(window: Window) -> tuple[Series, Series, Series]:
 
     Source: John Bollinger, Bollinger on Bollinger Bands (2001): SMA 20 ± 2 population standard deviations.
     """
-    middle, reach = window.mean_20, window.reach_20
-    return middle + reach, middle, middle - reach
+    middle, half = window.mean_20, window.shared(reach)
+    return middle + half, middle, middle - half
 
 
-def width(values: Mapping[str, float | None]) -> float | None:
+def width(newest: Newest) -> float | None:
     """Return (upper − lower) / middle of the newest values, None where they are not warm.
 
     Source: Bollinger 2001, BandWidth; TradingView's BBW is the same times 100.
     """
-    upper, middle, lower = (values[f"bollinger_{line}"] for line in ("upper", "middle", "lower"))
+    upper, middle, lower = (newest[f"bollinger_{line}"] for line in ("upper", "middle", "lower"))
     return (upper - lower) / middle if upper is not None and lower is not None and middle else None
 
 
-def vote(reading: Reading) -> float:
+def vote(context: VoteContext) -> float:
     """Vote with the half of the bands that the price is in; in a range against it."""
-    half = reading["bollinger_upper"] - reading["bollinger_middle"]
+    half = context["bollinger_upper"] - context["bollinger_middle"]
     if half <= 0:
         return 0.0
-    place = (reading.close - reading["bollinger_middle"]) / half
-    return clip(-1.2 * place if reading.mean_reverting else 1.2 * place)
+    place = (context.close - context["bollinger_middle"]) / half
+    return clip(-1.2 * place if context.mean_reverting else 1.2 * place)
 
 
 ENTRY = Indicator(
@@ -44,6 +49,7 @@ ENTRY = Indicator(
     warm_up=(19, 19, 19),
     group="momentum",
     vote=vote,
+    derived=(("bollinger_width", width),),
     weight=0.8,
     scale="price",
     tolerance=1e-6,

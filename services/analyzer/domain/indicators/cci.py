@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from services.analyzer.domain.indicator import Indicator, Reading
+from services.analyzer.domain.chart.window import Window
+from services.analyzer.domain.indicator import Indicator
 from services.analyzer.domain.numeric import Series, clip, talib
-from services.analyzer.domain.window import Window
+from services.analyzer.domain.vote_context import VoteContext
 
 PERIOD = 20
 
@@ -17,10 +18,10 @@ def channel_index(window: Window) -> tuple[Series]:
     return (talib.CCI(window.high, window.low, window.close, PERIOD),)
 
 
-def vote(reading: Reading) -> float:
+def vote(context: VoteContext) -> float:
     """Vote with momentum; in a range against the extreme."""
-    distance = reading["cci"] / 100.0
-    return clip(-distance if reading.mean_reverting else distance)
+    distance = context["cci"] / 100.0
+    return clip(-distance if context.mean_reverting else distance)
 
 
 ENTRY = Indicator(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from services.analyzer.domain.indicator import Indicator, Reading
+from services.analyzer.domain.chart.day_sums import day_sums
+from services.analyzer.domain.chart.window import Window
+from services.analyzer.domain.indicator import Indicator
 from services.analyzer.domain.numeric import Series, clip
-from services.analyzer.domain.window import Window
+from services.analyzer.domain.vote_context import VoteContext
 
 BARS = 8
 
@@ -14,13 +16,13 @@ def delta(window: Window) -> tuple[Series]:
 
     Source: Binance's klines carry the taker's buy volume, so no lower timeframe has to stand in.
     """
-    return (window.day_sums[2],)
+    return (window.shared(day_sums)[2],)
 
 
-def vote(reading: Reading) -> float:
+def vote(context: VoteContext) -> float:
     """Vote with the takers' balance over eight bars."""
-    volume = sum(reading.window.volume[-BARS:].tolist())
-    balance = 2.0 * sum(reading.window.taker[-BARS:].tolist()) - volume
+    volume = sum(context.window.volume[-BARS:].tolist())
+    balance = 2.0 * sum(context.window.taker[-BARS:].tolist()) - volume
     return clip(8.0 * balance / volume) if volume > 0 else 0.0
 
 
@@ -33,6 +35,7 @@ ENTRY = Indicator(
     group="volume",
     vote=vote,
     weight=1.2,
+    needs=("taker flow",),
     scale="volume",
     anchored=True,
     definition="Sum since 00:00 UTC of 2 × taker buy volume − volume.",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from services.analyzer.domain.indicator import Indicator, Reading
+from services.analyzer.domain.chart.window import Window
+from services.analyzer.domain.indicator import Indicator
 from services.analyzer.domain.numeric import Series, talib
-from services.analyzer.domain.window import Window
+from services.analyzer.domain.vote_context import VoteContext
 
 PERIODS = (20, 50, 100, 200)
 
@@ -20,10 +21,10 @@ def ribbon(window: Window) -> tuple[Series, ...]:
     return tuple(talib.EMA(window.close, period) for period in PERIODS)
 
 
-def vote(reading: Reading) -> float:
+def vote(context: VoteContext) -> float:
     """Vote with the order of the ribbon and the price's side of its fastest line."""
-    lines = [reading.close] + [reading[f"ema_{period}"] for period in PERIODS]
-    gaps = [(fast - slow) / reading.atr for fast, slow in pairwise(lines) if not math.isnan(slow)]
+    lines = [context.close] + [context[f"ema_{period}"] for period in PERIODS]
+    gaps = [(fast - slow) / context.atr for fast, slow in pairwise(lines) if not math.isnan(slow)]
     return sum(math.tanh(2.0 * gap) for gap in gaps) / len(gaps)
 
 
@@ -37,6 +38,7 @@ ENTRY = Indicator(
     vote=vote,
     weight=1.5,
     scale="price",
+    remembers=True,
     tolerance=0.05,  # EMA 200 still holds 1/e of its first value after 100 bars
     definition="Exponential moving averages of the close, alpha = 2 / (period + 1).",
     parameters="20, 50, 100, 200",

@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
-from services.analyzer.domain.indicator import Indicator, Reading
+from services.analyzer.domain.chart.window import Window
+from services.analyzer.domain.indicator import Indicator
 from services.analyzer.domain.numeric import Series, talib
-from services.analyzer.domain.window import Window
+from services.analyzer.domain.vote_context import VoteContext
 
 PERIODS = (9, 26, 52)
 SHIFT = 25  #: a displacement of 26 counts the bar itself
@@ -27,12 +28,12 @@ def ichimoku(window: Window) -> tuple[Series, ...]:
     return tenkan, kijun, shown[0], shown[1]
 
 
-def vote(reading: Reading) -> float:
+def vote(context: VoteContext) -> float:
     """Vote with the price's side of the cloud it is in now, and tenkan's of kijun."""
-    top, bottom = (pick(reading["senkou_a"], reading["senkou_b"]) for pick in (max, min))
-    beyond = max(0.0, reading.close - top) + min(0.0, reading.close - bottom)
-    cross = (reading["tenkan"] - reading["kijun"]) / reading.atr
-    return 0.6 * math.tanh(2.0 * beyond / reading.atr) + 0.4 * math.tanh(2.0 * cross)
+    top, bottom = (pick(context["senkou_a"], context["senkou_b"]) for pick in (max, min))
+    beyond = max(0.0, context.close - top) + min(0.0, context.close - bottom)
+    cross = (context["tenkan"] - context["kijun"]) / context.atr
+    return 0.6 * math.tanh(2.0 * beyond / context.atr) + 0.4 * math.tanh(2.0 * cross)
 
 
 ENTRY = Indicator(

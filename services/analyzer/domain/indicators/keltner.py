@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from services.analyzer.domain.indicator import Indicator, Reading
-from services.analyzer.domain.numeric import Series, clip
-from services.analyzer.domain.window import Window
+from services.analyzer.domain.chart.window import Window
+from services.analyzer.domain.indicator import Indicator
+from services.analyzer.domain.indicators.atr import true_range
+from services.analyzer.domain.numeric import Series, clip, forget, talib
+from services.analyzer.domain.vote_context import VoteContext
+
+
+def half_width(window: Window) -> Series:
+    """Return 1.5 × SMA 20 of the true range, that of the first bar being high − low."""
+    spans = true_range(window)
+    half = forget(talib.SMA(spans, 20), spans, 20)
+    half *= 1.5
+    return half
 
 
 def channel(window: Window) -> tuple[Series, Series]:
@@ -12,16 +22,17 @@ def channel(window: Window) -> tuple[Series, Series]:
 
     Source: the channel of LazyBear's Squeeze Momentum Indicator.
     """
-    return window.mean_20 + window.keltner_half, window.mean_20 - window.keltner_half
+    half = window.shared(half_width)
+    return window.mean_20 + half, window.mean_20 - half
 
 
-def vote(reading: Reading) -> float:
+def vote(context: VoteContext) -> float:
     """Vote with a price that leaves the channel; in a range against it."""
-    upper, lower = reading["keltner_upper"], reading["keltner_lower"]
+    upper, lower = context["keltner_upper"], context["keltner_lower"]
     if upper <= lower:
         return 0.0
-    place = (2.0 * reading.close - upper - lower) / (upper - lower)
-    return clip(-place if reading.mean_reverting else place)
+    place = (2.0 * context.close - upper - lower) / (upper - lower)
+    return clip(-place if context.mean_reverting else place)
 
 
 ENTRY = Indicator(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
-from services.analyzer.domain.indicator import Indicator, Reading
+from services.analyzer.domain.chart.window import Window
+from services.analyzer.domain.indicator import Indicator
 from services.analyzer.domain.numeric import Series, talib
-from services.analyzer.domain.window import Window
+from services.analyzer.domain.vote_context import VoteContext
 
 FAST, SLOW, SIGNAL = 12, 26, 9
 
@@ -21,13 +22,13 @@ def macd(window: Window) -> tuple[Series, Series, Series]:
     return line, signal, line - signal
 
 
-def vote(reading: Reading) -> float:
+def vote(context: VoteContext) -> float:
     """Vote with the line and the histogram; in a range with the histogram's turn."""
-    step = (reading["macd_histogram"] - reading.before("macd_histogram")) / reading.atr
-    if reading.mean_reverting:
+    step = (context["macd_histogram"] - context.before("macd_histogram")) / context.atr
+    if context.mean_reverting:
         return math.tanh(20.0 * step)
-    return 0.5 * math.tanh(2.0 * reading["macd"] / reading.atr) + 0.5 * math.tanh(
-        8.0 * reading["macd_histogram"] / reading.atr
+    return 0.5 * math.tanh(2.0 * context["macd"] / context.atr) + 0.5 * math.tanh(
+        8.0 * context["macd_histogram"] / context.atr
     )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from services.analyzer.domain.indicator import Indicator, Reading
+from services.analyzer.domain.chart.window import Window
+from services.analyzer.domain.indicator import Indicator
 from services.analyzer.domain.numeric import Series, clip, divide, forget, talib
-from services.analyzer.domain.window import Window
+from services.analyzer.domain.vote_context import VoteContext
 
 PERIOD = 14
 
@@ -31,10 +32,10 @@ def _sums(flow: Series) -> Series:
     return np.maximum(sums, 0.0, out=sums)
 
 
-def vote(reading: Reading) -> float:
+def vote(context: VoteContext) -> float:
     """Vote with the flow; in a range against the extreme."""
-    distance = (reading["mfi"] - 50.0) / 25.0
-    return clip(-0.7 * distance if reading.mean_reverting else distance)
+    distance = (context["mfi"] - 50.0) / 25.0
+    return clip(-0.7 * distance if context.mean_reverting else distance)
 
 
 ENTRY = Indicator(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from services.analyzer.domain.indicator import Indicator, Reading
+from services.analyzer.domain.chart.window import Window
+from services.analyzer.domain.indicator import Indicator
 from services.analyzer.domain.numeric import Series, clip, slope, talib
-from services.analyzer.domain.window import Window
+from services.analyzer.domain.vote_context import VoteContext
 
 BARS = 8
 
@@ -17,10 +18,10 @@ def balance(window: Window) -> tuple[Series]:
     return (talib.OBV(window.close, window.volume) - float(window.volume[0]),)
 
 
-def vote(reading: Reading) -> float:
+def vote(context: VoteContext) -> float:
     """Vote with its slope over eight bars, in mean volumes."""
-    mean = sum(reading.window.volume[-BARS:].tolist()) / BARS
-    return clip(2.5 * slope(reading.series["obv"][-BARS:]) / mean) if mean > 0 else 0.0
+    mean = sum(context.window.volume[-BARS:].tolist()) / BARS
+    return clip(2.5 * slope(context.series["obv"][-BARS:]) / mean) if mean > 0 else 0.0
 
 
 ENTRY = Indicator(

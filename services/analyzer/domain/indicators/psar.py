@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
-from services.analyzer.domain.indicator import Indicator, Reading
+from services.analyzer.domain.chart.window import Window
+from services.analyzer.domain.indicator import Indicator
 from services.analyzer.domain.numeric import Series, clip, talib
-from services.analyzer.domain.window import Window
+from services.analyzer.domain.vote_context import VoteContext
 
 
 def parabolic(window: Window) -> tuple[Series]:
@@ -17,9 +18,9 @@ def parabolic(window: Window) -> tuple[Series]:
     return (talib.SAR(window.high, window.low, 0.02, 0.2),)
 
 
-def vote(reading: Reading) -> float:
+def vote(context: VoteContext) -> float:
     """Vote for the side of the price that the stop is not on."""
-    room = (reading.close - reading["psar"]) / reading.atr
+    room = (context.close - context["psar"]) / context.atr
     return math.copysign(clip(0.4 + 0.4 * abs(room), 0.4, 1.0), room)
 
 

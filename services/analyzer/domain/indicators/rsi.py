@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from services.analyzer.domain.indicator import Indicator, Reading
-from services.analyzer.domain.numeric import Series, clip
-from services.analyzer.domain.window import Window
+from services.analyzer.domain.chart.window import Window
+from services.analyzer.domain.indicator import Indicator
+from services.analyzer.domain.numeric import Series, clip, talib
+from services.analyzer.domain.vote_context import VoteContext
+
+PERIOD = 14
+
+
+def wilder_rsi(window: Window) -> Series:
+    """Return the one line that the entry has, for those who build on it: ask by `window.shared(wilder_rsi)`."""
+    values: Series = talib.RSI(window.close, PERIOD)
+    # TA-Lib says 0 as long as nothing has changed since the first bar; without losses it is 100
+    if len(values) > PERIOD and values[PERIOD] == 0.0:
+        quiet = talib.MAX(window.close, PERIOD + 1) == talib.MIN(window.close, PERIOD + 1)
+        values[quiet & (values == 0.0)] = 100.0
+    return values
 
 
 def rsi(window: Window) -> tuple[Series]:
@@ -12,13 +25,13 @@ def rsi(window: Window) -> tuple[Series]:
 
     Source: Wilder, New Concepts in Technical Trading Systems (1978), ch. 6.
     """
-    return (window.rsi,)
+    return (window.shared(wilder_rsi),)
 
 
-def vote(reading: Reading) -> float:
+def vote(context: VoteContext) -> float:
     """Vote with momentum; in a range against the extreme."""
-    distance = (reading["rsi"] - 50.0) / 20.0
-    return clip(-distance if reading.mean_reverting else distance)
+    distance = (context["rsi"] - 50.0) / 20.0
+    return clip(-distance if context.mean_reverting else distance)
 
 
 ENTRY = Indicator(

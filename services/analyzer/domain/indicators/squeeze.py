@@ -6,9 +6,12 @@ import math
 
 import numpy as np
 
-from services.analyzer.domain.indicator import Indicator, Reading
+from services.analyzer.domain.chart.window import Window
+from services.analyzer.domain.indicator import Indicator
+from services.analyzer.domain.indicators.bollinger import reach
+from services.analyzer.domain.indicators.keltner import half_width
 from services.analyzer.domain.numeric import Series, talib
-from services.analyzer.domain.window import Window
+from services.analyzer.domain.vote_context import VoteContext
 
 PERIOD = 20
 
@@ -19,7 +22,7 @@ def squeeze(window: Window) -> tuple[Series, Series]:
     Momentum is the end of a linear regression over 20 bars of close − mean(mean(highest high, lowest low), SMA).
     Source: John Carter's squeeze in LazyBear's form; LazyBear's script uses 1.5 σ for the bands, this one 2.0.
     """
-    inside = (window.reach_20 < window.keltner_half).astype(np.float64)
+    inside = (window.shared(reach) < window.shared(half_width)).astype(np.float64)
     inside[: PERIOD - 1] = np.nan
     middle = talib.MIDPRICE(window.high, window.low, PERIOD)
     middle += window.mean_20
@@ -27,11 +30,11 @@ def squeeze(window: Window) -> tuple[Series, Series]:
     return inside, talib.LINEARREG(window.close - middle, PERIOD)
 
 
-def vote(reading: Reading) -> float:
+def vote(context: VoteContext) -> float:
     """Vote with the momentum; in a range with its turn."""
-    if reading.mean_reverting:
-        return math.tanh(6.0 * (reading["squeeze_momentum"] - reading.before("squeeze_momentum")) / reading.atr)
-    return math.tanh(1.5 * reading["squeeze_momentum"] / reading.atr)
+    if context.mean_reverting:
+        return math.tanh(6.0 * (context["squeeze_momentum"] - context.before("squeeze_momentum")) / context.atr)
+    return math.tanh(1.5 * context["squeeze_momentum"] / context.atr)
 
 
 ENTRY = Indicator(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from services.analyzer.domain.indicator import Indicator, Reading
+from services.analyzer.domain.chart.window import Window
+from services.analyzer.domain.indicator import Indicator
+from services.analyzer.domain.indicators.rsi import wilder_rsi
 from services.analyzer.domain.numeric import Series, clip, divide, talib
-from services.analyzer.domain.window import Window
+from services.analyzer.domain.vote_context import VoteContext
 
 PERIOD, SMOOTH = 14, 3
 STILL = 1e-9  #: where prices stand, both of the RSI's averages fade and only rounding moves it
@@ -18,7 +20,7 @@ def stochastic(window: Window) -> tuple[Series, Series]:
     Where the RSI has not moved for 14 bars the raw value is 50: there is no range to place it in.
     Source: TradingView, Stochastic RSI (RSI 14, stochastic 14, K 3, D 3).
     """
-    rsi = window.rsi
+    rsi = window.shared(wilder_rsi)
     low = talib.MIN(rsi, PERIOD)
     spread = talib.MAX(rsi, PERIOD) - low
     still = spread < STILL
@@ -30,11 +32,11 @@ def stochastic(window: Window) -> tuple[Series, Series]:
     return fast, talib.SMA(fast, SMOOTH)
 
 
-def vote(reading: Reading) -> float:
+def vote(context: VoteContext) -> float:
     """Vote with K's half and its side of D; in a range against the extreme."""
-    fast, slow = reading["stoch_rsi_k"], reading["stoch_rsi_d"]
+    fast, slow = context["stoch_rsi_k"], context["stoch_rsi_d"]
     turn = clip((fast - slow) / 20.0)
-    if reading.mean_reverting:
+    if context.mean_reverting:
         return clip(0.7 * clip((50.0 - fast) / 30.0) + 0.3 * turn)
     return clip(0.6 * clip((fast - 50.0) / 40.0) + 0.4 * turn)
 

@@ -6,9 +6,11 @@ from bisect import bisect_right
 
 import numpy as np
 
-from services.analyzer.domain.indicator import Indicator, Reading
+from services.analyzer.domain.chart.window import Window
+from services.analyzer.domain.indicator import Indicator
+from services.analyzer.domain.indicators.atr import average_true_range
 from services.analyzer.domain.numeric import Series, clip, talib
-from services.analyzer.domain.window import Window
+from services.analyzer.domain.vote_context import VoteContext
 
 PERIOD, FACTOR = 10, 3.0
 FIRST = PERIOD - 1  #: the first bar that has bands
@@ -45,7 +47,7 @@ def supertrend(window: Window) -> tuple[Series, Series]:
     the close stays on its side.  The direction turns when a close crosses the line; the first bar's is −1.
     Source: TradingView, `ta.supertrend`.
     """
-    close, middle, reach = window.close, talib.MEDPRICE(window.high, window.low), window.mean_range(PERIOD)
+    close, middle, reach = window.close, talib.MEDPRICE(window.high, window.low), average_true_range(window, PERIOD)
     reach *= FACTOR
     lower, falls = trailing(middle - reach, close, np.maximum, np.less)
     line, rises = trailing(middle + reach, close, np.minimum, np.greater)
@@ -61,10 +63,10 @@ def supertrend(window: Window) -> tuple[Series, Series]:
     return line, direction
 
 
-def vote(reading: Reading) -> float:
+def vote(context: VoteContext) -> float:
     """Vote with the direction, less while the price has come back to the line."""
-    room = abs(reading.close - reading["supertrend"]) / reading.atr
-    return reading["supertrend_direction"] * clip(0.4 + 0.4 * room, 0.4, 1.0)
+    room = abs(context.close - context["supertrend"]) / context.atr
+    return context["supertrend_direction"] * clip(0.4 + 0.4 * room, 0.4, 1.0)
 
 
 ENTRY = Indicator(

@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
-from services.analyzer.domain.indicator import Indicator, Reading
+from services.analyzer.domain.chart.window import Window
+from services.analyzer.domain.indicator import Indicator
 from services.analyzer.domain.numeric import Series, clip, divide, forget, talib
-from services.analyzer.domain.window import Window
+from services.analyzer.domain.vote_context import VoteContext
 
 PERIOD = 20
 
@@ -26,11 +27,11 @@ def ratio(window: Window) -> tuple[Series]:
     return (values,)
 
 
-def vote(reading: Reading) -> float:
+def vote(context: VoteContext) -> float:
     """Vote with the last three bars' direction, the more the more they traded."""
-    window = reading.window
-    move = (reading.close - float(window.open[-3])) / reading.atr
-    return math.tanh(1.5 * move) * clip(0.5 * max(reading.series["volume_ratio"][-3:].tolist()), 0.0, 1.0)
+    window = context.window
+    move = (context.close - float(window.open[-3])) / context.atr
+    return math.tanh(1.5 * move) * clip(0.5 * max(context.series["volume_ratio"][-3:].tolist()), 0.0, 1.0)
 
 
 ENTRY = Indicator(

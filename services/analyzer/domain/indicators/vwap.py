@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
-from services.analyzer.domain.indicator import Indicator, Reading
+from services.analyzer.domain.chart.day_sums import day_sums
+from services.analyzer.domain.chart.window import Window
+from services.analyzer.domain.indicator import Indicator
 from services.analyzer.domain.numeric import Series, divide
-from services.analyzer.domain.window import Window
+from services.analyzer.domain.vote_context import VoteContext
 
 
 def vwap(window: Window) -> tuple[Series]:
@@ -15,13 +17,13 @@ def vwap(window: Window) -> tuple[Series]:
     NaN before the window's first midnight: the day it begins in is not whole.
     Source: TradingView, VWAP anchored to the session.
     """
-    traded, value, _ = window.day_sums
+    traded, value, _ = window.shared(day_sums)
     return (divide(value, traded, window.typical),)
 
 
-def vote(reading: Reading) -> float:
+def vote(context: VoteContext) -> float:
     """Vote with the price's side of it."""
-    return math.tanh(1.5 * (reading.close - reading["vwap"]) / reading.atr)
+    return math.tanh(1.5 * (context.close - context["vwap"]) / context.atr)
 
 
 ENTRY = Indicator(

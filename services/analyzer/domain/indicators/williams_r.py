@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from services.analyzer.domain.indicator import Indicator, Reading
+from services.analyzer.domain.chart.window import Window
+from services.analyzer.domain.indicator import Indicator
 from services.analyzer.domain.numeric import Series, clip, talib
-from services.analyzer.domain.window import Window
+from services.analyzer.domain.vote_context import VoteContext
 
 PERIOD = 14
 
@@ -22,10 +23,10 @@ def percent_range(window: Window) -> tuple[Series]:
     return (values,)
 
 
-def vote(reading: Reading) -> float:
+def vote(context: VoteContext) -> float:
     """Vote with the half of the range; in a range against the extreme."""
-    distance = (reading["williams_r"] + 50.0) / 40.0
-    return clip(-distance if reading.mean_reverting else distance)
+    distance = (context["williams_r"] + 50.0) / 40.0
+    return clip(-distance if context.mean_reverting else distance)
 
 
 ENTRY = Indicator(

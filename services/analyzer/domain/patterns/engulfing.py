@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from services.analyzer.domain.chart.window import Window
 from services.analyzer.domain.numeric import talib
 from services.analyzer.domain.pattern import Pattern
-from services.analyzer.domain.window import Window
 
 
 def find(window: Window) -> float:

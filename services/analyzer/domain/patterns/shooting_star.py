@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from services.analyzer.domain.chart.window import Window
 from services.analyzer.domain.pattern import Pattern
-from services.analyzer.domain.window import Window
 
 TREND_BARS = 5
 

@@ -1,0 +1,1 @@
+"""What the signals were worth over recorded bars, and what other rules would have been: docs/evidence.md."""

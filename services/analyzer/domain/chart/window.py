@@ -1,0 +1,102 @@
+"""A window of bars of one interval, and the check that it can be analysed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from services.analyzer.domain.numeric import Series, every, once, talib
+from shared.contracts import DAY_MS, INTERVALS, LEAST_BARS, Interval, Problem
+from shared.klines import sound
+
+#: How far swings, levels, regimes and the radar look back, however much more a window holds: some 480 bars, over which
+#: thresholds and the reach of targets were measured (docs/adr/0022), in whole days.  Of 5m one day would be too few for
+#: the Hurst exponent.
+LOOK_BACK_DAYS: Final[dict[Interval, int]] = {"5m": 2, "15m": 5, "1h": 20, "4h": 80}
+MATRIX_ROWS: Final = 8
+Value = TypeVar("Value")
+
+
+class Window:
+    """Bars of one interval, oldest first, and what several indicators have in common, computed once."""
+
+    def __init__(self, interval: Interval, matrix: npt.NDArray[np.float64]) -> None:
+        self.interval = interval
+        self._matrix = matrix
+        self._shared: dict[Callable[[Window], Any], Any] = {}
+        self.open_time, self.open, self.high, self.low, self.close, self.volume, self.quote_volume, self.taker = matrix
+
+    def __len__(self) -> int:
+        return len(self.close)
+
+    def shared(self, compute: Callable[[Window], Value]) -> Value:
+        """Return what *compute* makes of this window: worked out once, however many indicators ask for it."""
+        if compute not in self._shared:
+            self._shared[compute] = compute(self)
+        value: Value = self._shared[compute]
+        return value
+
+    @once
+    def typical(self) -> Series:
+        """(high + low + close) / 3."""
+        values: Series = talib.TYPPRICE(self.high, self.low, self.close)
+        return values
+
+    @once
+    def turnover(self) -> Series:
+        """Typical price × volume."""
+        values: Series = self.typical * self.volume
+        return values
+
+    @once
+    def mean_20(self) -> Series:
+        """SMA 20 of the close."""
+        values: Series = talib.SMA(self.close, 20)
+        return values
+
+    @once
+    def recent(self) -> Window:
+        """The last `LOOK_BACK_DAYS`."""
+        count = LOOK_BACK_DAYS[self.interval] * DAY_MS // INTERVALS[self.interval]
+        return self if len(self) <= count else self.part(len(self) - count, len(self))
+
+    @property
+    def last(self) -> tuple[float, float, float, float, float]:
+        """The last bar's open, high, low, close and volume."""
+        opened, high, low, close, volume = self._matrix[1:6, -1].tolist()
+        return opened, high, low, close, volume
+
+    def closed(self, until: int) -> Window:
+        """Return the window without a last bar that closes after *until*."""
+        return self if self.is_closed(until) else self.part(0, len(self) - 1)
+
+    def is_closed(self, until: int) -> bool:
+        """Return whether the last bar has closed by *until*."""
+        return bool(self.open_time[-1] + INTERVALS[self.interval] <= until)
+
+    def part(self, start: int, end: int) -> Window:
+        """Return bars *start* to *end* (excluded) as a window of their own."""
+        return Window(self.interval, self._matrix[:, start:end])
+
+    def newest(self, count: int) -> npt.NDArray[np.float64]:
+        """Return the last *count* bars' times, prices and volumes, shape (6, count)."""
+        return self._matrix[:6, -count:]
+
+
+def check(interval: Interval, matrix: npt.NDArray[np.float64]) -> Problem | None:
+    """Return why *matrix* cannot be analysed, or None.
+
+    Prices and volume must be finite, times rise by one interval, each high be the highest and each low the lowest
+    of its bar, and there must be at least `LEAST_BARS`.  The quote volume and the taker's share may be missing (NaN).
+    """
+    if matrix.ndim != 2 or matrix.shape[0] != MATRIX_ROWS or matrix.shape[1] < LEAST_BARS:
+        return "insufficient history"
+    if not every(np.isfinite(matrix[:6])):
+        return "not finite"
+    steps = matrix[0, 1:] - matrix[0, :-1]
+    if not every(steps == INTERVALS[interval]):
+        return "inconsistent" if (steps <= 0).any() else "gap"
+    return None if every(sound(matrix)) else "inconsistent"

@@ -1,0 +1,1 @@
+"""Backups of the database and the settings: made while everything runs, verified before they count."""

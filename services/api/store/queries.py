@@ -1,0 +1,163 @@
+"""The routes' queries of Postgres."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from services.api import views
+from services.api.schemas.coins import DecisionShown, ScanShown
+from services.api.schemas.signals import Delivery, Signal
+from services.api.store.database import MINE, Database, Row
+from services.api.store.ladder import whole
+from services.api.store.ladder.record import readable
+from services.api.store.pages import Filter, Order, Page, read
+from services.api.views.facts import Json
+from shared.contracts import DAY_MS, Alert, Decision
+
+
+def _select(columns: Any, table: str) -> str:
+    return f"SELECT {', '.join(columns)} FROM {table}"
+
+
+SIGNALS: Final = _select(Signal.model_fields, "signals")
+SCANS: Final = _select(ScanShown.model_fields, "scans")
+DECISIONS: Final = _select(DecisionShown.model_fields, "decisions")
+NEWEST_DECISIONS: Final = Order("scan_id", "symbol")
+DELIVERIES: Final = _select(Delivery.model_fields, "deliveries")
+ALERTS: Final = "SELECT record, occurred_at, alert_id FROM alerts"
+_NEWEST: Final = f"""
+    WITH RECURSIVE symbols AS (
+        (SELECT symbol FROM decisions WHERE {MINE} ORDER BY symbol LIMIT 1)
+        UNION ALL
+        SELECT (SELECT d.symbol FROM decisions d WHERE {MINE} AND d.symbol > symbols.symbol ORDER BY d.symbol LIMIT 1)
+        FROM symbols WHERE symbols.symbol IS NOT NULL
+    )
+    SELECT newest.* FROM symbols CROSS JOIN LATERAL (
+        {whole.SELECT} WHERE d.{MINE} AND d.symbol = symbols.symbol AND d.scan_id > %s ORDER BY d.scan_id DESC LIMIT 1
+    ) newest
+"""
+_SETTLED: Final = f"(SELECT max(scan_id) FROM scans WHERE {MINE} AND settled_at IS NOT NULL)"
+_COUNTS: Final = f"""
+    SELECT (SELECT count(*) FROM signals WHERE {MINE}) AS signals,
+        (SELECT count(*) FROM signals WHERE {MINE} AND status = 'open') AS open_signals,
+        (SELECT count(*) FROM alerts WHERE {MINE} AND occurred_at > coalesce({_SETTLED}, 0) - {DAY_MS}) AS alerts,
+        (SELECT count(*) FROM scans WHERE {MINE}) AS scans, {_SETTLED} AS last_settled,
+        (SELECT coalesce(sum(reltuples) FILTER (WHERE reltuples > 0), 0)::bigint FROM pg_class c
+            JOIN pg_inherits i ON i.inhrelid = c.oid WHERE i.inhparent = 'decisions'::regclass) AS decisions_estimated
+"""
+_DELIVERED: Final = f"SELECT status, count(*) AS reports FROM deliveries WHERE {MINE} AND at > %s GROUP BY status"
+
+
+def passing(*, passed: bool | None) -> list[tuple[str, bool]]:
+    """Return the conditions for decisions that *passed*, or did not; what passed has appeared, which has an index."""
+    if passed is None:
+        return []
+    return [("passed = %s", passed), *([("appeared = %s", True)] if passed else [])]
+
+
+async def signals(database: Database, filters: Filter, limit: int, cursor: str | None = None) -> Page:
+    page = await read(database, SIGNALS, filters, Order("scan_id", "signal_id"), limit=limit, cursor=cursor)
+    return Page([row | {"worth": _worth(row)} for row in page.rows], page.next_cursor)
+
+
+def _worth(row: Row) -> Json | None:
+    return views.worth.shown(views.worth.of_row(row["worth"]), row["entry"], row["stop"], row["target"])
+
+
+async def scans(database: Database, filters: Filter, limit: int, cursor: str | None = None) -> Page:
+    return await read(database, SCANS, filters, Order("scan_id"), limit=limit, cursor=cursor)
+
+
+async def decisions(database: Database, filters: Filter, limit: int, cursor: str | None = None) -> Page:
+    return await read(database, DECISIONS, filters, NEWEST_DECISIONS, limit=limit, cursor=cursor)
+
+
+async def alerts(database: Database, filters: Filter, limit: int, cursor: str | None = None) -> Page:
+    page = await read(database, ALERTS, filters, Order("occurred_at", "alert_id"), limit=limit, cursor=cursor)
+    found = [readable(row["record"]) for row in page.rows]
+    return Page([views.alerts.alert(message) for message in found if isinstance(message, Alert)], page.next_cursor)
+
+
+async def deliveries(database: Database, filters: Filter, limit: int, cursor: str | None = None) -> Page:
+    return await read(database, DELIVERIES, filters, Order("at", "report_id"), limit=limit, cursor=cursor)
+
+
+async def deliveries_of(database: Database, alert_ids: list[str]) -> list[Row]:
+    """Return every attempt to send any of *alert_ids*, newest first."""
+    query = f"{DELIVERIES} WHERE {MINE} AND alert_id = ANY(%s) ORDER BY at DESC, report_id LIMIT 1000"
+    return await database.rows(query, [alert_ids])
+
+
+async def alert(database: Database, alert_id: str) -> Alert | None:
+    rows = await database.rows(f"SELECT record FROM alerts WHERE {MINE} AND alert_id = %s", [alert_id])
+    message = readable(rows[0]["record"]) if rows else None
+    return message if isinstance(message, Alert) else None
+
+
+async def alerts_about(database: Database, subject: str) -> list[Alert]:
+    """Return the alerts about *subject*, oldest first."""
+    rows = await database.rows(
+        f"SELECT record FROM alerts WHERE {MINE} AND subject = %s ORDER BY occurred_at, alert_id LIMIT 1000", [subject]
+    )
+    return [message for row in rows if isinstance(message := readable(row["record"]), Alert)]
+
+
+async def decision(database: Database, symbol: str, at: int) -> Decision | None:
+    """Return the newest decision about *symbol* that is not later than *at*."""
+    found = await decisions_before(database, symbol, at, 1)
+    return found[0] if found else None
+
+
+async def decisions_before(database: Database, symbol: str, at: int, limit: int) -> list[Decision]:
+    """Return the newest decisions about *symbol* that are not later than *at*, newest first; old ones are narrow.
+
+    Behind the oldest month of `decisions` come those that are kept for ever: signals and near misses.
+    """
+    rows = await database.rows(
+        f"{whole.SELECT} WHERE d.{MINE} AND d.symbol = %s AND d.scan_id <= %s ORDER BY d.scan_id DESC LIMIT %s",
+        [symbol, at, limit],
+    )
+    if len(rows) < limit:
+        behind = rows[-1]["scan_id"] - 1 if rows else at
+        rows += await database.rows(
+            f"{whole.OUTLIVING} WHERE {MINE} AND symbol = %s AND scan_id <= %s ORDER BY scan_id DESC LIMIT %s",
+            [symbol, behind, limit - len(rows)],
+        )
+    return [found for row in rows if (found := whole.decision_of(row)) is not None]
+
+
+async def newest_decisions(database: Database, since: int) -> list[Decision]:
+    """Return the newest decision about every symbol, of scans after *since*."""
+    rows = await database.rows(_NEWEST, [since])
+    return [found for row in rows if (found := whole.decision_of(row)) is not None]
+
+
+async def counts(database: Database, now: int) -> Json:
+    """Return how much there is; of decisions the planner's estimate.
+
+    Alerts are those of the day before the last settled scan, deliveries those of the day before *now*, wall clock, ms.
+    """
+    values: Json = (await database.rows(_COUNTS))[0]
+    values["deliveries"] = {row["status"]: row["reports"] for row in await database.rows(_DELIVERED, [now - DAY_MS])}
+    return values
+
+
+async def count_signals(database: Database, filters: Filter) -> int:
+    """Return how many signals fit."""
+    filters.conditions.append(MINE)
+    (row,) = await database.rows(f"SELECT count(*) AS n FROM signals{filters.where}", filters.parameters)
+    return int(row["n"])
+
+
+async def every_signal(database: Database, filters: Filter, *, batch: int = 1_000) -> AsyncIterator[list[Row]]:
+    """Yield all signals, newest first, in batches; each goes on behind the one before."""
+    cursor: str | None = None
+    while True:
+        wanted = Filter()
+        wanted.conditions, wanted.parameters = [*filters.conditions], [*filters.parameters]
+        page = await signals(database, wanted, batch, cursor)
+        yield page.rows
+        cursor = page.next_cursor
+        if cursor is None:
+            return

@@ -1,0 +1,1 @@
+"""A backtest as text, as JSON and as a page with pictures."""

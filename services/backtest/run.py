@@ -1,0 +1,271 @@
+"""A whole backtest: survey the files, analyse every coin, settle all scans in order, follow the outcomes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Any
+
+from services.backtest import coin_task
+from services.backtest.coin_task import CoinResult, CoinTask
+from services.backtest.kept import unpacked
+from services.backtest.outcomes import Entry, Moment, OutcomeFollower, with_lifecycles
+from services.backtest.recorded.observed import Settlements
+from services.backtest.recorded.recording import BITCOIN
+from services.backtest.recorded.survey import CoinSurvey, degraded_scans, survey
+from services.backtest.reduce import reduce
+from services.simulator.market.replay import recordings
+from services.simulator.market.tape import NoBarsError
+from shared.contracts import DAY_MS, SCAN_MS, Analysis, Decision, LifecycleBody, Outcome
+from shared.settings import RuntimeSettings
+
+Progress = Callable[[str, int, int], None]  #: what is being done, how much of it, of how much
+Asked = tuple[str, Callable[..., Any], tuple[Any, ...]]  #: a name, what is called, with what
+Each = Callable[[Sequence[Asked], str, Progress], Iterator[Any]]  #: does pieces of work, yields answers
+
+
+@dataclass(frozen=True)
+class BacktestPlan:
+    """The options of a backtest."""
+
+    folder: Path  #: of recorded bars
+    kept: Path  #: of analyses
+    market: str
+    settings: RuntimeSettings
+    symbols: tuple[str, ...] = ()  #: none: all
+    first: int | None = None  #: the first scan; None: as early as any coin can be analysed
+    last: int | None = None  #: None: the end of the recordings
+    funding: Mapping[str, Settlements] = field(default_factory=dict)
+    all_scores: bool = False
+    workers: int = 1
+
+
+@dataclass
+class Backtest:
+    """The results of a backtest."""
+
+    coins: list[str]
+    first: int
+    last: int
+    outcomes: list[Outcome]
+    ends: dict[str, LifecycleBody]  #: by signal_id
+    decisions: list[Decision]  #: of what mattered, where they were asked for
+    scans: int = 0  #: of all coins together
+    analysed: int = 0
+    reused: int = 0
+    observed: dict[str, int] = field(default_factory=dict)  #: scans by what of them is recorded, not estimated
+
+
+class EmptySpanError(ValueError):
+    """No scan to look at; the message says why."""
+
+
+def look_over(folder: Path, symbols: Sequence[str] = ()) -> tuple[list[CoinSurvey], list[str]]:
+    """Return what *folder* holds and a sentence for each file that is left out; raises `NoBarsError` with none left."""
+    paths = recordings(folder)
+    if unknown := [name for name in symbols if name not in paths]:
+        raise NoBarsError(f"{folder} has no file of {', '.join(unknown)}; it has {', '.join(sorted(paths))}")
+    found, notes = [], list[str]()
+    for symbol, path in paths.items():
+        if symbols and symbol not in symbols:
+            continue
+        try:
+            found.append(survey(symbol, path))
+        except NoBarsError as error:
+            notes.append(f"left out: {error}")
+    if not found:
+        raise NoBarsError("; ".join(notes))
+    return found, notes
+
+
+def run(
+    plan: BacktestPlan, coins: Sequence[CoinSurvey], progress: Progress, *, keep_decisions: bool = False
+) -> Backtest:
+    """Return the results of the span's signals; raises `EmptySpanError`, `NoBarsError`."""
+    with processes(plan.workers) as each:
+        return _run(plan, coins, progress, each, keep_decisions=keep_decisions)
+
+
+def tasks_of(plan: BacktestPlan, coins: Sequence[CoinSurvey]) -> dict[str, CoinTask]:
+    """Return each coin's part of *plan*; raises `EmptySpanError`, `NoBarsError`."""
+    first, last = span_of(plan, coins)
+    degraded = degraded_scans(coins, first, last)
+    has_bitcoin = BITCOIN in recordings(plan.folder)
+    return {
+        coin.symbol: CoinTask(
+            symbol=coin.symbol,
+            folder=plan.folder,
+            kept=plan.kept,
+            market=plan.market,
+            settings=plan.settings,
+            first=max(first, coin.first_scan),
+            last=last,
+            degraded=degraded,
+            settlements=plan.funding.get(coin.symbol),
+            all_scores=plan.all_scores,
+            has_bitcoin=has_bitcoin,
+        )
+        for coin in coins
+    }
+
+
+def _run(
+    plan: BacktestPlan, coins: Sequence[CoinSurvey], progress: Progress, each: Each, *, keep_decisions: bool
+) -> Backtest:
+    first, last = span_of(plan, coins)
+    tasks = tasks_of(plan, coins)
+    degraded = next(iter(tasks.values())).degraded
+    walked: dict[str, CoinResult] = {}
+    for result in each([(name, coin_task.run, (task,)) for name, task in tasks.items()], "coins", progress):
+        walked[result.symbol] = result
+    found = _settled(plan, walked, range(first, last + 1, SCAN_MS), degraded, keep_decisions=keep_decisions)
+    follower, backtest = found
+    known: dict[Moment, Entry | None] = {}
+    while wanted := (followed := follower.controls(known)).wanted:
+        for entries in each(_entries(tasks, wanted), "controls", progress):
+            known |= entries
+    ends = {name: body.event for name, body in backtest.ends.items()}
+    backtest.outcomes = with_lifecycles(followed.outcomes, ends)
+    return backtest
+
+
+def span_of(plan: BacktestPlan, coins: Sequence[CoinSurvey]) -> tuple[int, int]:
+    """Return the first and the last scan; raises `EmptySpanError` with a sentence where there is none between."""
+    earliest, end = min(coin.first_scan for coin in coins), max(coin.end for coin in coins)
+    first = max(earliest, plan.first if plan.first is not None else earliest)
+    last = min(end, plan.last if plan.last is not None else end)
+    if first > last:
+        days = (earliest - min(coin.first for coin in coins)) // DAY_MS
+        raise EmptySpanError(
+            f"no scan between --from and --to: the bars go from {iso(min(coin.first for coin in coins))} to {iso(end)},"
+            f" and the first {days} days only fill the windows"
+        )
+    return first, last
+
+
+def iso(moment: int) -> str:
+    """Return *moment* as "2025-08-23 04:05"."""
+    return datetime.fromtimestamp(moment / 1_000, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def _settled(
+    plan: BacktestPlan,
+    walked: Mapping[str, CoinResult],
+    scans: range,
+    degraded: Mapping[int, str],
+    *,
+    keep_decisions: bool,
+) -> tuple[OutcomeFollower, Backtest]:
+    """Settle *scans* over all coins and follow the outcomes."""
+    by_scan: dict[int, list[bytes]] = defaultdict(list)
+    for result in walked.values():
+        for scan_id, row in result.rows.items():
+            by_scan[scan_id].append(row)
+
+    def analyses_of(scan_id: int) -> dict[str, Analysis]:
+        return {one.symbol: one for one in map(unpacked, by_scan.get(scan_id, ()))}
+
+    is_known = (lambda _: True) if plan.all_scores else (lambda gate: gate != "volume")
+    follower = OutcomeFollower({name: one.bars for name, one in walked.items()}, plan.settings, near=is_known)
+    backtest = Backtest(
+        coins=list(walked),
+        first=scans[0],
+        last=scans[-1],
+        outcomes=[],
+        ends={},
+        decisions=[],
+        scans=sum(one.scans for one in walked.values()),
+        analysed=sum(one.analysed for one in walked.values()),
+        reused=sum(one.reused for one in walked.values()),
+        observed=sum_of(one.observed for one in walked.values()),
+    )
+    for settled in reduce(scans, analyses_of, plan.settings, market=plan.market, degraded=degraded):
+        follower.take(settled.decisions)
+        backtest.ends |= {body.signal_id: body for body in settled.ends}
+        if keep_decisions:
+            backtest.decisions += settled.decisions
+    return follower, backtest
+
+
+def sum_of(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Return the sum of *counts*, key by key."""
+    found: Counter[str] = Counter()
+    for each in counts:
+        found.update(each)
+    return dict(found)
+
+
+def _entries(tasks: Mapping[str, CoinTask], wanted: set[Moment]) -> list[Asked]:
+    moments: dict[str, list[Moment]] = defaultdict(list)
+    for moment in wanted:
+        moments[moment[0]].append(moment)
+    return [(symbol, coin_task.entries, (tasks[symbol], each)) for symbol, each in moments.items()]
+
+
+_stop: Event | None = None  #: of a worker process
+
+
+def _begin_worker(stop: Event) -> None:
+    """Take what tells a worker to stop: Ctrl-C is for the main process alone."""
+    global _stop  # noqa: PLW0603 an initializer has no other place
+    _stop = stop
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Let processes that start in the block never hear Ctrl-C; this one hears it once the block ends."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _stopped() -> bool:
+    return _stop is not None and _stop.is_set()
+
+
+def _call(work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    return work(*arguments, _stopped)
+
+
+@contextmanager
+def processes(count: int) -> Iterator[Each]:
+    """Yield what does pieces of work in *count* processes and yields their answers as they come.
+
+    One process is this one itself.  Ctrl-C comes through once every worker has kept what it had.
+    """
+    if count <= 1:
+        yield _in_turn
+        return
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    with ProcessPoolExecutor(count, context, _begin_worker, (stop,)) as pool:
+
+        def each(asked: Sequence[Asked], what: str, progress: Progress) -> Iterator[Any]:
+            with _deaf_children():
+                waiting = [pool.submit(_call, work, arguments) for _, work, arguments in asked]
+            for done, future in enumerate(as_completed(waiting), 1):
+                yield future.result()
+                progress(what, done, len(waiting))
+
+        try:
+            yield each
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _in_turn(asked: Sequence[Asked], what: str, progress: Progress) -> Iterator[Any]:
+    for done, (_, work, arguments) in enumerate(asked, 1):
+        yield work(*arguments, _stopped)
+        progress(what, done, len(asked))

@@ -1,0 +1,106 @@
+"""A scan published once: its opening under the lease, then its snapshots, noted in the leader's state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from services.fetcher.domain import snapshot as handler
+from services.fetcher.domain.market_state import Market
+from services.fetcher.exchange import Exchange
+from services.fetcher.feed.clock import ExchangeClock
+from services.fetcher.feed.fear_greed import FearAndGreed
+from services.fetcher.scan.leader_state import SOURCE_FIELD, LeaderState
+from shared.bus import Bus, Lease
+from shared.contracts import SCAN_MS, ScanOpened, Stream
+from shared.runtime.service import Service
+
+PUBLISHED_AT_ONCE: Final = 16
+
+
+class ScanPublisher:
+    """Publishes what is held, while this process is the leader."""
+
+    def __init__(
+        self,
+        service: Service,
+        bus: Bus,
+        lease: Lease,
+        *,
+        market: Market,
+        clock: ExchangeClock,
+        exchange: Exchange,
+        state: LeaderState,
+        sentiment: FearAndGreed,
+    ) -> None:
+        self._service, self._bus, self._lease = service, bus, lease
+        self._market, self._clock = market, clock
+        self._exchange = exchange
+        self._state = state
+        self._sentiment = sentiment
+
+    @property
+    def opened(self) -> int:
+        """The newest scan that was opened, by this process or an earlier one."""
+        return self._state.number("scan")
+
+    async def finish(self) -> None:
+        """Publish again what an earlier leader may not have finished."""
+        if self._state.number("published") < self.opened:
+            symbols = msgspec.msgpack.decode(self._state.fields.get("symbols", b"\x90"), type=list[str])
+            await self._snapshots(self.opened, [symbol for symbol in symbols if symbol in self._market.coins])
+
+    async def open(self, close: int) -> ScanOpened | None:
+        """Open the scan of *close* and publish its snapshots; None where another process has."""
+        opened = handler.open_scan(
+            self._market.coins,
+            self._market.selection.symbols,
+            close,
+            settings_version=self._service.settings.version,
+            now=self._clock.now(),
+            degraded="" if self._clock.known else "clock",
+        )
+        if not await self._opening(opened):
+            return None
+        await self._snapshots(close, opened.symbols)
+        return opened
+
+    async def _opening(self, opened: ScanOpened) -> bool:
+        """Commit the opening; return whether its snapshots are to be published by this process."""
+        close, state = opened.scan_id, self._state
+        fields: dict[str, bytes | None] = {
+            "scan": str(close).encode(),
+            "symbols": msgspec.msgpack.encode(list(opened.symbols)),
+            SOURCE_FIELD: (self._exchange.source or self._bus.market).encode(),
+        }
+        said = await state.commit(fields, [(Stream.SCANS, opened)], said=lambda: state.number("scan") >= close)
+        return said or state.number("published") < close
+
+    async def _snapshots(self, scan_id: int, symbols: Sequence[str]) -> None:
+        """Publish the snapshots of *symbols* and note that it was done."""
+        bitcoin = handler.bitcoin_bars(self._market.coins, self._exchange.capabilities.bitcoin, scan_id)
+        depth_ms = handler.DEPTH_MS if self._clock.speed <= 1 else SCAN_MS
+        first = ""
+        for start in range(0, len(symbols), PUBLISHED_AT_ONCE):
+            batch = [
+                handler.snapshot(
+                    self._market.coins[symbol],
+                    bitcoin,
+                    scan_id,
+                    settings_version=self._service.settings.version,
+                    record_version=self._service.settings.record_for(scan_id).version,
+                    sentiment=self._sentiment.newest,
+                    depth_ms=depth_ms,
+                    unavailable=self._exchange.capabilities.unavailable,
+                )
+                for symbol in symbols[start : start + PUBLISHED_AT_ONCE]
+            ]
+            # the gatekeeper trims up to the last settled scan; the bus bounds the rest
+            ids = await self._bus.publish(Stream.SNAPSHOTS, batch, lease=self._lease)
+            first = first or ids[0]
+        fields: dict[str, bytes | None] = {"published": str(scan_id).encode()}
+        if first:
+            fields["first"] = first.encode()
+        await self._state.commit(fields)

@@ -1,0 +1,1 @@
+"""Processes on this machine: kept running, ended in order, none left behind."""

@@ -1,0 +1,270 @@
+"""Runs processes on this machine: restarts those that die, passes on their output, leaves none behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+ROOT: Final = Path(__file__).resolve().parents[4]
+STOP_SECONDS: Final = 10.0  #: between SIGTERM and SIGKILL
+SHORTEST_BACKOFF: Final = 0.25
+LONGEST_BACKOFF: Final = 15.0
+SOUND_AFTER: Final = 20.0  #: a process that lived this long starts again without delay
+LONGEST_LINE: Final = 1 << 20
+LAST_LINES: Final = 50
+PR_SET_PDEATHSIG: Final = 1
+REFUSED: Final = 2  #: exit code of a program that cannot use its arguments or its configuration
+PRIVATE: Final = 0o077  #: umask: what the processes write may hold secrets
+
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+Listener = Callable[[str, str], None]  #: (process name, line)
+Repair = Callable[[int, Sequence[str]], None]  #: (exit code, the last lines of a process that has ended)
+
+
+class StartError(Exception):
+    """A process could not be started; the text says which and why."""
+
+
+@dataclass
+class Child:
+    """One supervised process, through all its restarts."""
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    restart: bool
+    stop_signal: signal.Signals
+    process: subprocess.Popen[bytes]
+    started: float
+    repair: Repair | None = None
+    last: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES), repr=False)
+    restarts: int = 0
+    backoff: float = SHORTEST_BACKOFF
+    stopping: bool = False
+    refused: bool = False  #: it ended with `REFUSED` at its first start
+    task: asyncio.Task[None] | None = field(default=None, repr=False)
+
+
+class Supervisor:
+    """Keeps processes running; use it as an async context manager."""
+
+    def __init__(self, listener: Listener, *, restart: bool = True) -> None:
+        self._listener = listener
+        self._restart = restart
+        self._children: dict[str, Child] = {}
+        self._reaper: subprocess.Popen[bytes] | None = None
+
+    async def __aenter__(self) -> Self:
+        reaper = Path(__file__).with_name("reaper.py")
+        self._reaper = subprocess.Popen(  # noqa: ASYNC220 it starts in milliseconds
+            [sys.executable, "-I", "-S", str(reaper)], stdin=subprocess.PIPE, start_new_session=True
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def start(
+        self,
+        name: str,
+        argv: Sequence[str],
+        env: Mapping[str, str] | None = None,
+        *,
+        restart: bool | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
+        repair: Repair | None = None,
+    ) -> int:
+        """Start *argv* as *name* with *env* added to the environment; return its process id.
+
+        *repair* is called before each restart, with how the process ended.
+        Raises `StartError` when the name is taken or the program cannot be run.
+        """
+        if name in self._children:
+            raise StartError(f"{name} is running already")
+        wanted = self._restart if restart is None else restart
+        whole = {**os.environ, **(env or {})}
+        process, reader = self._spawn(name, argv, whole)
+        child = Child(name, tuple(argv), whole, wanted, stop_signal, process, time.monotonic(), repair)
+        self._children[name] = child
+        child.task = asyncio.create_task(self._watch(child, reader), name=f"supervise {name}")
+        return process.pid
+
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send *number* to the process *name* itself, as an accident would."""
+        self._children[name].process.send_signal(number)
+
+    def pid(self, name: str) -> int:
+        """Return the present process id of *name*."""
+        return self._children[name].process.pid
+
+    def alive(self, name: str) -> bool:
+        """Return whether *name* runs at this moment."""
+        child = self._children.get(name)
+        return child is not None and child.process.poll() is None
+
+    def restarts(self, name: str) -> int:
+        """Return how often *name* was started again."""
+        return self._children[name].restarts
+
+    def refused(self, name: str) -> bool:
+        """Return whether *name* ended at its first start because of its arguments or settings."""
+        return self._children[name].refused
+
+    def names(self) -> list[str]:
+        """Return the names of all processes, in their starting order."""
+        return list(self._children)
+
+    async def stop(self, name: str) -> None:
+        """End *name*: its stop signal, then SIGKILL after a time."""
+        child = self._children[name]
+        child.stopping = True
+        _signal(child.process, child.stop_signal)
+        tasks = {child.task} if child.task is not None else set()
+        _, late = await asyncio.wait(tasks, timeout=STOP_SECONDS)
+        if late:
+            self._listener(name, "did not stop in time and is killed")
+            _signal_group(child.process.pid, signal.SIGKILL)
+            await asyncio.wait(tasks, timeout=STOP_SECONDS)
+        del self._children[name]
+
+    async def stop_all(self, names: Sequence[str]) -> None:
+        """End several processes at once."""
+        await asyncio.gather(*(self.stop(name) for name in names if name in self._children))
+
+    async def close(self) -> None:
+        """End everything, and the reaper."""
+        await self.stop_all(self.names())
+        if self._reaper is not None and self._reaper.stdin is not None:
+            self._reaper.stdin.close()
+            await asyncio.to_thread(self._reaper.wait)
+            self._reaper = None
+
+    def _spawn(self, name: str, argv: Sequence[str], env: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], int]:
+        reader, writer = os.pipe()
+        try:
+            process = subprocess.Popen(
+                list(argv),
+                env=dict(env),
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=writer,
+                stderr=writer,
+                umask=PRIVATE,
+                start_new_session=True,  # Ctrl-C is for the supervisor, which stops them in order
+                preexec_fn=die_with_parent,  # noqa: PLW1509 the supervisor forks from its only thread
+            )
+        except OSError as error:
+            os.close(reader)
+            raise StartError(f"{name} cannot be started: {error}") from error
+        finally:
+            os.close(writer)
+        self._tell_reaper("+", process.pid)
+        return process, reader
+
+    async def _watch(self, child: Child, reader: int) -> None:
+        """Pass on the process's output until it ends, and start it again."""
+        while True:
+            saying = asyncio.create_task(self._listen(child, reader))
+            code = await _exit_code(child.process)
+            # its own children end with it, as they would in a container
+            _signal_group(child.process.pid, signal.SIGKILL)
+            self._tell_reaper("-", child.process.pid)
+            await asyncio.wait({saying}, timeout=1.0)
+            saying.cancel()
+            if child.stopping or not child.restart:
+                return
+            if code == REFUSED and child.restarts == 0:
+                child.refused = True
+                self._listener(child.name, "ended (exit code 2: its arguments or settings are refused)")
+                return
+            if not await self._again(child, code):
+                return
+            if child.repair is not None:
+                child.repair(code, tuple(child.last))
+            reader = self._respawn(child)
+
+    async def _again(self, child: Child, code: int) -> bool:
+        """Wait before the next start; return whether the process is to start again."""
+        if time.monotonic() - child.started > SOUND_AFTER:
+            child.backoff = SHORTEST_BACKOFF
+        delay, child.backoff = child.backoff, min(LONGEST_BACKOFF, child.backoff * 2)
+        self._listener(child.name, f"ended ({_cause(code)}); starts again in {delay:g} s")
+        deadline = time.monotonic() + delay
+        while time.monotonic() < deadline and not child.stopping:
+            await asyncio.sleep(min(0.1, delay))
+        return child.restart and not child.stopping
+
+    def _respawn(self, child: Child) -> int:
+        child.process, reader = self._spawn(child.name, child.argv, child.env)
+        child.started = time.monotonic()
+        child.last.clear()
+        child.restarts += 1
+        return reader
+
+    async def _listen(self, child: Child, reader: int) -> None:
+        stream = asyncio.StreamReader(limit=LONGEST_LINE)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(reader, "rb", 0)
+        )
+        try:
+            while line := await _line(stream):
+                text = line.decode(errors="replace").rstrip()
+                child.last.append(text)
+                self._listener(child.name, text)
+        finally:
+            transport.close()
+
+    def _tell_reaper(self, sign: str, pid: int) -> None:
+        if self._reaper is not None and self._reaper.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._reaper.stdin.write(f"{sign}{pid}\n".encode())
+                self._reaper.stdin.flush()
+
+
+async def _line(stream: asyncio.StreamReader) -> bytes:
+    try:
+        return await stream.readline()
+    except ValueError:  # longer than the limit: the rest follows as a line of its own
+        return b"(a line too long to show)\n"
+
+
+async def _exit_code(process: subprocess.Popen[bytes]) -> int:
+    """Return the exit code once *process* has ended; a thread per process would not survive Ctrl-C."""
+    while (code := process.poll()) is None:
+        await asyncio.sleep(0.05)
+    return code
+
+
+def _cause(code: int) -> str:
+    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    if process.poll() is None:
+        process.send_signal(number)
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when the one that forked it ends."""
+    if _libc is not None:
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

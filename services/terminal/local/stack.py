@@ -1,0 +1,241 @@
+"""A whole Sevengate on one machine: the stores and the services, started and stopped in order."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Final, Self
+
+import httpx
+
+from services.terminal.local import data_folder, listening, stores
+from services.terminal.local.processes.supervisor import Supervisor
+from shared.settings import reachable
+
+WORKERS: Final = ("fetcher", "gatekeeper", "evaluator", "notifier", "notifier.deliverer")
+READY_SECONDS: Final = 60.0
+FUTILE_STARTS: Final = 2  #: restarts before the first answer, then the start fails
+DEFAULT_PORT: Final = 8710  #: of the dashboard
+METRICS_PORT: Final = 9101  #: the first one beside the default dashboard
+METRICS_TARGETS: Final = "metrics.json"  #: as Prometheus reads it (`file_sd_configs`)
+
+
+class LocalStackError(Exception):
+    """The local stack failed to start; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to run here, and where it keeps its data."""
+
+    folder: Path
+    config: Path
+    api_port: int
+    analyzers: int = 1
+    services: tuple[str, ...] = ("api", *WORKERS)
+    durable: bool = True
+    api_host: str = "127.0.0.1"
+    redis_url: str = ""  #: empty: embedded
+    database_url: str = ""  #: empty: embedded
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SimulatorPlan:
+    """The simulated exchange."""
+
+    symbols: int = 50
+    seed: int = 7
+    speed: float = 300.0
+    replay: Path | None = None
+    lockstep: bool = False
+    extra: tuple[str, ...] = ()
+
+    def argv(self, port: int) -> list[str]:
+        """Return the simulator's command line."""
+        argv = [*module("simulator"), "--port", str(port), "--symbols", str(self.symbols), "--seed", str(self.seed)]
+        argv += ["--lockstep"] if self.lockstep else ["--speed", f"{self.speed:g}"]
+        argv += ["--replay", str(self.replay)] if self.replay else []
+        return [*argv, *self.extra]
+
+
+def module(name: str) -> list[str]:
+    """Return the command line of the service *name*."""
+    return [sys.executable, "-m", f"services.{name}"]
+
+
+def exists(name: str) -> bool:
+    """Return whether the service *name* can be started."""
+    path = f"services.{name}"
+    with suppress(ModuleNotFoundError):
+        return importlib.util.find_spec(path if "." in name else f"{path}.__main__") is not None
+    return False
+
+
+class LocalStack:
+    """Starts everything in order and stops it again; an async context manager."""
+
+    def __init__(self, plan: Plan, supervisor: Supervisor, *, say: Callable[[str], None]) -> None:
+        self.plan = plan
+        self.supervisor = supervisor
+        self.environment: dict[str, str] = {}
+        self.simulator_url = ""
+        self.metrics_ports: dict[str, int] = {}
+        self._say = say
+        self._lock: IO[str] | None = None
+
+    @property
+    def api_url(self) -> str:
+        """Where the API answers on this machine."""
+        return reachable(self.plan.api_host, self.plan.api_port)
+
+    @property
+    def redis_url(self) -> str:
+        """Where the bus answers."""
+        return self.environment["SEVENGATE_REDIS_URL"]
+
+    async def __aenter__(self) -> Self:
+        self._lock = data_folder.claim(self.plan.folder, self.api_url)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def start(self, simulator: SimulatorPlan | None = None) -> None:
+        """Start everything; return when the API answers."""
+        await self.start_stores()
+        if simulator is not None:
+            await self.start_simulator(simulator)
+        await self.start_services()
+
+    async def start_stores(self) -> None:
+        """Start the embedded stores, or use those that the environment names."""
+        plan = self.plan
+        self.environment = {
+            "SEVENGATE_CONFIG": str(plan.config),
+            "SEVENGATE_DATA_DIR": str(plan.folder),
+            "SEVENGATE_API_HOST": plan.api_host,
+            "SEVENGATE_API_PORT": str(plan.api_port),
+            "SEVENGATE_API_URL": self.api_url,
+            "SEVENGATE_METRICS_PORT": "0",
+            "SEVENGATE_LOG_FORMAT": "json",
+            "SEVENGATE_REDIS_URL": plan.redis_url,
+            "SEVENGATE_DATABASE_URL": plan.database_url,
+            "PYTHONUNBUFFERED": "1",
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+            **plan.environment,
+        }
+        await asyncio.gather(self._start_valkey(), self._start_postgres())
+        # so that the other commands find what runs here
+        data_folder.write_private(plan.folder / data_folder.BUS_ADDRESS, self.redis_url)
+        data_folder.write_private(plan.folder / data_folder.API_ADDRESS, self.api_url)
+        data_folder.write_private(
+            plan.folder / data_folder.DATABASE_ADDRESS, self.environment["SEVENGATE_DATABASE_URL"]
+        )
+
+    async def _start_valkey(self) -> None:
+        if self.plan.redis_url:
+            return
+        password = stores.password_in(self.plan.folder, stores.VALKEY_PASSWORD)
+        store = stores.valkey(self.plan.folder / "valkey", durable=self.plan.durable, password=password)
+        await self.supervisor.start("valkey", store.argv, repair=self._begin_empty)
+        await asyncio.to_thread(stores.wait_for_valkey, store.url)
+        self.environment["SEVENGATE_REDIS_URL"] = store.url
+
+    def _begin_empty(self, code: int, lines: Sequence[str]) -> None:
+        """Set aside the files that Valkey will never load; the API restores from Postgres what was in them."""
+        try:
+            aside = stores.set_aside_unreadable(self.plan.folder / "valkey", code, lines)
+        except OSError as error:
+            self._say(f"Valkey cannot read its append-only file, which cannot be set aside: {error}")
+            return
+        if aside is not None:
+            kept = f"Valkey's append-only file is broken: set aside as {aside}"
+            self._say(f"{kept}; Valkey starts empty, Postgres restores the state")
+
+    async def _start_postgres(self) -> None:
+        if self.plan.database_url or "api" not in self.plan.services:
+            return
+        password = stores.password_in(self.plan.folder, stores.POSTGRES_PASSWORD)
+        store = await asyncio.to_thread(
+            stores.postgres, self.plan.folder / "postgres", durable=self.plan.durable, password=password
+        )
+        await self.supervisor.start("postgres", store.argv, stop_signal=signal.SIGINT)
+        await asyncio.to_thread(stores.wait_for_postgres, store.url)
+        self.environment["SEVENGATE_DATABASE_URL"] = store.url
+
+    async def start_simulator(self, simulator: SimulatorPlan) -> None:
+        """Start the simulated exchange and point every service at it."""
+        port = listening.free_port()
+        self.simulator_url = f"http://127.0.0.1:{port}"
+        self.environment |= {
+            "SEVENGATE_BINANCE_REST_URL": self.simulator_url,
+            "SEVENGATE_BINANCE_WS_URL": f"ws://127.0.0.1:{port}",
+            "SEVENGATE_FEAR_GREED_URL": f"{self.simulator_url}/fng/",
+            "SEVENGATE_CLOCK_SPEED": "0" if simulator.lockstep else f"{simulator.speed:g}",
+        }
+        kept = ["--clock-file", str(self.plan.folder / "exchange-clock")]  # its clock never goes back
+        await self.supervisor.start("simulator", [*simulator.argv(port), *kept], self.environment)
+        await self.wait_for_answer(f"{self.simulator_url}/sim/status", "simulator")
+
+    async def start_services(self) -> None:
+        """Start the services; return when the API answers."""
+        absent = [name for name in self.plan.services if not exists(name)]
+        for name in absent:
+            self._say(f"services.{name} cannot be started: it is not there")
+        started = [(name.rpartition(".")[2], module(name)) for name in self.plan.services if name not in absent]
+        started += [(f"analyzer{number}", module("analyzer")) for number in range(1, self.plan.analyzers + 1)]
+        self.metrics_ports = self._choose_metrics_ports([name for name, _ in started])
+        for name, argv in started:
+            port = {"SEVENGATE_METRICS_PORT": str(self.metrics_ports[name])}
+            await self.supervisor.start(name, argv, {**self.environment, **port})
+        if "api" in self.metrics_ports:
+            await self.wait_for_answer(f"{self.api_url}/health", "api")
+
+    def _choose_metrics_ports(self, names: list[str]) -> dict[str, int]:
+        """Return a port for each service's metrics, and list them in the data folder for Prometheus."""
+        # others run on ports of their own: below those of outgoing connections, and not all in one place
+        first = METRICS_PORT if self.plan.api_port == DEFAULT_PORT else random.randrange(10_000, 30_000, 50)
+        ports = dict(zip(names, listening.free_ports(first, len(names)), strict=True))
+        targets = [{"targets": [f"127.0.0.1:{port}"], "labels": {"service": name}} for name, port in ports.items()]
+        data_folder.write_private(self.plan.folder / METRICS_TARGETS, json.dumps(targets, indent=1))
+        return ports
+
+    async def wait_for_answer(self, url: str, name: str, seconds: float = READY_SECONDS) -> None:
+        """Return when *url* of the process *name* answers below 500; else raise `LocalStackError`."""
+        deadline = time.monotonic() + seconds
+        async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
+            while time.monotonic() < deadline:
+                if self.supervisor.refused(name):
+                    raise LocalStackError(f"the {name} does not start with these settings; its lines above say why")
+                if self.supervisor.restarts(name) >= FUTILE_STARTS:
+                    raise LocalStackError(f"the {name} ends as soon as it starts; its lines above say why")
+                with suppress(httpx.HTTPError):
+                    if (await client.get(url)).status_code < 500:
+                        return
+                await asyncio.sleep(0.1)
+        raise LocalStackError(f"the {name} did not answer within {seconds:g} s; its lines above say why")
+
+    async def close(self) -> None:
+        """Stop the services, then the exchange and the stores, so that messages in flight can still be stored."""
+        last = ("simulator", "valkey", "postgres")
+        await self.supervisor.stop_all([name for name in self.supervisor.names() if name not in last])
+        await self.supervisor.stop_all(last)
+        for name in (data_folder.BUS_ADDRESS, data_folder.API_ADDRESS, data_folder.DATABASE_ADDRESS, METRICS_TARGETS):
+            (self.plan.folder / name).unlink(missing_ok=True)
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None

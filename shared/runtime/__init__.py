@@ -1,0 +1,1 @@
+"""The runtime of every service: logging, settings, leases, the consumer loop, health."""

@@ -1,0 +1,1 @@
+"""The channels' port and its tools: messages, outcomes, settings, HTTP."""
