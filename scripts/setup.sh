@@ -1,5 +1,5 @@
 #!/bin/sh
-# Create .venv and install exactly what the lock names; build the dashboard.  Does nothing when that is done.
+# Create .venv and install exactly what the lock names; build kernels and dashboard.  Does nothing when that is done.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/common.sh
@@ -36,6 +36,8 @@ if [ ! -x .venv/bin/python ] || { [ "$held" != "$wanted" ] && [ "$held" != "$eve
     fail "the packages could not be installed: is the network there? Run 'make setup' again; it goes on where it stopped"
   printf '%s\n' "$wanted" >"$STAMP"
 fi
+
+.venv/bin/python -m shared.kernels.build || say "going on with kernels that are not compiled: same values, slower analyses"
 
 case ${SEVENGATE_DASHBOARD:-needed} in
   skipped) ;;

@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,12 @@ hypothesis_settings.load_profile("any machine")
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = Path(os.environ.get("SEVENGATE_SHARED_DATA", ROOT.parent / "shared" / "data"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Build the kernels of this checkout first; where that cannot be done, they run as they are written."""
+    if not hasattr(config, "workerinput"):
+        subprocess.run([sys.executable, "-m", "shared.kernels.build"], cwd=ROOT, check=False)
 
 
 @pytest.fixture(autouse=True)

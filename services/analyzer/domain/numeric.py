@@ -12,6 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 Series = npt.NDArray[np.float64]
+#: What kernels get and fill; `shared.kernels.source` says which C type each stands for.
+NewSeries = Series
+Rows = npt.NDArray[np.float64]  #: shape (any, bars)
+NewRows = Rows
+Places = npt.NDArray[np.intp]  #: bars' positions
+NewPlaces = Places
 Owner = TypeVar("Owner")
 Value = TypeVar("Value")
 
