@@ -6,9 +6,13 @@ import asyncio
 import gc
 from collections.abc import Sequence
 
+import structlog
+
+from services.analyzer.domain.indicator import catalogue
 from services.analyzer.handler import handle
 from shared.bus import Commit, Delivery
 from shared.contracts import Stream
+from shared.kernels import plain_kernels
 from shared.runtime.consumer import consume
 from shared.runtime.process import run
 from shared.runtime.service import Service
@@ -17,9 +21,14 @@ from shared.runtime.settings_follower import follow_settings, settings_arrived
 GROUP = "analyzer"
 BATCH = 16
 
+log = structlog.get_logger()
+
 
 async def main(service: Service) -> None:
     """Analyse snapshots until the service stops."""
+    catalogue()  # imports every indicator, and with it the kernels
+    if plain := plain_kernels():
+        log.warning("kernels are not compiled: analyses take longer", kernels=len(plain))
     following = asyncio.ensure_future(follow_settings(service))
     try:
         if await settings_arrived(service):

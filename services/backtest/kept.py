@@ -25,7 +25,13 @@ from shared.settings import RuntimeSettings
 ROOT: Final = Path(__file__).resolve().parents[2]
 #: what an analysis is made by
 CODE: Final = ("services/analyzer/domain", "services/fetcher/domain", "services/simulator/market", "services/backtest")
-FILES: Final = ("shared/contracts.py", "shared/odds.py", "services/simulator/instruments.py")
+FILES: Final = (
+    "shared/contracts.py",
+    "shared/odds.py",
+    "shared/kernels/build.py",
+    "shared/kernels/source.py",
+    "services/simulator/instruments.py",
+)
 OWN: Final = ("recording.py", "observed.py", "futures_data.py", "walk.py", "kept.py")  #: of this folder
 LEVEL: Final = 1
 

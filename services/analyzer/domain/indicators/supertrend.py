@@ -2,42 +2,37 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import math
 
 import numpy as np
 
 from services.analyzer.domain.chart.window import Window
 from services.analyzer.domain.indicator import Indicator
 from services.analyzer.domain.indicators.atr import average_true_range
-from services.analyzer.domain.numeric import Series, clip, talib
+from services.analyzer.domain.numeric import NewSeries, Series, clip
 from services.analyzer.domain.vote_context import VoteContext
+from shared.kernels import kernel
 
 PERIOD, FACTOR = 10, 3.0
 FIRST = PERIOD - 1  #: the first bar that has bands
-PIECE = 96  #: bars that are walked at once
 
 
-def trailing(bands: Series, close: Series, tighter: np.ufunc, beyond: np.ufunc) -> tuple[Series, list[int]]:
-    """Return the band that only gets *tighter*, and the bars whose close is *beyond* it: the next lets it start anew.
-
-    It walks from one restart to the next, not from bar to bar: between two restarts the band is a running extreme.
-    """
-    held, crossed, trail = np.empty_like(bands), list[int](), tighter.accumulate
-    held[:FIRST] = np.nan
-    start, count = FIRST, len(bands)
-    while start < count:
-        end = start + PIECE
-        run = trail(bands[start:end], 0, None, held[start:end])
-        first = beyond(close[start:end], run).tobytes().find(1)
-        if first >= 0:
-            start += first + 1
-            crossed.append(start - 1)
-        elif end < count:
-            start = end - 1  # the run goes on from its last value
-            bands[start] = run[-1]
-        else:
-            break
-    return held, crossed
+@kernel
+def follow(high: Series, low: Series, close: Series, atr: Series, line: NewSeries, direction: NewSeries) -> None:
+    """Fill *line* and *direction*: walk the bars with both bands, and turn when a close crosses the one in force."""
+    upper, lower, side = math.inf, -math.inf, -1.0
+    for at in range(min(FIRST, len(close))):
+        line[at] = direction[at] = math.nan
+    for at in range(FIRST, len(close)):
+        middle, reach = (high[at] + low[at]) / 2.0, atr[at] * FACTOR
+        upper, lower = min(middle + reach, upper), max(middle - reach, lower)
+        rises, falls = close[at] > upper, close[at] < lower
+        if rises if side < 0.0 else falls:
+            side = -side
+        line[at] = lower if side > 0.0 else upper
+        direction[at] = side
+        # a band that a close has gone beyond starts anew with the next bar
+        upper, lower = math.inf if rises else upper, -math.inf if falls else lower
 
 
 def supertrend(window: Window) -> tuple[Series, Series]:
@@ -47,19 +42,8 @@ def supertrend(window: Window) -> tuple[Series, Series]:
     the close stays on its side.  The direction turns when a close crosses the line; the first bar's is −1.
     Source: TradingView, `ta.supertrend`.
     """
-    close, middle, reach = window.close, talib.MEDPRICE(window.high, window.low), average_true_range(window, PERIOD)
-    reach *= FACTOR
-    lower, falls = trailing(middle - reach, close, np.maximum, np.less)
-    line, rises = trailing(middle + reach, close, np.minimum, np.greater)
-    falls.append(len(line))
-    direction = np.empty_like(line)
-    direction[:FIRST], direction[FIRST:] = np.nan, -1.0
-    until = FIRST
-    for since in rises:
-        if since > until:  # else the line was below already
-            until = falls[bisect_right(falls, since)]
-            line[since:until] = lower[since:until]
-            direction[since:until] = 1.0
+    line, direction = np.empty((2, len(window)))
+    follow(window.high, window.low, window.close, average_true_range(window, PERIOD), line, direction)
     return line, direction
 
 
