@@ -17,6 +17,7 @@ from services.terminal.commands import status
 from services.terminal.local import data_folder, listening, stores
 from services.terminal.output import api_client, overrides
 from shared.config import config_file
+from shared.kernels import build
 from shared.settings import Environment, RuntimeSettings
 
 Verdict = Literal["ok", "warning", "problem"]
@@ -40,7 +41,12 @@ async def examine(environment: Environment) -> list[Finding]:
     findings = [*_guarded(python), *_guarded(disk, environment), *_guarded(memory), *_guarded(config, environment)]
     findings += [*_guarded(valkey, environment), *_guarded(postgres, environment), *_guarded(port, environment)]
     findings += [*_guarded(instance, environment), *_guarded(backups, environment)]
-    findings += [*_guarded(dashboard), *_guarded(overridden, environment), *_guarded(growth, environment)]
+    findings += [
+        *_guarded(kernels),
+        *_guarded(dashboard),
+        *_guarded(overridden, environment),
+        *_guarded(growth, environment),
+    ]
     findings += await destinations(environment)
     return findings + await exchange(environment)
 
@@ -167,6 +173,12 @@ def dashboard() -> Iterator[Finding]:
     """Was the dashboard built?"""
     built = (stores.ROOT / "services/api/web/dist/index.html").exists()
     yield Finding("ok" if built else "warning", "dashboard", "built" if built else "not built: make setup")
+
+
+def kernels() -> Iterator[Finding]:
+    """Are the analysis' loops compiled?"""
+    advice = "not compiled, or from other sources: analyses take longer (make setup compiles them, or says why not)"
+    yield Finding("ok", "kernels", "compiled") if build.is_current() else Finding("warning", "kernels", advice)
 
 
 def overridden(environment: Environment) -> Iterator[Finding]:
