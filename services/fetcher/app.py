@@ -30,9 +30,11 @@ from services.fetcher.scan.loop import ScanLoop
 from services.fetcher.scan.publisher import ScanPublisher
 from services.fetcher.scan.warm_start import restore
 from shared.bus import Bus, Lease, LeaseLost
-from shared.contracts import HOUR_MS
+from shared.contracts import HOUR_MS, SCAN_MS
 from shared.runtime.service import Service
 
+ANSWER_DOUBTED_MS: Final = 120_000  #: after a close by the answered time alone; events tell it for sure
+EVENT_PATIENCE_S: Final = 3.0  #: wall time; prices come each second
 RETRY_MS: Final = 60_000  #: wait before a failed refresh of the universe is repeated; its volumes cost 40 weight
 
 #: Connects to an exchange: its requests and its feed, which hands over to the listener
@@ -178,6 +180,7 @@ class Fetcher:
         await self._until_given("the contracts", parts.reference.refresh_universe)
         await restore(self.market, self.bus, parts.state.fields.get("first", b"").decode())
         await self._listen()
+        await self._doubt_the_answer()
         await parts.backfill.load()
         await parts.scans.resume()
 
@@ -198,6 +201,12 @@ class Fetcher:
         except ExchangeError:
             stamp, _ = await exchange.prices()
             self.clock.synchronise(stamp)
+
+    async def _doubt_the_answer(self) -> None:
+        """Wait for an event where a bar has just closed by the answered time, which may be ahead of the true one."""
+        just_closed = self.clock.now() % SCAN_MS < ANSWER_DOUBTED_MS
+        if just_closed and self.clock.speed and not self.feed_settings.rest_only:
+            await self.clock.confirmed(EVENT_PATIENCE_S)
 
     async def _listen(self) -> None:
         if self.feed_settings.rest_only:

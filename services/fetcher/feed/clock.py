@@ -67,6 +67,14 @@ class ExchangeClock:
         """Return *milliseconds* of the exchange's clock as wall seconds; a short wait in lockstep."""
         return max(0.0, milliseconds) / 1_000 / self.speed if self.speed else LONGEST_NAP_S
 
+    async def confirmed(self, patience_s: float) -> None:
+        """Return when an event has told the time, after *patience_s* of wall time in any case."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                while self._answered or not self.known:
+                    self._moved.clear()
+                    await self._moved.wait()
+
     async def until(self, moment: int) -> None:
         """Return when the clock has reached *moment*, at once when it has passed it."""
         while (rest := moment - self.now()) > 0:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 import numpy as np
 import pytest
@@ -64,6 +66,24 @@ def test_events_overrule_the_answer_to_what_time_is_it() -> None:
     assert clock.now() == 1_000_000
     clock.synchronise(1_090_000)
     assert clock.now() == 1_000_000
+
+
+async def test_an_answer_waits_for_the_event_that_confirms_it() -> None:
+    """The wait ends with the first event; without one it ends as well, and an answer alone is then believed."""
+    clock = ExchangeClock(1)
+    clock.synchronise(1_090_000)
+    waiting = asyncio.ensure_future(clock.confirmed(600))
+    await asyncio.sleep(0)
+    clock.synchronise(1_091_000)
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    clock.observe(1_000_000)
+    await waiting
+    await clock.confirmed(600)
+    silent = ExchangeClock(1)
+    silent.synchronise(1_090_000)
+    await silent.confirmed(0.01)
+    assert silent.now() >= 1_090_000
 
 
 def test_an_exchange_whose_time_stands_still_does_not_stop_the_clock() -> None:
