@@ -11,6 +11,7 @@ from shared.contracts import Comparable, RecordChanged, Side
 RANGE_OF_WALK: Final = math.sqrt(8.0 / math.pi)  #: mean range of a random walk in standard deviations of its end
 EDGE: Final = 1e-6  #: how near to 0 and 1 a forecast that is recalibrated may come
 TERMS: Final = 64  #: of the series; more change nothing that a float shows unless almost no time is left
+LEAST_TERM: Final = 1e-30  #: what is less changes nothing either
 SOON: Final = 1e-3  #: variance over the squared width below which neither barrier can be met
 BANDS: Final = (0.0, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 1_000.0)  #: of the reward before costs, in R
 SPAN_DAYS: Final = 90  #: how far back outcomes count
@@ -33,10 +34,12 @@ def target_first(stop: float, target: float, atr: float, hours: float) -> float:
     spread = (atr / RANGE_OF_WALK / width) ** 2 * hours
     if spread < SOON:
         return 0.0
-    late: float = sum(
-        (-1.0) ** n / n * math.sin(n * math.pi * start) * math.exp(-0.5 * (n * math.pi) ** 2 * spread)
-        for n in range(1, TERMS + 1)
-    )
+    late = 0.0
+    for n in range(1, TERMS + 1):
+        left = math.exp(-0.5 * (n * math.pi) ** 2 * spread)
+        if left < LEAST_TERM:
+            break
+        late += (-1.0) ** n / n * math.sin(n * math.pi * start) * left
     return min(1.0, max(0.0, start + 2.0 / math.pi * late))
 
 

@@ -64,10 +64,10 @@ def _timeframe(interval: Interval, found: IntervalVotes, regime: RegimeFigures) 
         interval=interval,
         regime=regime.regime,
         values=values,
-        votes=dict(found.votes),
-        weights=dict(found.weights),
+        votes=found.votes,
+        weights=found.weights,
         long_score=long,
         short_score=short,
-        patterns=dict(found.patterns),
+        patterns=found.patterns,
         squeeze=values["squeeze_on"] == 1.0,
     )

@@ -25,10 +25,10 @@ STILL_BARS: Final = 8  #: without any range: a market that does not move
 class IntervalVotes:
     """One interval's votes as they count, their weights, its patterns, and the newest value of every series."""
 
-    votes: Mapping[str, float]
-    weights: Mapping[str, float]
-    patterns: Mapping[str, float]
-    newest: Mapping[str, float]
+    votes: dict[str, float]
+    weights: dict[str, float]
+    patterns: dict[str, float]
+    newest: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
