@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from services.analyzer.domain import pattern
 from services.analyzer.domain.chart.window import Window
+from services.analyzer.domain.numeric import talib
 from tests.unit.analyzer import bars
 
 Bar = tuple[float, float, float, float]
@@ -78,3 +82,26 @@ def test_every_pattern_keeps_to_its_range() -> None:
     for seed in range(30):
         values = pattern.find_all(bars.window(60, seed=seed), closed=60).values()
         assert all(value in (-1.0, 1.0) for value in values)
+
+
+@pytest.mark.parametrize(
+    ("name", "judge"),
+    [
+        ("engulfing", talib.CDLENGULFING),
+        ("morning_star", lambda *bars: talib.CDLMORNINGSTAR(*bars, 0.3)),
+        ("evening_star", lambda *bars: talib.CDLEVENINGSTAR(*bars, 0.3)),
+    ],
+)
+def test_talib_finds_the_same(name: str, judge: Callable[..., npt.NDArray[np.int32]]) -> None:
+    """On bars of a few ticks, where prices are often equal, it is what TA-Lib says, and now and then something."""
+    random = np.random.default_rng(5)
+    said = set()
+    for _ in range(1_500):
+        ends = random.integers(0, 8, (2, pattern.LOOK_BACK)).astype(np.float64) + 100.0
+        reach = random.integers(0, 3, (2, pattern.LOOK_BACK))
+        rows = bars.matrix(pattern.LOOK_BACK)
+        rows[1], rows[2], rows[3], rows[4] = ends[0], ends.max(0) + reach[0], ends.min(0) - reach[1], ends[1]
+        expected = float(np.sign(judge(*rows[1:5])[-1]))
+        assert pattern.catalogue()[name].find(Window("1h", rows)) == expected
+        said.add(expected)
+    assert len(said) > 1

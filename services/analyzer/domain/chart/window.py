@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
-from services.analyzer.domain.numeric import Series, every, once, talib
+from services.analyzer.domain.numeric import Rows, Series, once, talib
 from shared.contracts import DAY_MS, INTERVALS, LEAST_BARS, Interval, Problem
-from shared.klines import sound
+from shared.kernels import kernel
 
 #: How far swings, levels, regimes and the radar look back, however much more a window holds: some 480 bars, over which
 #: thresholds and the reach of targets were measured (docs/adr/0022), in whole days.  Of 5m one day would be too few for
 #: the Hurst exponent.
 LOOK_BACK_DAYS: Final[dict[Interval, int]] = {"5m": 2, "15m": 5, "1h": 20, "4h": 80}
 MATRIX_ROWS: Final = 8
+LAST_BARS: Final = 8
+CLOSE: Final = 3  #: its place in one of the `last_bars`
+PROBLEMS: Final[tuple[Problem | None, ...]] = (None, "not finite", "gap", "inconsistent")
+SOUND, NOT_FINITE, GAP, INCONSISTENT = range(len(PROBLEMS))
 Value = TypeVar("Value")
 
 
 class Window:
     """Bars of one interval, oldest first, and what several indicators have in common, computed once."""
 
-    def __init__(self, interval: Interval, matrix: npt.NDArray[np.float64]) -> None:
+    def __init__(self, interval: Interval, matrix: Rows) -> None:
         self.interval = interval
         self._matrix = matrix
         self._shared: dict[Callable[[Window], Any], Any] = {}
@@ -63,6 +65,12 @@ class Window:
         count = LOOK_BACK_DAYS[self.interval] * DAY_MS // INTERVALS[self.interval]
         return self if len(self) <= count else self.part(len(self) - count, len(self))
 
+    @once
+    def last_bars(self) -> list[list[float]]:
+        """The newest bars' open, high, low and close, oldest first: single ones are read faster from here."""
+        bars: list[list[float]] = self._matrix[1:5, -LAST_BARS:].T.tolist()
+        return bars
+
     @property
     def last(self) -> tuple[float, float, float, float, float]:
         """The last bar's open, high, low, close and volume."""
@@ -81,12 +89,12 @@ class Window:
         """Return bars *start* to *end* (excluded) as a window of their own."""
         return Window(self.interval, self._matrix[:, start:end])
 
-    def newest(self, count: int) -> npt.NDArray[np.float64]:
+    def newest(self, count: int) -> Rows:
         """Return the last *count* bars' times, prices and volumes, shape (6, count)."""
         return self._matrix[:6, -count:]
 
 
-def check(interval: Interval, matrix: npt.NDArray[np.float64]) -> Problem | None:
+def check(interval: Interval, matrix: Rows) -> Problem | None:
     """Return why *matrix* cannot be analysed, or None.
 
     Prices and volume must be finite, times rise by one interval, each high be the highest and each low the lowest
@@ -94,9 +102,27 @@ def check(interval: Interval, matrix: npt.NDArray[np.float64]) -> Problem | None
     """
     if matrix.ndim != 2 or matrix.shape[0] != MATRIX_ROWS or matrix.shape[1] < LEAST_BARS:
         return "insufficient history"
-    if not every(np.isfinite(matrix[:6])):
-        return "not finite"
-    steps = matrix[0, 1:] - matrix[0, :-1]
-    if not every(steps == INTERVALS[interval]):
-        return "inconsistent" if (steps <= 0).any() else "gap"
-    return None if every(sound(matrix)) else "inconsistent"
+    return PROBLEMS[problem_in(matrix, matrix.shape[1], INTERVALS[interval])]
+
+
+@kernel
+def problem_in(bars: Rows, count: int, length: float) -> int:
+    """Return the place in `PROBLEMS` of what is wrong with *count* bars that should be *length* ms long."""
+    gap: bool = False
+    back: bool = False
+    sound: bool = True
+    for at in range(count):
+        time, opened, high, low = bars[0, at], bars[1, at], bars[2, at], bars[3, at]
+        close, volume = bars[4, at], bars[5, at]
+        if not (math.isfinite(time) and math.isfinite(opened) and math.isfinite(high) and math.isfinite(low)):
+            return NOT_FINITE
+        if not (math.isfinite(close) and math.isfinite(volume)):
+            return NOT_FINITE
+        step = time - bars[0, at - 1] if at > 0 else length
+        if step != length:
+            gap = True
+        if step <= 0.0:
+            back = True
+        if not (low <= opened <= high and low <= close <= high and low > 0.0 and volume >= 0.0):
+            sound = False
+    return INCONSISTENT if back else GAP if gap else SOUND if sound else INCONSISTENT

@@ -8,9 +8,8 @@ from services.analyzer.domain.pattern import Pattern
 
 def find(window: Window) -> float:
     """Return +1 or −1 where the last close leaves the mother bar of an inside bar."""
-    mother_high, mother_low = float(window.high[-3]), float(window.low[-3])
-    inside = float(window.high[-2]) <= mother_high and float(window.low[-2]) >= mother_low and mother_high > mother_low
-    close = float(window.close[-1])
+    (_, mother_high, mother_low, _), (_, high, low, _), (_, _, _, close) = window.last_bars[-3:]
+    inside = high <= mother_high and low >= mother_low and mother_high > mother_low
     return float(close > mother_high) - float(close < mother_low) if inside else 0.0
 
 

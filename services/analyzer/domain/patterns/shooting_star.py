@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.analyzer.domain.chart.window import Window
+from services.analyzer.domain.chart.window import CLOSE, Window
 from services.analyzer.domain.pattern import Pattern
 
 TREND_BARS = 5
@@ -10,9 +10,10 @@ TREND_BARS = 5
 
 def find(window: Window) -> float:
     """Return −1 where the last bar has an upper wick of two bodies and two thirds of its range, after a rise."""
-    opened, high, low, close = (float(row[-1]) for row in (window.open, window.high, window.low, window.close))
+    bars = window.last_bars
+    opened, high, low, close = bars[-1]
     wick, body, span = high - max(opened, close), abs(close - opened), high - low
-    rose = float(window.close[-2]) > float(window.close[-2 - TREND_BARS])
+    rose = bars[-2][CLOSE] > bars[-2 - TREND_BARS][CLOSE]
     return -1.0 if span > 0 and rose and wick >= 2.0 * body and wick >= span * 2.0 / 3.0 else 0.0
 
 
