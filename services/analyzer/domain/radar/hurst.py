@@ -9,8 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from services.analyzer.domain.chart.swings import Indices
-from services.analyzer.domain.numeric import Series
+from services.analyzer.domain.numeric import NewRows, NewSeries, Places, Series
+from shared.kernels import kernel
 
 LEAST: Final = 300  #: returns
 SMALLEST: Final = 8  #: box
@@ -36,15 +36,11 @@ def _slope_of(count: int) -> Series:
 
 @dataclass(frozen=True, slots=True)
 class Boxes:
-    """Every box of every size, from both ends of a series, and what its sums are worth."""
+    """Every box of every size, from both ends of a series."""
 
-    places: Series  #: 0, 1, 2 …
-    starts: Indices
-    ends: Indices
-    middles: Series  #: bars from the series' first
-    lengths: Series  #: bars in a box
-    squares: Series  #: of the steps from a box's middle, summed
-    firsts: Indices  #: of each size's boxes
+    starts: Places
+    lengths: Places  #: bars in a box
+    firsts: Places  #: of each size's boxes
     expected: Series  #: what white noise would leave in all boxes of a size
 
 
@@ -53,17 +49,10 @@ def _boxes(count: int) -> Boxes:
     """Return the boxes of a series of *count* values."""
     sizes = np.array(_sizes(count))
     boxes = 2 * (count // sizes)
-    starts = np.concatenate(
-        [np.add.outer((0, count % size), np.arange(0, count - size + 1, size)) for size in sizes], None
-    )
-    lengths = sizes.repeat(boxes)
+    starts = [np.add.outer((0, count % size), np.arange(0, count - size + 1, size)) for size in sizes]
     return Boxes(
-        places=np.arange(count, dtype=np.float64),
-        starts=starts,
-        ends=starts + lengths,
-        middles=starts + (lengths - 1) / 2.0,
-        lengths=lengths.astype(np.float64),
-        squares=lengths * (lengths**2 - 1) / 12.0,
+        starts=np.concatenate(starts, None),
+        lengths=sizes.repeat(boxes),
         firsts=boxes.cumsum() - boxes,
         expected=boxes * (sizes**2 - 4) / 15.0,
     )
@@ -87,20 +76,30 @@ def hurst(returns: Series) -> tuple[float, float] | None:
 
 
 def _left(profile: Series) -> Series:
-    """Return at each size the mean square around lines, over boxes from both ends, against white noise's.
-
-    All boxes are read from three running sums: of the values, of the values times their place, and of their squares.
-    """
-    count = len(profile)
-    boxes = _boxes(count)
-    sums = np.empty((3, count + 1))
-    sums[:, 0] = 0.0
-    sums[0, 1:] = profile
-    np.multiply(profile, boxes.places, out=sums[1, 1:])
-    np.multiply(profile, profile, out=sums[2, 1:])
-    np.add.accumulate(sums, axis=1, out=sums)
-    level, tilt, square = sums.take(boxes.ends, axis=1) - sums.take(boxes.starts, axis=1)
-    tilt -= boxes.middles * level
-    square -= level * level / boxes.lengths + tilt * tilt / boxes.squares
-    around: Series = np.add.reduceat(square, boxes.firsts) / boxes.expected
+    """Return at each size the mean square around lines, over boxes from both ends, against white noise's."""
+    boxes = _boxes(len(profile))
+    squares = np.empty(len(boxes.starts))
+    fill_squares(profile, boxes.starts, boxes.lengths, np.zeros((3, len(profile) + 1)), squares)
+    around: Series = np.add.reduceat(squares, boxes.firsts) / boxes.expected
     return around
+
+
+@kernel
+def fill_squares(profile: Series, starts: Places, lengths: Places, sums: NewRows, squares: NewSeries) -> None:
+    """Fill *squares* with the sum of squares that each box of *profile* leaves around its line.
+
+    All boxes are read from three running sums: of the values, of the values times their place, and of their squares;
+    *sums* has room for them, shape (3, n + 1), and begins with zeros.
+    """
+    for at in range(len(profile)):
+        value = profile[at]
+        sums[0, at + 1] = sums[0, at] + value
+        sums[1, at + 1] = sums[1, at] + value * at
+        sums[2, at + 1] = sums[2, at] + value * value
+    for box in range(len(starts)):
+        start, end, length = starts[box], starts[box] + lengths[box], float(lengths[box])
+        middle, spread = start + (length - 1.0) / 2.0, length * (length * length - 1.0) / 12.0
+        level = sums[0, end] - sums[0, start]
+        tilt = sums[1, end] - sums[1, start] - middle * level
+        square = sums[2, end] - sums[2, start]
+        squares[box] = square - (level * level / length + tilt * tilt / spread)
