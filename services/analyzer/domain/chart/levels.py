@@ -13,8 +13,9 @@ import numpy as np
 
 from services.analyzer.domain.chart.swings import Swings
 from services.analyzer.domain.chart.window import Window
-from services.analyzer.domain.numeric import Series
+from services.analyzer.domain.numeric import NewPlaces, NewSeries, Places, Series
 from shared.contracts import INTERVALS, Level, Side, TradeLevels
+from shared.kernels import kernel
 
 CLUSTER: Final = 0.5  #: ATR: swing points nearer than this are one level
 BEYOND: Final = 0.25  #: ATR: how far the stop lies beyond its level
@@ -46,32 +47,58 @@ def draw(windows: Sequence[tuple[Window, Swings]], atr: float, now: int) -> Leve
     prices, times = prices[order], times[order]
     if not len(prices):
         return LevelMap(prices, prices, prices, prices, 0.0)
-    edges = np.array([*_clusters(prices.tolist(), CLUSTER * atr), len(prices)])
+    edges = np.empty(len(prices) + 1, dtype=np.intp)
+    edges = edges[: 1 + fill_edges(prices, CLUSTER * atr, edges)]
     starts, touches = edges[:-1], (edges[1:] - edges[:-1]).astype(np.float64)
     rank = np.add.reduceat(np.exp((times - now) / (RECENT * INTERVALS["1h"])), starts)
     middle, last = np.add.reduceat(prices, starts) / touches, np.maximum.reduceat(times, starts)
     return LevelMap(middle, touches, last, rank, _usual(windows[0][1]))
 
 
-def _clusters(prices: list[float], width: float) -> list[int]:
-    """Return where each cluster begins in the sorted *prices*: none is wider than *width*."""
-    starts: list[int] = []
-    for place, price in enumerate(prices):
-        if not starts or price - prices[starts[-1]] > width:
-            starts.append(place)
-    return starts
+@kernel
+def fill_edges(prices: Series, width: float, edges: NewPlaces) -> int:
+    """Fill *edges* with where each cluster of the sorted *prices* begins, and their end; return how many clusters.
+
+    None is wider than *width*.
+    """
+    count, start = 0, 0
+    for place in range(len(prices)):
+        if place == 0 or prices[place] - prices[start] > width:
+            edges[count] = start = place
+            count += 1
+    edges[count] = len(prices)
+    return count
 
 
 def _usual(swings: Swings) -> float:
     """Return the median distance between a swing and the next of the other kind."""
-    if not len(swings.highs) or not len(swings.lows):
+    moves = np.empty(len(swings.highs) + len(swings.lows))
+    moves = moves[: fill_moves(swings.high_at, swings.highs, swings.low_at, swings.lows, moves)]
+    if not len(moves):
         return 0.0
-    order = np.concatenate((swings.high_at, swings.low_at)).argsort(kind="stable")
-    prices, is_high = np.concatenate((swings.highs, swings.lows))[order], order < len(swings.highs)
-    moves = np.abs(prices[1:] - prices[:-1])[is_high[1:] != is_high[:-1]]
     moves.sort()
     middle = len(moves) // 2
-    return float(moves[middle] + moves[-middle - 1]) / 2.0
+    return (moves.item(middle) + moves.item(-middle - 1)) / 2.0
+
+
+@kernel
+def fill_moves(high_at: Places, highs: Series, low_at: Places, lows: Series, moves: NewSeries) -> int:
+    """Fill *moves* with the distances from each swing to the next where that is of the other kind; return how many.
+
+    A bar that is both is a high first.
+    """
+    count, high, low = 0, 0, 0
+    while high < len(highs) and low < len(lows):
+        was_high: bool = high_at[high] <= low_at[low]
+        if was_high:
+            high += 1
+        else:
+            low += 1
+        now_high: bool = low == len(lows) or (high < len(highs) and high_at[high] <= low_at[low])
+        if now_high != was_high:
+            moves[count] = abs(highs[high] - lows[low - 1]) if now_high else abs(lows[low] - highs[high - 1])
+            count += 1
+    return count
 
 
 def nearest(drawn: LevelMap, price: float) -> tuple[float | None, float | None]:
