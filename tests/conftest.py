@@ -21,7 +21,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from services.terminal.local import listening, stores
-from services.terminal.local.processes.supervisor import die_with_parent
+from services.terminal.local.processes.linux import die_with_parent
 
 # how long an example takes, or its making, says something of the machine alone
 hypothesis_settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

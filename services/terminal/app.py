@@ -18,6 +18,7 @@ from services.terminal.commands.backup import backup, restore, upgrade
 from services.terminal.commands.bus import letters, peek
 from services.terminal.commands.deliveries import resend, test_alert
 from services.terminal.commands.indicators import indicators
+from services.terminal.local.processes.forker import Forker
 from services.terminal.output.answers import Json, print_lines, refuse
 
 PROGRAM = "services.terminal.local.processes.program"
@@ -81,11 +82,12 @@ def demo(
     port: Port = 0,
 ) -> None:
     """Run everything against a simulated exchange: nothing leaves this machine."""
+    forker = Forker()
     from services.terminal.commands import run
     from services.terminal.local.stack import SimulatorPlan
 
     plan = SimulatorPlan(symbols, seed, speed, replay.resolve() if replay else None, lockstep)
-    finish(run.demo(run.Options(analyzers, browser, seconds, as_json, quiet, port), plan))
+    finish(run.demo(run.Options(analyzers, browser, seconds, as_json, quiet, port, forker), plan))
 
 
 @app.command()
@@ -99,9 +101,10 @@ def up(
     anyway: Annotated[bool, typer.Option(help="Start even though the exchange cannot be reached.")] = False,
 ) -> None:
     """Run everything against live Binance."""
+    forker = Forker()
     from services.terminal.commands import run
 
-    finish(run.up(run.Options(analyzers, browser, seconds, as_json, quiet, port), anyway=anyway))
+    finish(run.up(run.Options(analyzers, browser, seconds, as_json, quiet, port, forker), anyway=anyway))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
@@ -136,12 +139,12 @@ def scan(
     quiet: Quiet = False,
 ) -> None:
     """Scan every coin once and print them ranked."""
+    if not once:
+        refuse("use `scan --once`; `up` scans continuously")
+    forker = Forker()
     from services.terminal.commands import scan as scans
     from services.terminal.commands.run import EXPECTED
     from services.terminal.output.console import Screen
-
-    if not once:
-        refuse("use `scan --once`; `up` scans continuously")
 
     def show(scanned: scans.Scanned) -> None:
         if as_json:
@@ -150,7 +153,8 @@ def scan(
             scans.print_table(scanned, Screen().console)
 
     try:
-        done = scans.run(Screen(quiet=quiet, to_stderr=True), show, wait=wait, simulated=simulated, seed=seed)
+        screen = Screen(quiet=quiet, to_stderr=True)
+        done = scans.run(screen, show, forker=forker, wait=wait, simulated=simulated, seed=seed)
     except EXPECTED as error:
         refuse(str(error))
     if not done:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from services.terminal.local import data_folder, stores
-from services.terminal.local.processes.supervisor import die_with_parent
+from services.terminal.local.processes.linux import die_with_parent
 from shared.settings import Environment
 
 STOP_SECONDS: Final = 30.0

@@ -18,6 +18,7 @@ import yaml
 from services.terminal.checks import stores as store_checks
 from services.terminal.checks.exchange import HOW_TO_GO_ON, unreachable
 from services.terminal.local import data_folder, listening, lockstep, stores, stream_tail
+from services.terminal.local.processes.forker import Forker
 from services.terminal.local.processes.stopping import run_until, stop_signals, unless
 from services.terminal.local.processes.supervisor import StartError, Supervisor
 from services.terminal.local.stack import METRICS_TARGETS, LocalStack, LocalStackError, Plan, SimulatorPlan
@@ -53,6 +54,7 @@ class Options:
     as_json: bool = False
     quiet: bool = False
     port: int = 0  #: 0: SEVENGATE_API_PORT
+    forker: Forker | None = None  #: starts the services
 
 
 @dataclass
@@ -167,7 +169,7 @@ async def _live(
     lines = AlertFeed(screen.say, started=figures.started)
     async with AsyncExitStack() as stack:
         stop = await stack.enter_async_context(stop_signals())
-        supervisor = await stack.enter_async_context(Supervisor(screen.log))
+        supervisor = await stack.enter_async_context(Supervisor(screen.log, forker=options.forker))
         local = await stack.enter_async_context(LocalStack(plan, supervisor, say=screen.warn))
         if not await unless(stop, local.start(simulator)):
             return 0

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from services.terminal.checks.exchange import HOW_TO_GO_ON, unreachable
 from services.terminal.local import data_folder
+from services.terminal.local.processes.forker import Forker
 from services.terminal.local.processes.stopping import stop_signals, unless
 from services.terminal.local.processes.supervisor import Supervisor
 from services.terminal.local.stack import LocalStack, LocalStackError, Plan, SimulatorPlan
@@ -48,7 +49,13 @@ class Scanned:
 
 
 async def scan(
-    screen: Screen, show: Callable[[Scanned], None], *, wait: bool = False, simulated: int = 0, seed: int = 7
+    screen: Screen,
+    show: Callable[[Scanned], None],
+    *,
+    forker: Forker | None = None,
+    wait: bool = False,
+    simulated: int = 0,
+    seed: int = 7,
 ) -> bool:
     """Scan once and *show* the result before the services are stopped; return whether there was one.
 
@@ -64,23 +71,23 @@ async def scan(
     data_folder.empty(folder, "a scan")
     async with AsyncExitStack() as stack:
         stop = await stack.enter_async_context(stop_signals())
-        supervisor = await stack.enter_async_context(Supervisor(screen.log))
+        supervisor = await stack.enter_async_context(Supervisor(screen.log, forker=forker))
         local = await stack.enter_async_context(
             LocalStack(_plan(folder, environment, wait=wait), supervisor, say=screen.say)
         )
 
         async def work() -> None:
-            await local.start_stores()
+            await local.start(SimulatorPlan(symbols=simulated, seed=seed, speed=SPEED) if simulated else None)
             bus = RedisBus(local.redis_url, environment.market)
             stack.push_async_callback(bus.close)
             await publish(bus, settings)
-            if simulated:
-                await local.start_simulator(SimulatorPlan(symbols=simulated, seed=seed, speed=SPEED))
-            await local.start_services()
             screen.say("loading the windows; then the " + ("next" if wait else "last") + " five-minute close is judged")
             show(await first_scan(bus, screen.say))
 
-        return await unless(stop, work())
+        try:
+            return await unless(stop, work())
+        finally:
+            await local.kill()  # the stores are as empty as the folder at the next scan
 
 
 def _plan(folder: Path, environment: Environment, *, wait: bool) -> Plan:
@@ -186,6 +193,8 @@ def refused_by(verdicts: Sequence[Verdict]) -> str:
     return "" if not refused else refused[0] if len(refused) == 1 else f"{refused[0]} +{len(refused) - 1}"
 
 
-def run(screen: Screen, show: Callable[[Scanned], None], *, wait: bool, simulated: int, seed: int) -> bool:
+def run(
+    screen: Screen, show: Callable[[Scanned], None], *, forker: Forker, wait: bool, simulated: int, seed: int
+) -> bool:
     """Run `scan` from a place without a loop."""
-    return asyncio.run(scan(screen, show, wait=wait, simulated=simulated, seed=seed))
+    return asyncio.run(scan(screen, show, forker=forker, wait=wait, simulated=simulated, seed=seed))

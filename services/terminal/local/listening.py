@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import random
 import socket
+from contextlib import suppress
 from typing import Final
 
 #: none of those that Linux gives to outgoing connections, which may take one before its server is up
 PORTS: Final = range(10_240, 32_768)
 TRIES: Final = 200
+ANSWER_S: Final = 0.25  #: the loopback's answer to a connection comes in microseconds
 
 
 class ListenError(Exception):
@@ -49,3 +51,10 @@ def is_free(host: str, port: int) -> bool:
             raise ListenError(f"SEVENGATE_API_HOST: {host} is not an address of this machine") from error
         return False
     return True
+
+
+def answers(host: str, port: int) -> bool:
+    """Return whether something listens on *port* of *host*, a loopback's, at this moment."""
+    with suppress(OSError), socket.create_connection((host, port), timeout=ANSWER_S):
+        return True
+    return False

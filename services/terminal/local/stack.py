@@ -9,12 +9,13 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Final, Self
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -82,6 +83,17 @@ def exists(name: str) -> bool:
     return False
 
 
+async def together(*work: Awaitable[None]) -> None:
+    """Do all of *work* side by side; where one fails, cancel the others and raise what it raised."""
+    tasks = [asyncio.ensure_future(each) for each in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 class LocalStack:
     """Starts everything in order and stops it again; an async context manager."""
 
@@ -91,6 +103,7 @@ class LocalStack:
         self.environment: dict[str, str] = {}
         self.simulator_url = ""
         self.metrics_ports: dict[str, int] = {}
+        self._postgres_port = 0  #: 0: no embedded one
         self._say = say
         self._lock: IO[str] | None = None
 
@@ -114,14 +127,21 @@ class LocalStack:
         await self.close()
 
     async def start(self, simulator: SimulatorPlan | None = None) -> None:
-        """Start everything; return when the API answers."""
-        await self.start_stores()
-        if simulator is not None:
-            await self.start_simulator(simulator)
-        await self.start_services()
+        """Start everything, side by side; return when the exchange and the API answer."""
+        self._set_environment()
+        self._place_postgres()
+        exchange = [] if simulator is None else [asyncio.ensure_future(self.start_simulator(simulator))]
+        await together(self._start_postgres(), self._start_valkey_and_services(exchange), *exchange)
+        self._write_addresses()
 
     async def start_stores(self) -> None:
         """Start the embedded stores, or use those that the environment names."""
+        self._set_environment()
+        self._place_postgres()
+        await together(self._start_valkey(), self._start_postgres())
+        self._write_addresses()
+
+    def _set_environment(self) -> None:
         plan = self.plan
         self.environment = {
             "SEVENGATE_CONFIG": str(plan.config),
@@ -138,13 +158,18 @@ class LocalStack:
             "OPENBLAS_NUM_THREADS": "1",
             **plan.environment,
         }
-        await asyncio.gather(self._start_valkey(), self._start_postgres())
-        # so that the other commands find what runs here
-        data_folder.write_private(plan.folder / data_folder.BUS_ADDRESS, self.redis_url)
-        data_folder.write_private(plan.folder / data_folder.API_ADDRESS, self.api_url)
-        data_folder.write_private(
-            plan.folder / data_folder.DATABASE_ADDRESS, self.environment["SEVENGATE_DATABASE_URL"]
-        )
+
+    def _write_addresses(self) -> None:
+        """Note where the stores and the API are, so that the other commands find what runs here."""
+        folder = self.plan.folder
+        data_folder.write_private(folder / data_folder.BUS_ADDRESS, self.redis_url)
+        data_folder.write_private(folder / data_folder.API_ADDRESS, self.api_url)
+        data_folder.write_private(folder / data_folder.DATABASE_ADDRESS, self.environment["SEVENGATE_DATABASE_URL"])
+
+    async def _start_valkey_and_services(self, exchange: Sequence[asyncio.Future[None]]) -> None:
+        """Start Valkey, then the services; the fetcher when *exchange* has started."""
+        await self._start_valkey()
+        await self.start_services(exchange)
 
     async def _start_valkey(self) -> None:
         if self.plan.redis_url:
@@ -166,16 +191,25 @@ class LocalStack:
             kept = f"Valkey's append-only file is broken: set aside as {aside}"
             self._say(f"{kept}; Valkey starts empty, Postgres restores the state")
 
-    async def _start_postgres(self) -> None:
+    def _place_postgres(self) -> None:
+        """Choose where Postgres will answer, so that the API can be started beside it."""
         if self.plan.database_url or "api" not in self.plan.services:
             return
+        self._postgres_port = listening.free_port()
         password = stores.password_in(self.plan.folder, stores.POSTGRES_PASSWORD)
+        self.environment["SEVENGATE_DATABASE_URL"] = stores.postgres_url(self._postgres_port, password)
+
+    async def _start_postgres(self) -> None:
+        if not self._postgres_port:
+            return
+        folder, durable = self.plan.folder, self.plan.durable
+        password = stores.password_in(folder, stores.POSTGRES_PASSWORD)
         store = await asyncio.to_thread(
-            stores.postgres, self.plan.folder / "postgres", durable=self.plan.durable, password=password
+            stores.postgres, folder / "postgres", port=self._postgres_port, durable=durable, password=password
         )
-        await self.supervisor.start("postgres", store.argv, stop_signal=signal.SIGINT)
+        # what is not durable need not be made whole before it ends
+        await self.supervisor.start("postgres", store.argv, stop_signal=signal.SIGINT if durable else signal.SIGQUIT)
         await asyncio.to_thread(stores.wait_for_postgres, store.url)
-        self.environment["SEVENGATE_DATABASE_URL"] = store.url
 
     async def start_simulator(self, simulator: SimulatorPlan) -> None:
         """Start the simulated exchange and point every service at it."""
@@ -191,19 +225,23 @@ class LocalStack:
         await self.supervisor.start("simulator", [*simulator.argv(port), *kept], self.environment)
         await self.wait_for_answer(f"{self.simulator_url}/sim/status", "simulator")
 
-    async def start_services(self) -> None:
-        """Start the services; return when the API answers."""
+    async def start_services(self, exchange: Sequence[asyncio.Future[None]] = ()) -> None:
+        """Start the services, the fetcher when *exchange* is done; return when the API answers."""
         absent = [name for name in self.plan.services if not exists(name)]
         for name in absent:
             self._say(f"services.{name} cannot be started: it is not there")
         started = [(name.rpartition(".")[2], module(name)) for name in self.plan.services if name not in absent]
         started += [(f"analyzer{number}", module("analyzer")) for number in range(1, self.plan.analyzers + 1)]
         self.metrics_ports = self._choose_metrics_ports([name for name, _ in started])
-        for name, argv in started:
-            port = {"SEVENGATE_METRICS_PORT": str(self.metrics_ports[name])}
-            await self.supervisor.start(name, argv, {**self.environment, **port})
+        await together(*(self._start_service(name, argv, exchange) for name, argv in started))
         if "api" in self.metrics_ports:
             await self.wait_for_answer(f"{self.api_url}/health", "api")
+
+    async def _start_service(self, name: str, argv: list[str], exchange: Sequence[asyncio.Future[None]]) -> None:
+        if name == "fetcher" and exchange:
+            await asyncio.wait(exchange)
+        port = {"SEVENGATE_METRICS_PORT": str(self.metrics_ports[name])}
+        await self.supervisor.start(name, argv, {**self.environment, **port})
 
     def _choose_metrics_ports(self, names: list[str]) -> dict[str, int]:
         """Return a port for each service's metrics, and list them in the data folder for Prometheus."""
@@ -217,25 +255,38 @@ class LocalStack:
     async def wait_for_answer(self, url: str, name: str, seconds: float = READY_SECONDS) -> None:
         """Return when *url* of the process *name* answers below 500; else raise `LocalStackError`."""
         deadline = time.monotonic() + seconds
+        address = urlsplit(url)
         async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
             while time.monotonic() < deadline:
                 if self.supervisor.refused(name):
                     raise LocalStackError(f"the {name} does not start with these settings; its lines above say why")
                 if self.supervisor.restarts(name) >= FUTILE_STARTS:
                     raise LocalStackError(f"the {name} ends as soon as it starts; its lines above say why")
+                # a connection is cheap to try while the process still imports
                 with suppress(httpx.HTTPError):
-                    if (await client.get(url)).status_code < 500:
+                    if (
+                        listening.answers(str(address.hostname), address.port or 80)
+                        and (await client.get(url)).status_code < 500
+                    ):
                         return
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.05)
         raise LocalStackError(f"the {name} did not answer within {seconds:g} s; its lines above say why")
+
+    async def kill(self) -> None:
+        """End everything, without the patience of `close`: nothing that it holds is wanted any more."""
+        await self._stop(at_once=True)
 
     async def close(self) -> None:
         """Stop the services, then the exchange and the stores, so that messages in flight can still be stored."""
-        last = ("simulator", "valkey", "postgres")
-        await self.supervisor.stop_all([name for name in self.supervisor.names() if name not in last])
-        await self.supervisor.stop_all(last)
+        await self._stop()
         for name in (data_folder.BUS_ADDRESS, data_folder.API_ADDRESS, data_folder.DATABASE_ADDRESS, METRICS_TARGETS):
             (self.plan.folder / name).unlink(missing_ok=True)
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+    async def _stop(self, *, at_once: bool = False) -> None:
+        last = ("simulator", "valkey", "postgres")
+        services = [name for name in self.supervisor.names() if name not in last]
+        await self.supervisor.stop_all(services, at_once=at_once)
+        await self.supervisor.stop_all(last, at_once=at_once)

@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-import psycopg
 import redis
-from psycopg import sql
 
 from services.terminal.local.listening import free_port
 from shared.config import lasting_file
@@ -108,8 +106,12 @@ def postgres(folder: Path, *, port: int = 0, durable: bool = True, password: str
     argv = [str(binaries / "postgres"), "-D", str(folder)]
     for name, value in options.items():
         argv += ["-c", f"{name}={value}"]
-    url = f"postgresql://postgres:{quote(password)}@127.0.0.1:{port}/sevengate"
-    return Store("postgres", tuple(as_ordinary_user(argv)), url)
+    return Store("postgres", tuple(as_ordinary_user(argv)), postgres_url(port, password))
+
+
+def postgres_url(port: int, password: str) -> str:
+    """Return the address of the database on *port*."""
+    return f"postgresql://postgres:{quote(password)}@127.0.0.1:{port}/sevengate"
 
 
 def password_in(folder: Path, name: str) -> str:
@@ -210,11 +212,13 @@ def wait_for_valkey(url: str, seconds: float = READY_SECONDS) -> None:
             except redis.RedisError as error:
                 if time.monotonic() > deadline:
                     raise StoreError(f"Valkey did not start: {error}") from error
-            time.sleep(0.05)
+            time.sleep(0.01)
 
 
 def wait_for_postgres(url: str, seconds: float = READY_SECONDS) -> None:
     """Return when the database of *url* exists and answers; make it where it does not exist."""
+    import psycopg  # noqa: PLC0415  a scan has no database
+
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -223,11 +227,14 @@ def wait_for_postgres(url: str, seconds: float = READY_SECONDS) -> None:
         except psycopg.OperationalError as error:
             if time.monotonic() > deadline:
                 raise StoreError(f"Postgres did not start: {error}") from error
-        time.sleep(0.1)
+        time.sleep(0.05)
 
 
 def create_database(url: str) -> None:
     """Make the database that *url* names, unless it exists."""
+    import psycopg  # noqa: PLC0415
+    from psycopg import sql  # noqa: PLC0415
+
     server, _, name = url.rpartition("/")
     with psycopg.connect(f"{server}/postgres", autocommit=True, connect_timeout=3) as connection:
         known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()

@@ -22,7 +22,7 @@ import pytest
 import yaml
 
 from services.terminal.local.listening import free_port
-from services.terminal.local.processes.supervisor import die_with_parent
+from services.terminal.local.processes.linux import die_with_parent
 from tests.conftest import ROOT, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo"), pytest.mark.timeout(600)]

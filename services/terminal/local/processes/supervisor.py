@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
@@ -15,7 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
+
+from services.terminal.local.processes.forker import Forker, ForkError
+from services.terminal.local.processes.linux import die_with_parent
 
 ROOT: Final = Path(__file__).resolve().parents[4]
 STOP_SECONDS: Final = 10.0  #: between SIGTERM and SIGKILL
@@ -24,18 +26,25 @@ LONGEST_BACKOFF: Final = 15.0
 SOUND_AFTER: Final = 20.0  #: a process that lived this long starts again without delay
 LONGEST_LINE: Final = 1 << 20
 LAST_LINES: Final = 50
-PR_SET_PDEATHSIG: Final = 1
 REFUSED: Final = 2  #: exit code of a program that cannot use its arguments or its configuration
 PRIVATE: Final = 0o077  #: umask: what the processes write may hold secrets
 
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-
 Listener = Callable[[str, str], None]  #: (process name, line)
 Repair = Callable[[int, Sequence[str]], None]  #: (exit code, the last lines of a process that has ended)
+AS_MODULE: Final = (sys.executable, "-m")  #: how the command line of what can be forked begins
 
 
 class StartError(Exception):
     """A process could not be started; the text says which and why."""
+
+
+class Process(Protocol):
+    """What runs: a program (`subprocess.Popen`) or a fork."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def send_signal(self, number: int, /) -> None: ...
 
 
 @dataclass
@@ -47,7 +56,7 @@ class Child:
     env: Mapping[str, str]
     restart: bool
     stop_signal: signal.Signals
-    process: subprocess.Popen[bytes]
+    process: Process
     started: float
     repair: Repair | None = None
     last: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES), repr=False)
@@ -61,7 +70,9 @@ class Child:
 class Supervisor:
     """Keeps processes running; use it as an async context manager."""
 
-    def __init__(self, listener: Listener, *, restart: bool = True) -> None:
+    def __init__(self, listener: Listener, *, restart: bool = True, forker: Forker | None = None) -> None:
+        """Report each line to *listener*; with a *forker*, which is closed in the end, services are its forks."""
+        self._forker = forker
         self._listener = listener
         self._restart = restart
         self._children: dict[str, Child] = {}
@@ -98,7 +109,7 @@ class Supervisor:
             raise StartError(f"{name} is running already")
         wanted = self._restart if restart is None else restart
         whole = {**os.environ, **(env or {})}
-        process, reader = self._spawn(name, argv, whole)
+        process, reader = await self._spawn(name, argv, whole)
         child = Child(name, tuple(argv), whole, wanted, stop_signal, process, time.monotonic(), repair)
         self._children[name] = child
         child.task = asyncio.create_task(self._watch(child, reader), name=f"supervise {name}")
@@ -129,11 +140,11 @@ class Supervisor:
         """Return the names of all processes, in their starting order."""
         return list(self._children)
 
-    async def stop(self, name: str) -> None:
-        """End *name*: its stop signal, then SIGKILL after a time."""
+    async def stop(self, name: str, *, at_once: bool = False) -> None:
+        """End *name*: its stop signal, then SIGKILL after a time; *at_once* begins with SIGKILL."""
         child = self._children[name]
         child.stopping = True
-        _signal(child.process, child.stop_signal)
+        _signal(child.process, signal.SIGKILL if at_once else child.stop_signal)
         tasks = {child.task} if child.task is not None else set()
         _, late = await asyncio.wait(tasks, timeout=STOP_SECONDS)
         if late:
@@ -142,39 +153,42 @@ class Supervisor:
             await asyncio.wait(tasks, timeout=STOP_SECONDS)
         del self._children[name]
 
-    async def stop_all(self, names: Sequence[str]) -> None:
-        """End several processes at once."""
-        await asyncio.gather(*(self.stop(name) for name in names if name in self._children))
+    async def stop_all(self, names: Sequence[str], *, at_once: bool = False) -> None:
+        """End several processes side by side, each as `stop` does."""
+        await asyncio.gather(*(self.stop(name, at_once=at_once) for name in names if name in self._children))
 
     async def close(self) -> None:
         """End everything, and the reaper."""
         await self.stop_all(self.names())
+        if self._forker is not None:
+            self._forker.close()
         if self._reaper is not None and self._reaper.stdin is not None:
             self._reaper.stdin.close()
             await asyncio.to_thread(self._reaper.wait)
             self._reaper = None
 
-    def _spawn(self, name: str, argv: Sequence[str], env: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], int]:
+    async def _spawn(self, name: str, argv: Sequence[str], env: Mapping[str, str]) -> tuple[Process, int]:
+        """Start *argv* as a fork where it is a module alone, else as a program; return it and its output's end."""
         reader, writer = os.pipe()
         try:
-            process = subprocess.Popen(
-                list(argv),
-                env=dict(env),
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=writer,
-                stderr=writer,
-                umask=PRIVATE,
-                start_new_session=True,  # Ctrl-C is for the supervisor, which stops them in order
-                preexec_fn=die_with_parent,  # noqa: PLW1509 the supervisor forks from its only thread
-            )
-        except OSError as error:
+            process = await self._fork(argv, env, writer) or _program(argv, env, writer)
+        except BaseException as error:
             os.close(reader)
-            raise StartError(f"{name} cannot be started: {error}") from error
+            if isinstance(error, OSError):
+                raise StartError(f"{name} cannot be started: {error}") from error
+            raise
         finally:
             os.close(writer)
         self._tell_reaper("+", process.pid)
         return process, reader
+
+    async def _fork(self, argv: Sequence[str], env: Mapping[str, str], writer: int) -> Process | None:
+        """Return the fork that runs the module of *argv*; None where it has to be a program."""
+        if self._forker is None or len(argv) != len(AS_MODULE) + 1 or tuple(argv[:-1]) != AS_MODULE:
+            return None
+        with contextlib.suppress(ForkError):
+            return await self._forker.fork(argv[-1], env, writer)
+        return None
 
     async def _watch(self, child: Child, reader: int) -> None:
         """Pass on the process's output until it ends, and start it again."""
@@ -196,7 +210,7 @@ class Supervisor:
                 return
             if child.repair is not None:
                 child.repair(code, tuple(child.last))
-            reader = self._respawn(child)
+            reader = await self._respawn(child)
 
     async def _again(self, child: Child, code: int) -> bool:
         """Wait before the next start; return whether the process is to start again."""
@@ -209,11 +223,13 @@ class Supervisor:
             await asyncio.sleep(min(0.1, delay))
         return child.restart and not child.stopping
 
-    def _respawn(self, child: Child) -> int:
-        child.process, reader = self._spawn(child.name, child.argv, child.env)
+    async def _respawn(self, child: Child) -> int:
+        child.process, reader = await self._spawn(child.name, child.argv, child.env)
         child.started = time.monotonic()
         child.last.clear()
         child.restarts += 1
+        if child.stopping:  # asked meanwhile
+            _signal(child.process, child.stop_signal)
         return reader
 
     async def _listen(self, child: Child, reader: int) -> None:
@@ -236,6 +252,20 @@ class Supervisor:
                 self._reaper.stdin.flush()
 
 
+def _program(argv: Sequence[str], env: Mapping[str, str], writer: int) -> Process:
+    return subprocess.Popen(
+        list(argv),
+        env=dict(env),
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=writer,
+        stderr=writer,
+        umask=PRIVATE,
+        start_new_session=True,  # Ctrl-C is for the supervisor, which stops them in order
+        preexec_fn=die_with_parent,  # noqa: PLW1509 the supervisor forks from its only thread
+    )
+
+
 async def _line(stream: asyncio.StreamReader) -> bytes:
     try:
         return await stream.readline()
@@ -243,10 +273,10 @@ async def _line(stream: asyncio.StreamReader) -> bytes:
         return b"(a line too long to show)\n"
 
 
-async def _exit_code(process: subprocess.Popen[bytes]) -> int:
+async def _exit_code(process: Process) -> int:
     """Return the exit code once *process* has ended; a thread per process would not survive Ctrl-C."""
     while (code := process.poll()) is None:
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.02)
     return code
 
 
@@ -254,7 +284,7 @@ def _cause(code: int) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
-def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+def _signal(process: Process, number: signal.Signals) -> None:
     if process.poll() is None:
         process.send_signal(number)
 
@@ -262,9 +292,3 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
 def _signal_group(group: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to kill this process when the one that forked it ends."""
-    if _libc is not None:
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
