@@ -7,7 +7,7 @@ import contextlib
 import secrets
 import sys
 from collections.abc import Coroutine, Iterable
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -37,6 +37,8 @@ from shared.runtime.service import Service
 from shared.settings import Environment
 
 MIGRATION_PATIENCE_S = 5.0  #: how long Postgres' overrides are waited for before config.yaml alone is published
+SHORTEST_PAUSE_S: Final = 0.125  #: between two tries to reach Postgres; doubled each time
+LONGEST_PAUSE_S: Final = 1.0
 
 log = structlog.get_logger()
 
@@ -129,13 +131,16 @@ async def _migrate_all(contexts: Iterable[Context]) -> None:
 
 async def _migrate(context: Context) -> None:
     """Try until the database is there and up to date, then fill the board from it."""
+    pause = SHORTEST_PAUSE_S
     while not context.service.stopping.is_set():
         if await context.database.start():
             context.publisher.wake()
             await _fill(context)
             return
-        log.warning("the database is not ready", reason=context.database.reason)
-        await context.service.pause(1.0)
+        if pause == LONGEST_PAUSE_S:  # it may be starting beside this process
+            log.warning("the database is not ready", reason=context.database.reason)
+        await context.service.pause(pause)
+        pause = min(LONGEST_PAUSE_S, pause * 2)
 
 
 async def _fill(context: Context) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -42,9 +43,13 @@ class RedisBus:
 
     def __init__(self, url: str, market: str = "binance-um") -> None:
         self.market = market
+        #: of its connections, on the server
+        self.name = f"sevengate-{secrets.token_hex(8)}"
         again = Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), 5)
-        self.redis = connection.client(url, retry=again, retry_on_error=[RedisConnectionError, RedisTimeoutError])
-        self._unrepeated = connection.client(url, retry=Retry(NoBackoff(), 0))
+        self.redis = connection.client(
+            url, client_name=self.name, retry=again, retry_on_error=[RedisConnectionError, RedisTimeoutError]
+        )
+        self._unrepeated = connection.client(url, client_name=self.name, retry=Retry(NoBackoff(), 0))
         self._dead = DeadLetters(self.redis, self.key)
         self._reader = GroupReader(self.redis, self._unrepeated, self.key, self._dead)
         self._backlogs = Backlogs(self.redis, self.key)
@@ -97,6 +102,15 @@ class RedisBus:
                         found.append((stream, text(entry_id), message))
             if found or not read:
                 return found
+
+    async def wake(self) -> None:
+        """End the blocking reads of this bus that wait at this moment, as if their time were over.
+
+        Where the server allows its user no CLIENT UNBLOCK, they wait on.
+        """
+        for client in await self.redis.client_list():
+            if client["name"] == self.name and "b" in client["flags"]:
+                await self.redis.client_unblock(int(client["id"]))
 
     async def last_id(self, stream: Stream) -> str:
         """Return the id of the newest entry, ``0-0`` without one."""

@@ -22,6 +22,7 @@ from shared.settings import Environment
 from shared.version import version
 
 REPORT_S: Final = 5.0  #: between two reports of how it is going
+WAKE_S: Final = 0.1  #: between two looks for reads that a stop has to wait for
 
 log = structlog.get_logger()
 
@@ -44,16 +45,30 @@ async def _run(name: str, main: Callable[[Service], Awaitable[None]], environmen
     stopped = asyncio.ensure_future(service.stopping.wait())
     await asyncio.wait({waiting, stopped}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
+    waking = asyncio.ensure_future(_wake(service))
     try:
         if not service.stopping.is_set():
             log.info("started", instance=service.instance)
             async with _reporting(service, bus):
                 await main(service)
     finally:
-        stopped.cancel()
+        for task in (stopped, waking):
+            task.cancel()
+        await asyncio.gather(waking, return_exceptions=True)
         await runner.cleanup()
         await bus.close()
         log.info("stopped")
+
+
+async def _wake(service: Service) -> None:
+    """End the blocking reads once *service* is asked to stop: its loops look for that between two of them."""
+    await service.stopping.wait()
+    while True:
+        for each in (service, *service.parts):
+            if isinstance(each.bus, RedisBus):
+                with contextlib.suppress(RedisError, OSError):
+                    await each.bus.wake()
+        await asyncio.sleep(WAKE_S)
 
 
 @contextlib.asynccontextmanager
