@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from services.api.views.worth import of_row
+
 #: column of the file -> column of the table; the file's names say their units
 COLUMNS: Final = {
     "signal_id": "signal_id",
@@ -33,6 +35,10 @@ COLUMNS: Final = {
     "result_r_before_costs": "result_r",
     "best_r": "best_r",
     "worst_r": "worst_r",
+    "cost_r": "cost_r",
+    "similar_signals": "similar_signals",
+    "similar_hit_percent": "similar_hit_percent",
+    "similar_needed_percent": "similar_needed_percent",
 }
 TIMES: Final = frozenset({"scan_id", "closed_at"})
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  #: a spreadsheet would evaluate a cell that begins with one of these
@@ -42,7 +48,23 @@ HEAD: Final = ",".join(COLUMNS) + "\r\n"
 
 def lines(rows: Iterable[Mapping[str, Any]]) -> str:
     """Return *rows* of the table, one line each."""
-    return "".join(line([cell(name, row[name]) for name in COLUMNS.values()]) for row in rows)
+    return "".join(_line_of({**row, **_worth(row["worth"])}) for row in rows)
+
+
+def _line_of(row: Mapping[str, Any]) -> str:
+    return line([cell(name, row[name]) for name in COLUMNS.values()])
+
+
+def _worth(found: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return cost and results of similar setups as the signal's alert told them; nothing where it told none."""
+    worth = of_row(found)
+    comparable = worth and worth.comparable
+    return {
+        "cost_r": worth and round(worth.cost_r, 4),
+        "similar_signals": comparable and comparable.n,
+        "similar_hit_percent": comparable and round(comparable.hit_rate * 100, 2),
+        "similar_needed_percent": comparable and round(comparable.break_even * 100, 2),
+    }
 
 
 def cell(name: str, value: Any) -> str:

@@ -187,4 +187,7 @@ async def test_the_history_comes_as_a_file(api: Context, client: httpx.AsyncClie
     names, line = (await client.get("/api/export/signals.csv?status=open")).text.splitlines()
     found = dict(zip(names.split(","), line.split(","), strict=True))
     assert (found["symbol"], found["opened_utc"], found["status"]) == ("AAAUSDT", "2025-09-04 15:40:00", "open")
+    told = (await client.get("/api/signals")).json()["items"][0]["worth"]
+    assert float(found["cost_r"]) == round(told["cost_r"], 4)
+    assert bool(found["similar_signals"]) == bool(told["comparable"])
     assert (await client.get("/api/export/signals.csv?status=closed")).text.count("\n") == 1

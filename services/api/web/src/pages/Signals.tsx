@@ -127,7 +127,7 @@ function Life({ id }: { id: string }) {
           ×
         </a>
       </h2>
-      <RecordLine signalId={data.signal_id} />
+      <RecordLine worth={data.worth} />
       <NeedsLine plan={data} />
       <dl class="plan">
         <dt>Entry</dt>

@@ -1,7 +1,6 @@
 // A setup's costs and break-even share, and the results of comparable setups, where the API keeps a record.
 
-import { useFetched } from "../api/useFetched";
-import { hasRecord } from "./available";
+import type { Signal } from "../api/types";
 import { costsInForce } from "./cost";
 import { needsOf, needsWords, type Plan } from "./needs";
 
@@ -15,8 +14,7 @@ export function NeedsLine({ plan }: { plan: Plan | null }) {
   );
 }
 
-// The record's line about a signal, with its n; empty without a record.
-export function RecordLine({ signalId }: { signalId: string }) {
-  const { data } = useFetched<{ line: string }>(hasRecord.value && signalId ? `api/record/${encodeURIComponent(signalId)}` : null);
-  return data ? <p class="record">{data.line}</p> : null;
+// What the signal's alert said about similar setups; empty where it said nothing.
+export function RecordLine({ worth }: { worth: Signal["worth"] | undefined }) {
+  return worth ? <p class="record">{worth.record}</p> : null;
 }

@@ -72,7 +72,7 @@ export default function CoinPage({ symbol }: { symbol: string }) {
         </section>
         <section class="panel" aria-label="Past signals">
           <h2>Its signals</h2>
-          <RecordLine signalId={detail.data.signals[0]?.signal_id ?? ""} />
+          <RecordLine worth={detail.data.signals[0]?.worth} />
           <PastSignals signals={detail.data.signals} tick={card.tick_size} />
         </section>
       </div>
