@@ -13,8 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.contracts import Floats
+from shared.kernels import kernel
 
 Wholes = npt.NDArray[np.int64]
+NewWholes = Wholes  #: what a kernel fills
+Bytes = memoryview
 
 LIMIT: Final = 2.0**51  #: whole numbers below it, and their sums and differences, are exact
 POWERS: Final = 10.0 ** np.arange(10)
@@ -22,6 +25,7 @@ NO_DECIMALS: Final = -1  #: the places of numbers that are mostly none: they cou
 TO_ZERO: Final = 1e-300  #: the power that makes zeros of them
 SAMPLE: Final = np.linspace(0.0, 1.0, 24)  #: where in a section the numbers stand that tell its places
 NUMBER: Final = 8  #: bytes
+SIGNLESS: Final = 2**63 - 1  #: all bits but the sign
 
 
 def places(values: Floats, lengths: Sequence[int]) -> list[int]:
@@ -38,9 +42,14 @@ def places(values: Floats, lengths: Sequence[int]) -> list[int]:
     return found
 
 
+def power(places: int) -> float:
+    """Return the power of ten that makes whole numbers of those with so many *places*."""
+    return TO_ZERO if places == NO_DECIMALS else POWERS.item(places)
+
+
 def powers(places: Sequence[int], lengths: Sequence[int]) -> Floats:
     """Return the power of ten of every number."""
-    return np.repeat([TO_ZERO if number == NO_DECIMALS else POWERS[number] for number in places], lengths)
+    return np.repeat([power(number) for number in places], lengths)
 
 
 def whole(values: Floats) -> Wholes:
@@ -70,10 +79,21 @@ def to_planes(wholes: Wholes) -> tuple[int, bytes]:
     return width, columns[:, :width].T.tobytes()
 
 
-def from_planes(data: memoryview, width: int, count: int) -> Wholes:
-    """Return the *count* numbers of `to_planes`; raises `ValueError` where *data* are not that many."""
-    columns = np.zeros((count, NUMBER), dtype=np.uint8)
-    for place, row in enumerate(np.frombuffer(data, dtype=np.uint8).reshape(width, count)):
-        columns[:, place] = row
-    unsigned = columns.reshape(-1).view("<u8")
-    return ((unsigned >> 1) ^ -(unsigned & 1)).view(np.int64)
+def from_planes(data: memoryview, width: int, wholes: Wholes) -> None:
+    """Fill *wholes* with the numbers of `to_planes`; raises `ValueError` where *data* are not that many."""
+    if not 0 <= width <= NUMBER or len(data) != width * wholes.size:
+        raise ValueError("not as many bytes as its head says")
+    fill_wholes(data, width, wholes)
+
+
+@kernel
+def fill_wholes(planes: Bytes, width: int, wholes: NewWholes) -> None:
+    """Fill *wholes* with numbers of *width* bytes: all their lowest bytes come first."""
+    count: int = len(wholes)
+    signless: int = SIGNLESS
+    for at in range(count):
+        number: int = 0
+        for place in range(width):
+            byte: int = planes[place * count + at]
+            number |= byte << (8 * place)
+        wholes[at] = ((number >> 1) & signless) ^ -(number & 1)

@@ -19,6 +19,9 @@ import numpy.typing as npt
 from shared.bus import decimals
 from shared.bus.decimals import NO_DECIMALS, POWERS, Wholes
 from shared.contracts import COLUMNS, NO_POINTS, Bars, Floats, MarketSnapshot, Points
+from shared.kernels import kernel
+
+NewSeries = Floats  #: what a kernel fills
 
 TIME, OPEN, HIGH, LOW, CLOSE, VOLUME, TURNOVER, TAKER = range(len(COLUMNS))
 PRICES: Final = range(OPEN, CLOSE + 1)
@@ -125,15 +128,15 @@ def _values(head: Head, data: memoryview) -> Floats:
     counts = [*groups(shape), head.corrections, head.corrections]
     if min(counts) < 0 or sum(counts) > MOST:
         raise ValueError("too many numbers")
-    sizes = [count * width for count, width in zip(counts, head.widths, strict=True)]
-    edges = pairwise(accumulate(sizes, initial=0))
-    *parts, at, bits = (
-        decimals.from_planes(data[start:end], width, count)
-        for (start, end), width, count in zip(edges, head.widths, counts, strict=True)
-    )
-    wholes = np.concatenate(parts)
+    numbers, start = np.empty(sum(counts), dtype=np.int64), 0
+    ends = list(accumulate(counts))
+    parts = [numbers[end - count : end] for count, end in zip(counts, ends, strict=True)]
+    for part, width in zip(parts, head.widths, strict=True):
+        decimals.from_planes(data[start : start + width * part.size], width, part)
+        start += width * part.size
+    *_, at, bits = parts
     with np.errstate(all="ignore"):
-        values = _add(shape, places, wholes)
+        values = _add(shape, places, numbers[: ends[len(groups(shape)) - 1]])
     values.view(np.int64)[at] += bits
     return values
 
@@ -162,20 +165,42 @@ def _subtract(shape: Shape, places: Sequence[int], wholes: SnapshotNumbers, near
 
 def _add(shape: Shape, places: Sequence[int], numbers: Wholes) -> Floats:
     """Add to *numbers* what `_subtract` took; return them as decimals."""
-    wholes = SnapshotNumbers(shape, numbers)
-    np.cumsum(wholes.rest, out=wholes.rest)
-    np.cumsum(wholes.open + wholes.close, out=wholes.close)
-    wholes.open[1:] += wholes.close[:-1]
-    wholes.high += np.maximum(wholes.open, wholes.close)
-    wholes.low += np.minimum(wholes.open, wholes.close)
+    values = np.empty(numbers.size)
+    wholes, near = SnapshotNumbers(shape, numbers), SnapshotNumbers(shape, values)
+    prices, volume, taker, turnover, *rest = (decimals.power(number) for number in places)
+    fill_prices(wholes.open, wholes.high, wholes.low, wholes.close, prices, near.open, near.high, near.low, near.close)
+    np.divide(wholes.volume, volume, out=near.volume)
     if places[2] == places[1]:
         wholes.taker += wholes.volume[shape.among(shape.taker)] >> 1
-    values = numbers / decimals.powers(places, sections(shape))
+    np.divide(wholes.taker, taker, out=near.taker)
     if places[3] != NO_DECIMALS:
-        near = SnapshotNumbers(shape, values)
         wholes.turnover += _expected_turnover(shape, places, near)
-        near.turnover[:] = wholes.turnover / POWERS[places[3]]
+    np.divide(wholes.turnover, turnover, out=near.turnover)
+    np.cumsum(wholes.rest, out=wholes.rest)
+    np.divide(wholes.rest, np.repeat(rest, sections(shape)[4:]), out=near.rest)
     return values
+
+
+@kernel
+def fill_prices(
+    opens: Wholes,
+    highs: Wholes,
+    lows: Wholes,
+    bodies: Wholes,
+    power: float,
+    opened: NewSeries,
+    high: NewSeries,
+    low: NewSeries,
+    close: NewSeries,
+) -> None:
+    """Fill the prices: an open lies so far from the close before, high and low from the body, a close from its open."""
+    last = 0
+    for at in range(len(opens)):
+        first = last + opens[at]
+        last = first + bodies[at]
+        opened[at], close[at] = first / power, last / power
+        high[at] = (max(first, last) + highs[at]) / power
+        low[at] = (min(first, last) + lows[at]) / power
 
 
 def _expected_turnover(shape: Shape, places: Sequence[int], near: SnapshotNumbers) -> Wholes:

@@ -1,6 +1,6 @@
 """Build the kernels: python -m shared.kernels.build
 
-Writes those of `KERNEL_FOLDER` as one Cython module and compiles that into `build/kernels` of this checkout, where
+Writes those of `KERNEL_FOLDERS` as one Cython module and compiles that into `build/kernels` of this checkout, where
 `shared.kernels` looks for it.  Does nothing where the sources are those that it was built from.  Ends with 1 and a
 sentence where it cannot be built.
 """
@@ -25,7 +25,7 @@ from shared.kernels import FOLDER, KERNELS, LIBRARY, MODULE
 from shared.kernels.source import KernelError, module_source
 
 ROOT: Final = FOLDER.parents[1]
-KERNEL_FOLDER: Final = "services/analyzer/domain"  #: whose modules have kernels
+KERNEL_FOLDERS: Final = ("services/analyzer/domain", "shared/bus")  #: whose modules have kernels
 STAMP: Final = LIBRARY.with_suffix(".stamp")
 MARK: Final = "@kernel\n"
 #: What makes C's numbers those of Python: no product and sum in one rounding, whatever the machine could do.
@@ -62,7 +62,8 @@ def is_current() -> bool:
 
 def _sources() -> list[Path]:
     """Return the modules that have kernels."""
-    return [path for path in sorted((ROOT / KERNEL_FOLDER).rglob("*.py")) if MARK in path.read_text("utf-8")]
+    paths = [path for folder in KERNEL_FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+    return [path for path in paths if MARK in path.read_text("utf-8")]
 
 
 def _digest() -> str:
