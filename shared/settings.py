@@ -91,6 +91,7 @@ class Environment(BaseSettings):
     data_dir: Path = Path(".sevengate")
     config: Path = Path("config.yaml")
     backup_dir: Path | None = None  #: of the nightly backups; None: `backups` in the data folder
+    archive_dir: Path | None = None  #: of the months of decisions as files; None: `archive` in the data folder
     market: str = MARKET
     api_markets: str = ""  #: markets, by comma, that the API serves besides `market`
     clock_speed: float = Field(default=1.0, ge=0)  #: of the exchange's clock; 0: it advances with its events only
@@ -147,6 +148,11 @@ class Environment(BaseSettings):
     def backups(self) -> Path:
         """The folder of the nightly backups, and of those before an upgrade."""
         return self.backup_dir or self.data_dir / "backups"
+
+    @property
+    def archive(self) -> Path:
+        """The folder of the archive: closed months of decisions."""
+        return self.archive_dir or self.data_dir / "archive"
 
     @property
     def api_address(self) -> str:
@@ -313,6 +319,8 @@ class RecordingSettings(Section):
 
     whole_hours: int = Field(default=72, ge=1)  #: decisions with every figure; those of signals and near misses stay
     retention_days: int = Field(default=90, ge=1)  #: decisions, scans, alerts and deliveries; signals stay
+    archive: bool = True  #: months of decisions that are past it become files, instead of going
+    archive_days: int = Field(default=0, ge=0)  #: how long these files are kept, and their scans; 0: for ever
 
 
 class BackupSettings(Section):

@@ -25,6 +25,7 @@ from services.api.recorder import Recorder
 from services.api.server import listen
 from services.api.settings_publisher import SettingsPublisher
 from services.api.store import queries
+from services.api.store.archive.keeping import keep_archive
 from services.api.store.database import Database, DatabaseAwayError
 from services.api.store.ladder.retention import keep_narrow, keep_retention
 from services.api.store.ownership import UnusableDatabaseError
@@ -61,6 +62,7 @@ def assemble(service: Service, values: dict[str, Any], keyring: Keyring | None =
         environment.market,
         source=environment.source,
         folder=environment.data_dir,
+        archive=environment.archive,
     )
     wanted = asyncio.Event()
     recorder = Recorder(service, service.bus, database, fired=wanted)
@@ -119,10 +121,16 @@ def _work(context: Context) -> Iterable[Coroutine[Any, Any, None]]:
         follow(service, bus, context.board, context.broadcast),
         keep_beating(service, context.board, context.broadcast),
         keep_retention(service, bus, context.database),
-        keep_narrow(service, context.database),
+        _age(service, context.database),
         keep_record(service, bus, context.database),
         prepare_record(service, context.database),
     )
+
+
+async def _age(service: Service, database: Database) -> None:
+    """Make old decisions narrow first: the archive takes them as they are."""
+    await keep_narrow(service, database)
+    await keep_archive(service, database)
 
 
 async def _migrate_all(contexts: Iterable[Context]) -> None:

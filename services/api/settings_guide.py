@@ -69,7 +69,12 @@ GUIDE: Final[dict[str, tuple[str, str]]] = {
         "How long decisions keep every figure; then scores, verdicts and the bar. Signals and near misses stay.",
         "hours",
     ),
-    "recording.retention_days": ("How long decisions, scans, alerts and deliveries are kept; signals stay.", "days"),
+    "recording.retention_days": (
+        "How long the database keeps decisions, alerts and deliveries; signals stay.",
+        "days",
+    ),
+    "recording.archive": ("Older decisions become files, a month each, instead of being deleted.", ""),
+    "recording.archive_days": ("How long these files and their scans are kept; 0: for ever.", "days"),
     "backup.at": ("When a backup is made every day; empty: never.", "time of day"),
     "backup.decisions": ("Every coin of every scan is in it too, which is by far the most of its size.", ""),
     "backup.keep": ("How many of these backups are kept.", "backups"),

@@ -71,10 +71,14 @@ class Database:
         *,
         source: str = "real",
         folder: Path | None = None,
+        archive: Path | None = None,
         timeout: float = 3.0,
         patience: float = 5.0,
     ) -> None:
         self.url = url
+        self.market = market
+        self.archive = archive  #: the folder of the months that are no longer in Postgres
+        self.archive_problem = ""  #: why the last month could not be archived
         self.folder = folder  #: the data folder, which knows the database's id; None: any will do
         self.source = source  #: real or simulated: the two never mix in one database
         self.ready = False  #: migrated since this process started
@@ -174,10 +178,11 @@ class Database:
         """Remember that the partitions of *scans* were committed."""
         self._partitions |= {month_of(scan) for scan in scans}
 
-    async def drop_before(self, oldest: int) -> list[str]:
-        """Delete this market's older scans, alerts and deliveries, and its decisions in partitions that end before.
+    async def drop_before(self, oldest: int, *, scans: int, decisions: bool) -> list[str]:
+        """Delete this market's older alerts and deliveries, scans before *scans*, and partitions that end before.
 
-        Markets share the partition of a month: it goes with the last of them.
+        Markets share the partition of a month: it goes with the last of them.  Without *decisions* this market's stay,
+        for the archive, and only partitions that have no rows are dropped.
         """
         limit = month_of(oldest)
         async with self.connection() as connection:
@@ -185,25 +190,32 @@ class Database:
                 "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'decisions'::regclass"
             )
             old = sorted(row["name"] for row in await cursor.fetchall() if row["name"] < PARTITION.format(limit))
-            old = [name for name in old if await _empty(connection, name)]
+            if decisions:
+                for name in old:
+                    await connection.execute(
+                        sql.SQL("DELETE FROM {} WHERE {}").format(sql.Identifier(name), sql.SQL(MINE))
+                    )
+            old = [name for name in old if await _is_empty(connection, name)]
             for name in old:
                 await connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
-            await connection.execute(f"DELETE FROM scans WHERE {MINE} AND scan_id < %s", [oldest])
+            await connection.execute(f"DELETE FROM scans WHERE {MINE} AND scan_id < %s", [scans])
             await connection.execute(
                 "DELETE FROM deliveries USING alerts WHERE alerts.alert_id = deliveries.alert_id "
                 f"AND alerts.market = deliveries.market AND alerts.{MINE} AND occurred_at < %s",
                 [oldest],
             )
             await connection.execute(f"DELETE FROM alerts WHERE {MINE} AND occurred_at < %s", [oldest])
-        self._partitions = {month for month in self._partitions if month >= limit}
+        self.partitions_end(limit)
         return old
 
+    def partitions_end(self, limit: datetime) -> None:
+        """Forget the partitions before *limit*: they may have been dropped."""
+        self._partitions = {month for month in self._partitions if month >= limit}
 
-async def _empty(connection: Connection, partition: str) -> bool:
-    """Delete this market's decisions from *partition*; return whether those of no other are left in it."""
-    table = sql.Identifier(partition)
-    await connection.execute(sql.SQL("DELETE FROM {} WHERE {}").format(table, sql.SQL(MINE)))
-    cursor = await connection.execute(sql.SQL("SELECT 1 FROM {} LIMIT 1").format(table))
+
+async def _is_empty(connection: Connection, partition: str) -> bool:
+    """Return whether *partition* has no rows of any market."""
+    cursor = await connection.execute(sql.SQL("SELECT 1 FROM {} LIMIT 1").format(sql.Identifier(partition)))
     return await cursor.fetchone() is None
 
 

@@ -90,7 +90,7 @@ async def test_a_signal_outlives_its_month(api: Context, client: httpx.AsyncClie
     await record(api, Stream.DECISIONS, *made, refused("CCCUSDT", facts.SCAN), refused("AAAUSDT", later))
     await record(api, Stream.SCANS, facts.opened(later), facts.settled(later))
     before = [await explained(client, name) for name in ("AAAUSDT", "BBBUSDT")]
-    assert len(await retain(api.database, RecordingSettings(retention_days=30))) == 1
+    assert len(await retain(api.database, RecordingSettings(retention_days=30, archive=False))) == 1
     assert [await explained(client, name) for name in ("AAAUSDT", "BBBUSDT")] == before
     found = await queries.decisions_before(api.database, "AAAUSDT", later, 10)
     assert [one.analysis.scan_id for one in found] == [later, facts.SCAN]

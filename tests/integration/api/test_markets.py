@@ -138,12 +138,12 @@ async def test_the_retention_of_a_market_leaves_the_other_s_rows(
     for context in markets:
         await happen(context, 80.0)
     await happen(markets[0], 81.0, facts.SCAN + 6 * MONTH_MS)
-    assert await retain(markets[0].database, RecordingSettings(retention_days=30)) == []
+    assert await retain(markets[0].database, RecordingSettings(retention_days=30, archive=False)) == []
     for query, left in (({}, 1), ({"market": OTHER}, 1)):
         assert len((await client.get("/api/decisions", params=query)).json()["items"]) == left
         assert len((await client.get("/api/scans", params=query)).json()["items"]) == left
     await happen(markets[1], 81.0, facts.SCAN + 6 * MONTH_MS)
-    assert len(await retain(markets[1].database, RecordingSettings(retention_days=30))) == 1
+    assert len(await retain(markets[1].database, RecordingSettings(retention_days=30, archive=False))) == 1
 
 
 async def test_the_process_is_as_healthy_as_its_worst_market(

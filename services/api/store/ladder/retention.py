@@ -1,4 +1,4 @@
-"""How long things stay: streams until they were read, decisions whole, then narrow, then not at all."""
+"""How long things stay: streams until they were read, decisions whole, then narrow, then as files or not at all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import psycopg
 import structlog
 from redis.exceptions import RedisError
 
-from services.api.store.database import Database, DatabaseAwayError
+from services.api.store.archive import months
+from services.api.store.archive.keeping import archived_since
+from services.api.store.database import Database, DatabaseAwayError, month_of, to_ms
 from services.api.store.ladder import older, whole
 from shared.bus import Bus
 from shared.contracts import DAY_MS, Stream
@@ -65,7 +67,17 @@ async def retain(database: Database, wanted: RecordingSettings) -> list[str]:
         await database.ensure_partitions(connection, ahead)
     database.partitions_exist(ahead)
     await whole.drop_whole(database, newest, wanted.whole_hours)
-    dropped = await database.drop_before(newest - wanted.retention_days * DAY_MS)
+    oldest = newest - wanted.retention_days * DAY_MS
+    scans = await _first_scan(database, wanted, newest)
+    dropped = await database.drop_before(oldest, scans=scans, decisions=not wanted.archive)
     if dropped:
         log.info("old partitions dropped", partitions=dropped)
     return dropped
+
+
+async def _first_scan(database: Database, wanted: RecordingSettings, newest: int) -> int:
+    """Return from where scans stay: as long as decisions about them do."""
+    if wanted.archive:
+        return to_ms(month_of(archived_since(wanted, newest)))
+    archived = [month.first_scan for month in await months.held(database)]
+    return min([newest - wanted.retention_days * DAY_MS, *archived])
