@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from services.api.live.broadcast import TooManyListenersError
 from services.api.schemas.status import Problem
+from services.api.store.archive.months import ArchiveUnreadableError
 from services.api.store.database import DatabaseAwayError
 from services.api.store.pages import CursorError
 from shared.config.mistakes import sentence
@@ -105,6 +106,7 @@ def add_handlers(app: FastAPI) -> None:
         MistakesError: _mistaken,
         CursorError: _no_cursor,
         DatabaseAwayError: _database_away,
+        ArchiveUnreadableError: _archive_unreadable,
         TooManyListenersError: _too_many_listeners,
         psycopg.DataError: _not_storable,
         UnicodeEncodeError: _not_storable,
@@ -158,6 +160,10 @@ async def _no_cursor(_: Request, error: CursorError) -> Response:
 
 async def _database_away(_: Request, error: Any) -> Response:
     return problem(503, f"the database does not answer: {error}", headers={"Retry-After": "5"})
+
+
+async def _archive_unreadable(_: Request, error: Any) -> Response:
+    return problem(503, str(error))
 
 
 async def _too_many_listeners(_: Request, error: Any) -> Response:

@@ -30,7 +30,7 @@ Setting = Annotated[list[str], Query(alias="set", max_length=60, description="sc
 async def asked(
     context: Uses,
     settings: Setting = [],  # noqa: B006 FastAPI copies it
-    days: Annotated[int, Query(ge=1, le=90)] = 7,
+    days: Annotated[int, Query(ge=1, le=3_660)] = 7,
 ) -> Response:
     """Try thresholds over the stored decisions of the last days: `?set=score=72&set=fmqs=55`."""
     return await tried(context, Question(thresholds=parsed(settings), days=days))

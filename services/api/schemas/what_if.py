@@ -14,7 +14,7 @@ class Question(Shown):
     """Thresholds to try over what is stored; it changes nothing."""
 
     thresholds: dict[str, Any] = Field(default_factory=dict, description="by the names of the settings")
-    days: int = Field(default=7, ge=1, le=90, description="before the newest scan that is stored")
+    days: int = Field(default=7, ge=1, le=3_660, description="before the newest scan that is stored")
     market: str | None = Field(default=None, max_length=40, description="the one that this API records")
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"thresholds": {"score": 72}, "days": 7}]})

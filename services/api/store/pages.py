@@ -42,6 +42,17 @@ class Filter:
                 self.add(f"{order.at} < %s", at)
         return self
 
+    def copy(self) -> Filter:
+        """Return the same conditions, to add others to."""
+        made = Filter()
+        made.conditions, made.parameters = [*self.conditions], [*self.parameters]
+        return made
+
+    def given(self) -> list[tuple[str, list[Any]]]:
+        """Return each condition with its values."""
+        values = iter(self.parameters)
+        return [(text, [next(values) for _ in range(text.count("%s"))]) for text in self.conditions]
+
     @property
     def where(self) -> str:
         return f" WHERE {' AND '.join(self.conditions)}" if self.conditions else ""
@@ -83,8 +94,17 @@ async def read(
     """Return up to *limit* rows behind *cursor*, of this market where they are *of_market*; raise `CursorError`."""
     filters.behind(order, cursor)
     filters.conditions += [MINE] if of_market else []
+    return cut(await rows_of(database, select, filters, order, limit), order, limit)
+
+
+async def rows_of(database: Database, select: str, filters: Filter, order: Order, limit: int) -> list[Row]:
+    """Return the first *limit* rows that fit, and one more where there is one."""
     query = f"{select}{filters.where}{order.clause} LIMIT %s"
-    rows = await database.rows(query, [*filters.parameters, limit + 1], in_order=True)
+    return await database.rows(query, [*filters.parameters, limit + 1], in_order=True)
+
+
+def cut(rows: list[Row], order: Order, limit: int) -> Page:
+    """Return the page of *limit* of *rows*; another follows where there are more."""
     following = encode_cursor(*order.key(rows[limit - 1])) if len(rows) > limit else None
     return Page(rows[:limit], following)
 

@@ -8,10 +8,12 @@ from typing import Any, Final
 from services.api import views
 from services.api.schemas.coins import DecisionShown, ScanShown
 from services.api.schemas.signals import Delivery, Signal
+from services.api.store.archive import months, reading
+from services.api.store.archive.months import ArchivedMonth
 from services.api.store.database import MINE, Database, Row
 from services.api.store.ladder import whole
 from services.api.store.ladder.record import readable
-from services.api.store.pages import Filter, Order, Page, read
+from services.api.store.pages import Filter, Order, Page, cut, read, rows_of
 from services.api.views.facts import Json
 from shared.contracts import DAY_MS, Alert, Decision
 
@@ -70,7 +72,38 @@ async def scans(database: Database, filters: Filter, limit: int, cursor: str | N
 
 
 async def decisions(database: Database, filters: Filter, limit: int, cursor: str | None = None) -> Page:
-    return await read(database, DECISIONS, filters, NEWEST_DECISIONS, limit=limit, cursor=cursor)
+    """Return decisions, newest first: from Postgres, and behind them from the archive."""
+    filters.behind(NEWEST_DECISIONS, cursor)
+    mine = filters.copy()
+    mine.conditions.append(MINE)
+    rows = await rows_of(database, DECISIONS, mine, NEWEST_DECISIONS, limit)
+    return cut(await _continued(database, rows, filters, limit), NEWEST_DECISIONS, limit)
+
+
+async def _continued(database: Database, rows: list[Row], filters: Filter, limit: int) -> list[Row]:
+    """Return *rows* of Postgres with those of archived months, of all the first *limit* and one more."""
+    found = {(-row["scan_id"], row["symbol"]): row for row in rows}
+    stored = len(found)
+    columns = tuple(DecisionShown.model_fields)
+    where = f"{filters.where.replace('%s', '?')}{NEWEST_DECISIONS.clause} LIMIT ?"
+    for month in [month for month in await months.held(database) if _may_have(month, filters)]:
+        if sum(-scan > month.last_scan for scan, _ in found) > limit:
+            break
+        for row in await reading.rows(database, month, columns, where, [*filters.parameters, limit + 1]):
+            found.setdefault((-row["scan_id"], row["symbol"]), row)
+    return rows if len(found) == stored else [found[key] for key in sorted(found)[: limit + 1]]
+
+
+def _may_have(month: ArchivedMonth, filters: Filter) -> bool:
+    """Return whether *month* may have decisions that fit, by its coins and its span."""
+    for condition, (value, *_) in filters.given():
+        if condition == "symbol = %s" and value not in month.symbols:
+            return False
+        if condition in ("scan_id >= %s", "scan_id = %s") and month.last_scan < value:
+            return False
+        if condition.startswith(("scan_id <= %s", "scan_id = %s")) and month.first_scan > value:
+            return False
+    return True
 
 
 async def alerts(database: Database, filters: Filter, limit: int, cursor: str | None = None) -> Page:
@@ -112,18 +145,19 @@ async def decision(database: Database, symbol: str, at: int) -> Decision | None:
 async def decisions_before(database: Database, symbol: str, at: int, limit: int) -> list[Decision]:
     """Return the newest decisions about *symbol* that are not later than *at*, newest first; old ones are narrow.
 
-    Behind the oldest month of `decisions` come those that are kept for ever: signals and near misses.
+    Behind the oldest month in Postgres come the archive's, and those kept for ever: signals and near misses.
     """
     rows = await database.rows(
         f"{whole.SELECT} WHERE d.{MINE} AND d.symbol = %s AND d.scan_id <= %s ORDER BY d.scan_id DESC LIMIT %s",
         [symbol, at, limit],
     )
     if len(rows) < limit:
-        behind = rows[-1]["scan_id"] - 1 if rows else at
-        rows += await database.rows(
+        outliving = await database.rows(
             f"{whole.OUTLIVING} WHERE {MINE} AND symbol = %s AND scan_id <= %s ORDER BY scan_id DESC LIMIT %s",
-            [symbol, behind, limit - len(rows)],
+            [symbol, at, limit],
         )
+        known = {row["scan_id"]: row for row in [*outliving, *rows]}
+        rows = await reading.newest_of(database, symbol, at, limit, known.values())
     return [found for row in rows if (found := whole.decision_of(row)) is not None]
 
 
@@ -154,9 +188,7 @@ async def every_signal(database: Database, filters: Filter, *, batch: int = 1_00
     """Yield all signals, newest first, in batches; each goes on behind the one before."""
     cursor: str | None = None
     while True:
-        wanted = Filter()
-        wanted.conditions, wanted.parameters = [*filters.conditions], [*filters.parameters]
-        page = await signals(database, wanted, batch, cursor)
+        page = await signals(database, filters.copy(), batch, cursor)
         yield page.rows
         cursor = page.next_cursor
         if cursor is None:

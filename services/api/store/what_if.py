@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from services.api.store.archive import reading
 from services.api.store.database import MINE, Database, Row
 from services.api.store.ladder import narrow
 from services.api.store.ladder.whole import decision_of
@@ -14,6 +16,9 @@ from services.api.what_if import Course, KnownEnd, Place, ScanFacts
 from shared.contracts import HOUR_MS, SCAN_MS, Analysis, Side
 from shared.gates import GATES
 from shared.settings import RuntimeSettings
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 MOST: Final = 40_000  #: records that are judged anew at one asking
 NEAR: Final = 1e-3  #: what a stored float4 may have lost of a score
@@ -60,6 +65,19 @@ _JUDGED: Final = f"""
 """
 
 
+#: The archive's decisions with what their judgement says, as `_JUDGED` has it: not that of rows of an earlier version.
+_ASKED: Final = "(SELECT *, CASE WHEN judgement_id IS NOT NULL THEN verdicts::JSON END AS asked FROM read_parquet(?))"
+_INHIBITED: Final = "WHERE appeared AND outcome = 'inhibited' AND scan_id > ?"
+_ARCHIVED_COURSES: Final = """
+    SELECT d.symbol, d.scan_id, coalesce(d.entry, 'NaN'::DOUBLE) AS close,
+        CASE WHEN d.side = 'long' THEN d.score ELSE d.long_score END::DOUBLE AS long_score,
+        CASE WHEN d.side = 'short' THEN d.score ELSE d.short_score END::DOUBLE AS short_score
+    FROM (SELECT unnest(?::VARCHAR[]) AS symbol, unnest(?::BIGINT[]) AS after, unnest(?::BIGINT[]) AS until) AS span
+    JOIN read_parquet(?) AS d ON d.symbol = span.symbol AND d.scan_id > span.after AND d.scan_id <= span.until
+    WHERE d.problem = '' AND d.outcome <> 'late' ORDER BY d.symbol, d.scan_id
+"""
+
+
 class TooManyError(Exception):
     """The thresholds are so wide that more than `MOST` records would have to be judged; the text says what to do."""
 
@@ -73,7 +91,10 @@ async def newest_scan(database: Database) -> int | None:
 async def scans(database: Database, lead: int, settings: RuntimeSettings) -> dict[int, ScanFacts]:
     """Return the settled scans after *lead*, oldest first; one that settled too late could raise no signal."""
     rows = await database.rows(_SCANS, {"lead": lead, "stale": settings.scanning.stale_after_seconds})
-    return {row["scan_id"]: ScanFacts(row["degraded"], row["inhibited"]) for row in rows}
+    archived: set[int] = set()  #: inhibited scans of which the archive has the decisions
+    for month in await reading.since(database, lead):
+        archived |= {row["scan_id"] for row in await reading.rows(database, month, ["scan_id"], _INHIBITED, [lead])}
+    return {row["scan_id"]: ScanFacts(row["degraded"], row["inhibited"] or row["scan_id"] in archived) for row in rows}
 
 
 async def records(database: Database, lead: int, variants: Sequence[RuntimeSettings]) -> list[Row]:
@@ -88,12 +109,30 @@ async def records(database: Database, lead: int, variants: Sequence[RuntimeSetti
         f"AND {condition} ORDER BY d.scan_id, d.symbol LIMIT %s",
         [lead, *parameters, MOST + 1],
     )
+    rows = await _with_archived(database, rows, lead, condition, parameters)
     if len(rows) > MOST:
         raise TooManyError(
             f"these thresholds let so much through that more than {MOST:,} decisions would have to be judged anew:"
             " ask for fewer days, or for thresholds nearer to those in force"
         )
     return rows
+
+
+async def _with_archived(
+    database: Database, rows: list[Row], lead: int, condition: str, parameters: Sequence[Any]
+) -> list[Row]:
+    """Return *rows* of Postgres with those of archived months that meet *condition*, oldest first."""
+    found = {(row["scan_id"], row["symbol"]): row for row in rows}
+    stored = len(found)
+    asked = condition.replace("j.verdicts", "d.asked").replace("%s", "?")
+    where = f"AS d WHERE d.scan_id > ? AND d.problem = '' AND d.outcome <> 'late' AND {asked} LIMIT ?"
+    for month in await reading.since(database, lead):
+        values = [lead, *parameters, MOST + 1]
+        for row in await reading.rows(database, month, reading.NARROW, where, values, source=_ASKED):
+            found.setdefault((row["scan_id"], row["symbol"]), row)
+        if len(found) > MOST:
+            break
+    return rows if len(found) == stored else [found[key] for key in sorted(found)]
 
 
 def decoded(held: Iterable[Row]) -> Iterator[Analysis]:
@@ -106,6 +145,8 @@ def decoded(held: Iterable[Row]) -> Iterator[Analysis]:
 
 def may_pass(versions: Sequence[Row], variants: Sequence[RuntimeSettings]) -> tuple[str, list[Any]]:
     """Return the condition, with its parameters, that every decision meets which one of *variants* lets through.
+
+    PostgreSQL and DuckDB understand it alike; `j.verdicts` is what the judgement says.
 
     Where a version of the settings asked a gate the same as all variants, its stored verdict stands; else its stored
     value must reach the lowest threshold, where it has one that is a number and that no other threshold bears upon.
@@ -138,13 +179,13 @@ def _passes(same: frozenset[str], least: Mapping[str, float]) -> tuple[str, list
     texts: list[str] = ["TRUE"]
     values: list[Any] = []
     for name in sorted(same):
-        texts.append("coalesce((j.verdicts -> %s -> 'passed')::boolean, TRUE)")
+        texts.append("coalesce((j.verdicts -> %s ->> 'passed')::boolean, TRUE)")
         values += [name]
     for name, threshold in sorted(least.items()):
         if name not in same:
             texts.append(
-                "(jsonb_exists(j.verdicts, %s) IS NOT TRUE"
-                " OR NULLIF(d.figures[(j.verdicts -> %s ->> 'place')::int], 'NaN') >= %s)"
+                "((j.verdicts -> %s) IS NULL"
+                " OR NULLIF(d.figures[(j.verdicts -> %s ->> 'place')::int], 'NaN'::real) >= %s)"
             )
             values += [name, name, threshold - NEAR]
     return " AND ".join(texts), values
@@ -202,7 +243,11 @@ async def courses(database: Database, spans: Mapping[str, Sequence[tuple[int, in
     flat = [(symbol, after, until) for symbol, parts in spans.items() for after, until in parts]
     columns = [list(column) for column in zip(*flat, strict=True)] or [[], [], []]
     rows = await database.rows(_COURSES, columns)
-    return {row["symbol"]: _course(row) for row in rows}
+    parts = {row["symbol"]: [_course(row)] for row in rows}
+    for month in await reading.since(database, min(columns[1])) if flat else []:
+        for symbol, course in (await reading.ask(database, month, partial(_archived_courses, columns))).items():
+            parts.setdefault(symbol, []).append(course)
+    return {symbol: _joined(courses) for symbol, courses in parts.items()}
 
 
 def _course(row: Row) -> Course:
@@ -210,6 +255,30 @@ def _course(row: Row) -> Course:
     order = np.argsort(scan_id)
     figures = (np.frombuffer(row[name], ">f8").astype(np.float64) for name in ("close", "long_score", "short_score"))
     return Course(scan_id[order], *(figure[order] for figure in figures))
+
+
+def _archived_courses(columns: list[list[Any]], duck: DuckDBPyConnection, path: str) -> dict[str, Course]:
+    """Return the courses that the file *path* has within the spans that *columns* name."""
+    found = duck.execute(_ARCHIVED_COURSES, [*columns, path]).fetchnumpy()
+    symbols, starts = np.unique(np.asarray(found["symbol"], dtype=str), return_index=True)
+    ends = [*starts[1:], len(found["scan_id"])]
+    figures = [np.asarray(found[name]) for name in ("scan_id", "close", "long_score", "short_score")]
+    return {
+        str(symbol): Course(*(figure[start:end] for figure in figures))
+        for symbol, start, end in zip(symbols, starts, ends, strict=True)
+    }
+
+
+def _joined(courses: Sequence[Course]) -> Course:
+    """Return one coin's *courses* as one; of a scan that is in two of them, the first."""
+    if len(courses) == 1:
+        return courses[0]
+    columns = [
+        np.concatenate([getattr(course, name) for course in courses])
+        for name in ("scan_id", "close", "long_score", "short_score")
+    ]
+    _, places = np.unique(columns[0], return_index=True)
+    return Course(*(column[places] for column in columns))
 
 
 def lead_of(since: int, variants: Sequence[RuntimeSettings]) -> int:

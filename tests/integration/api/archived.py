@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 
 from services.api.recorder import Statements
 from services.api.store.archive import months
-from services.api.store.archive.closing import Place
+from services.api.store.archive.closing import MarketArchive
 from services.api.store.archive.columns import COLUMNS, OF_JUDGEMENT, rows_of
 from services.api.store.archive.duck import opened
 from services.api.store.database import Database
@@ -79,9 +79,9 @@ async def fill(database: Database) -> None:
     await store(database, [message for scan in scans for message in (facts.opened(scan), facts.settled(scan))])
 
 
-def place(database: Database) -> Place:
+def place(database: Database) -> MarketArchive:
     assert database.archive is not None
-    return Place(database.url, database.market, database.archive)
+    return MarketArchive(database.url, database.market, database.archive)
 
 
 async def everything(database: Database) -> list[tuple[Any, ...]]:

@@ -25,8 +25,8 @@ from tests.integration.api.test_ladder import as_before
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from services.api.store.archive.closing import Place, close_month
-place = Place(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+from services.api.store.archive.closing import MarketArchive, close_month
+place = MarketArchive(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
 close_month(place, sys.argv[4], lambda step: os.kill(os.getpid(), signal.SIGKILL) if step == sys.argv[5] else None)
 """
 

@@ -13,6 +13,8 @@ import pytest
 
 from services.api.context import Context
 from services.api.recorder import CONSUMER, GROUP, STREAMS
+from services.api.store.archive.closing import MarketArchive, close_month
+from services.api.store.database import month_of
 from services.gatekeeper.domain.settle import settle
 from services.gatekeeper.domain.state import State
 from shared.contracts import (
@@ -258,3 +260,15 @@ async def test_what_cannot_be_asked_is_refused_in_a_sentence(client: httpx.Async
         refused = await client.get("/api/what-if", params={"set": text})
         assert (refused.status_code, refused.json()["detail"][:4]) == (422, "set:")
     assert (await client.get("/api/config/history")).json()["items"] == []
+
+
+async def test_an_archived_month_gives_the_same_answer(api: Context, client: httpx.AsyncClient, recorded: Told) -> None:
+    """Question by question, once all decisions are in a file; a streak of before the first day reaches into it too."""
+    questions = [{"thresholds": change, "days": days} for change in CHANGES for days in (1, 7)]
+    before = [(await client.post("/api/what-if", json=asked)).json() for asked in questions]
+    assert api.database.archive is not None
+    month = f"{month_of(FIRST):%Y-%m}"
+    assert month == f"{month_of(NEWEST):%Y-%m}"
+    close_month(MarketArchive(api.database.url, api.database.market, api.database.archive), month)
+    assert (await api.database.rows("SELECT count(*) AS n FROM decisions"))[0]["n"] == 0
+    assert [(await client.post("/api/what-if", json=asked)).json() for asked in questions] == before

@@ -11,7 +11,7 @@ from typing import Final
 
 import psycopg
 
-from services.api.store.archive.closing import BusyError, Place, close_month
+from services.api.store.archive.closing import BusyError, MarketArchive, close_month
 from services.api.store.archive.files import WrongFileError
 from services.api.store.database import first_line
 from shared.settings import Environment
@@ -23,7 +23,7 @@ def main() -> int:
     """Close the month that the command names."""
     environment = Environment()
     os.nice(NICE)
-    place = Place(environment.database_url.get_secret_value(), environment.market, environment.archive)
+    place = MarketArchive(environment.database_url.get_secret_value(), environment.market, environment.archive)
     try:
         close_month(place, sys.argv[1])
     except (BusyError, WrongFileError, OSError, psycopg.Error) as error:

@@ -61,7 +61,7 @@ class BusyError(Exception):
 
 
 @dataclass(frozen=True)
-class Place:
+class MarketArchive:
     """Where a market's rows and files are."""
 
     url: str
@@ -74,7 +74,7 @@ class Place:
         return folder_of(self.archive, self.market)
 
 
-def close_month(place: Place, month: str, after: Step = lambda step: None) -> Written:
+def close_month(place: MarketArchive, month: str, after: Step = lambda step: None) -> Written:
     """Move the decisions of *month* into its file; *after* hears of each step that is done.
 
     Raises `BusyError`, `WrongFileError`, `OSError` or `psycopg.Error`; then nothing is lost, and the next time does it.
@@ -102,7 +102,7 @@ def close_month(place: Place, month: str, after: Step = lambda step: None) -> Wr
 class _Month:
     """One month on its way into a file."""
 
-    def __init__(self, connection: Connection, place: Place, month: str) -> None:
+    def __init__(self, connection: Connection, place: MarketArchive, month: str) -> None:
         self._connection, self._place, self._month = connection, place, month
         self._table = f"decisions_{month.replace('-', '_')}"
         self._part = place.folder / f"{month}{PART}"
@@ -244,7 +244,7 @@ def _joined(parts: list[pa.Table]) -> pa.Table:
     return together.take(pa.array(places))
 
 
-def _sweep(connection: Connection, place: Place) -> None:
+def _sweep(connection: Connection, place: MarketArchive) -> None:
     """Remove what an interrupted pass left behind, and files that a newer one of their month has replaced."""
     rows = connection.execute(f"SELECT month, file FROM archived_months WHERE {MINE}").fetchall()
     known = {row["month"]: row["file"] for row in rows}
