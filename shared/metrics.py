@@ -73,6 +73,7 @@ DATABASE_UP: Final = Gauge("sevengate_database_up", "1 while the API's last use 
 LISTENERS: Final = Gauge("sevengate_live_listeners", "Pages and programs that follow /api/events")
 DEAD_LETTERS: Final = Gauge("sevengate_dead_letters", "Messages whose handler failed repeatedly, kept for inspection")
 DATABASE_BYTES: Final = Gauge("sevengate_database_bytes", "Size of the database")
+ARCHIVE_BYTES: Final = Gauge("sevengate_archive_bytes", "Size of the archived months of decisions")
 BUS_BYTES: Final = Gauge("sevengate_bus_memory_bytes", "Memory that Redis uses")
 DISK_FREE: Final = Gauge("sevengate_disk_free_bytes", "Free space where the data is kept")
 DISK_TOTAL: Final = Gauge("sevengate_disk_bytes", "Space where the data is kept")

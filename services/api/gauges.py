@@ -12,6 +12,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from services.api.store import sizes
+from services.api.store.archive import keeping
 from services.api.store.database import Database, DatabaseAwayError
 from shared import metrics
 from shared.bus import Bus, RedisBus
@@ -38,6 +39,7 @@ async def keep_gauges(service: Service, buses: Sequence[Bus], database: Database
             taken = {
                 "bus_bytes": await measure_buses(buses),
                 "database_bytes": await measure_database(database),
+                "archive_bytes": await measure_archive(database),
                 "disk_free": disk_free,
             }
             await sizes.sample(database, taken, time.time_ns() // 1_000_000)
@@ -78,4 +80,11 @@ async def measure_database(database: Database) -> int:
     """Set the size of the database, and return it."""
     held = await sizes.now(database)
     metrics.DATABASE_BYTES.set(held)
+    return held
+
+
+async def measure_archive(database: Database) -> int:
+    """Set the size of the archive's files, and return it."""
+    held = await keeping.bytes_of(database)
+    metrics.ARCHIVE_BYTES.set(held)
     return held

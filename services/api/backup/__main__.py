@@ -34,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         environment.data_dir,
         getattr(options, "history", False),
         not getattr(options, "no_decisions", False),
+        getattr(options, "archive", False),
+        environment.archive,
     )
     output = io.BufferedWriter(io.FileIO(sys.stdout.fileno(), "w", closefd=False))
     try:
@@ -51,6 +53,10 @@ def _do(options: argparse.Namespace, sources: Sources, environment: Environment,
         to_pipe = options.file == PIPE
         manifest = save.write(sources, output) if to_pipe else save.to_file(sources, Path(options.file))
         print(_summary("saved", manifest))
+        count, size = save.left_behind(sources)
+        if count:
+            files = f"{count} file{'s' if count > 1 else ''}"
+            print(f"not in it: the archive of decisions, {files} ({size / 1e6:,.1f} MB); --archive adds it")
         print(f"it holds secrets ({', '.join(manifest.secrets)}): keep it as you keep a password")
     elif options.work == "verify":
         print(_summary("holds", restore.verify(sources.url, _source(options), environment.backups)))
@@ -88,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     saving = work.add_parser("save", help="make a backup while everything runs; - is standard output")
     saving.add_argument("--history", action="store_true", help="the five-minute history's files too")
     saving.add_argument("--no-decisions", action="store_true", help="not every coin of every scan: most of the size")
+    saving.add_argument("--archive", action="store_true", help="the archived months of decisions too")
     restoring = work.add_parser("restore", help="replace the database by a backup; Sevengate must not run")
     restoring.add_argument("--discard", action="store_true", help="drop the database that was in use")
     verifying = work.add_parser("verify", help="restore into a database that is dropped again")

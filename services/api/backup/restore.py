@@ -60,7 +60,8 @@ def restore(sources: Sources, source: IO[bytes] | Path, spool: Path, *, discard:
             with scratch.server(sources.url) as connection:
                 scratch.drop(connection, aside)
         note_instance(sources)
-        _give_history(archive, sources.data_dir / save.HISTORY)
+        _give_files(archive, save.HISTORY, sources.data_dir / save.HISTORY)
+        _give_files(archive, save.ARCHIVE, sources.archived)
         return Restored(archive.manifest, "" if discard else aside, _give_config(archive, sources.config))
 
 
@@ -103,11 +104,11 @@ def _give_config(archive: Archive, path: Path) -> Path | None:
     return place
 
 
-def _give_history(archive: Archive, folder: Path) -> None:
-    """Put back the history's files that are not there; what is there is newer."""
+def _give_files(archive: Archive, kind: str, folder: Path) -> None:
+    """Put back the history's or the archive's files that are not there; what is there is newer."""
     for name in archive.manifest.digests:
-        place = folder / name.removeprefix(f"{save.HISTORY}/")
-        if not name.startswith(f"{save.HISTORY}/") or ".." in Path(name).parts or place.exists():
+        place = folder / name.removeprefix(f"{kind}/")
+        if not name.startswith(f"{kind}/") or ".." in Path(name).parts or place.exists():
             continue
         with full_disk(folder), archive.open(name) as file:
             place.parent.mkdir(parents=True, exist_ok=True)

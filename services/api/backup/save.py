@@ -16,6 +16,7 @@ from shared.version import version
 
 CONFIG: Final = "config.yaml"
 HISTORY: Final = "history"
+ARCHIVE: Final = "archive"
 DECISIONS: Final = ("decisions", "judgements", "whole_decisions")
 #: Where users' secrets are: destinations' addresses and passwords.  Keys of the API are kept as digests only.
 HOLDS_SECRETS: Final = (CONFIG, "database/settings_changes.copy")
@@ -30,6 +31,13 @@ class Sources:
     data_dir: Path
     history: bool = False  #: the five-minute history's files too
     decisions: bool = True  #: every coin of every scan: by far the most of it
+    archive: bool = False  #: the months of decisions that are files too
+    archive_folder: Path | None = None  #: where they are; None: `archive` in the data folder
+
+    @property
+    def archived(self) -> Path:
+        """The folder of the archive."""
+        return self.archive_folder or self.data_dir / ARCHIVE
 
 
 def to_file(sources: Sources, path: Path) -> Manifest:
@@ -100,7 +108,17 @@ def _files(sources: Sources) -> list[tuple[str, Path]]:
             path for path in folder.rglob("*") if path.is_file() and path.suffix != ".part" and path.name != ".lock"
         )
         found += [(f"{HISTORY}/{path.relative_to(folder).as_posix()}", path) for path in paths]
-    return found
+    return found + [(f"{ARCHIVE}/{path.relative_to(sources.archived).as_posix()}", path) for path in _archive(sources)]
+
+
+def _archive(sources: Sources) -> list[Path]:
+    return sorted(sources.archived.glob("decisions/market=*/*.parquet")) if sources.archive else []
+
+
+def left_behind(sources: Sources) -> tuple[int, int]:
+    """Return how many files of the archive are not in the backup, and their bytes."""
+    paths = [] if sources.archive else list(sources.archived.glob("decisions/market=*/*.parquet"))
+    return len(paths), sum(path.stat().st_size for path in paths)
 
 
 def _completed(manifest: Manifest, writer: Writer) -> Manifest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from services.api.backup import restore, save, scratch, tables
 from services.api.backup.archive import BackupError, reading
 from services.api.backup.save import Sources
 from services.api.store import keys, ownership, queries, recovery, user_settings
+from services.api.store.archive.months import ArchiveUnreadableError
 from services.api.store.database import Database, DatabaseAwayError, known_migrations, migrate
 from services.api.store.pages import Filter
 from shared.settings import MARKET, RuntimeSettings
@@ -96,6 +98,7 @@ async def _read_as_the_api_does(url: str) -> None:
         await queries.counts(database, now)
         await queries.newest_decisions(database, 0)
         for page in (queries.scans, queries.decisions, queries.signals, queries.alerts, queries.deliveries):
-            await page(database, Filter(), 100)
+            with suppress(ArchiveUnreadableError):  # it is no part of the database
+                await page(database, Filter(), 100)
     finally:
         await database.close()

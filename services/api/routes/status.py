@@ -16,6 +16,7 @@ from services.api.context import Context, Uses, UsesAll, answer, now_ms, resourc
 from services.api.gauges import disk_of, memory_of
 from services.api.schemas.status import Health, Ready, Status, StorageShown, Version
 from services.api.store import identity, queries, sizes
+from services.api.store.archive import keeping
 from services.api.store.database import DatabaseAwayError
 from services.api.views.facts import Json
 from shared.bus import Backlog, ServiceReport
@@ -117,6 +118,7 @@ async def status(context: Uses, contexts: UsesAll) -> Response:
             "listeners": len(context.broadcast),
             "counts": await _counts(context),
             "storage": await _storage(context),
+            "archive": await _archive(context),
         }
     )
 
@@ -225,6 +227,13 @@ async def _counts(context: Context) -> Any:
         return None
 
 
+async def _archive(context: Context) -> Json | None:
+    try:
+        return await keeping.shown(context.database)
+    except DatabaseAwayError:
+        return None
+
+
 async def _storage(context: Context) -> Json:
     usage = disk_of(context.service.environment.data_dir)
     held: dict[str, int] = {"disk_free": usage.free}
@@ -233,6 +242,7 @@ async def _storage(context: Context) -> Json:
     shown: Json = dict.fromkeys(StorageShown.model_fields) | held | {"disk_bytes": usage.total}
     with contextlib.suppress(DatabaseAwayError):
         shown["database_bytes"] = held["database_bytes"] = await sizes.now(context.database)
+        shown["archive_bytes"] = held["archive_bytes"] = await keeping.bytes_of(context.database)
         if "bus_bytes" in held:
             shown |= await sizes.growth(context.database, held, now_ms())
     return shown

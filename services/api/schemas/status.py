@@ -111,11 +111,26 @@ class StorageShown(Shown):
     bus_bytes: int | None
     """memory"""
     bus_bytes_a_day: float | None
+    archive_bytes: int | None
+    """of all markets"""
+    archive_bytes_a_day: float | None
     disk_free: int
     """where the data is kept"""
     disk_bytes: int
     full_in_days: float | None
     """when the disk will be full, at the pace of the last week; null also where the free space does not shrink"""
+
+
+class ArchiveShown(Shown):
+    """The months of decisions that are files."""
+
+    months: int
+    rows: int
+    first: str | None
+    """the oldest month, as 2026-05; null: there is none"""
+    last: str | None
+    problems: list[str]
+    """files that are missing or damaged, and why the last month could not be archived; questions about them fail"""
 
 
 class DataAges(Shown):
@@ -159,6 +174,8 @@ class Status(Shown):
     listeners: int
     counts: Counts | None
     storage: StorageShown
+    archive: ArchiveShown | None
+    """null: the database does not answer"""
 
 
 class DeadLetterShown(Shown):

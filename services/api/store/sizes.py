@@ -11,10 +11,10 @@ SPAN_MS: Final = 7 * DAY_MS  #: growth is taken over the last week
 LEAST_MS: Final = 6 * HOUR_MS  #: a shorter time says nothing of a day
 SAMPLED_MS: Final = HOUR_MS  #: between two samples
 KEPT_MS: Final = 30 * DAY_MS
-STORES: Final = ("database_bytes", "bus_bytes")
+STORES: Final = ("database_bytes", "bus_bytes", "archive_bytes")
 _SAMPLE: Final = """
-    INSERT INTO store_sizes (at, database_bytes, bus_bytes, disk_free)
-    SELECT %(at)s, %(database_bytes)s, %(bus_bytes)s, %(disk_free)s
+    INSERT INTO store_sizes (at, database_bytes, bus_bytes, archive_bytes, disk_free)
+    SELECT %(at)s, %(database_bytes)s, %(bus_bytes)s, %(archive_bytes)s, %(disk_free)s
     WHERE NOT EXISTS (SELECT FROM store_sizes WHERE at > %(at)s - %(between)s) ON CONFLICT DO NOTHING
 """
 _OLDEST: Final = "SELECT * FROM store_sizes WHERE at >= %s ORDER BY at LIMIT 1"

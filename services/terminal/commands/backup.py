@@ -19,12 +19,14 @@ File = Annotated[Path, typer.Argument(help="The file of the backup; - is standar
 def backup(
     file: File,
     history: Annotated[bool, typer.Option("--history", help="The five-minute history's files too.")] = False,
+    archive: Annotated[bool, typer.Option("--archive", help="The archived months of decisions too.")] = False,
     decisions: Annotated[
         bool, typer.Option(help="Every coin of every scan, most of the size, or only what came of it.")
     ] = True,
 ) -> None:
     """Save database and settings in FILE, while everything runs; it holds secrets."""
-    words = [*(["--history"] if history else []), *([] if decisions else ["--no-decisions"])]
+    asked = {"--history": history, "--archive": archive, "--no-decisions": not decisions}
+    words = [word for word, wanted in asked.items() if wanted]
     _run("a backup", ["save", str(file), *words], alone=False)
 
 

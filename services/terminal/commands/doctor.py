@@ -195,15 +195,18 @@ def overridden(environment: Environment) -> Iterator[Finding]:
 
 
 def growth(environment: Environment) -> Iterator[Finding]:
-    """How fast do the stores grow, and when will the disk be full?  Only a running API knows."""
+    """How fast do the stores grow, when will the disk be full, is the archive whole?  Only a running API knows."""
     if not (environment.api_url or data_folder.running_api(environment.data_dir)):
         return
     try:
-        ((line, style),) = status.storage(api_client.request("GET", "/api/status")["storage"])
+        found = api_client.request("GET", "/api/status")
     except api_client.ApiError as error:
         yield Finding("warning", "storage", str(error))
         return
+    ((line, style),) = status.storage(found["storage"])
     yield Finding("ok" if style == status.WELL else "warning", "storage", line.removeprefix("storage").strip())
+    for line, style in status.archive(found["archive"]):
+        yield Finding("ok" if style == status.WELL else "problem", "archive", line.removeprefix("archive").strip())
 
 
 async def destinations(environment: Environment) -> list[Finding]:

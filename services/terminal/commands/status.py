@@ -27,6 +27,7 @@ def lines(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield f"{'database':12} {'ok' if database['ok'] else database['reason'] or 'away'}", WELL if database["ok"] else BAD
     yield f"{'bus':12} {'ok' if status['streams'] is not None else 'away'}", WELL if status["streams"] else BAD
     yield from storage(status["storage"])
+    yield from archive(status["archive"])
     if lost := status["recorder"]["lost"]:
         yield f"{'recorder':12} {lost} messages were dropped before they could be stored", ODD
 
@@ -35,12 +36,24 @@ def storage(held: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Return the line about the stores' sizes, their growth a day, and how long the disk will last."""
     parts = [
         f"{name} {held[key] / 1e9:.2f} GB{_growth(held[f'{key}_a_day'])}"
-        for name, key in (("database", "database_bytes"), ("bus", "bus_bytes"))
-        if held[key] is not None
+        for name, key in (("database", "database_bytes"), ("archive", "archive_bytes"), ("bus", "bus_bytes"))
+        if held[key] is not None and (held[key] or name != "archive")
     ]
     days = held["full_in_days"]
     parts.append(f"{held['disk_free'] / 1e9:.1f} GB of the disk are free{_until_full(days)}")
     yield f"{'storage':12} {', '.join(parts)}", ODD if days is not None and days < SOON_DAYS else WELL
+
+
+def archive(held: dict[str, Any] | None) -> Iterator[tuple[str, str]]:
+    """Return the line about the archived months, and one for each that cannot be read; none without an archive."""
+    if held is None:
+        return
+    if held["months"]:
+        span = f"{held['first']} to {held['last']}" if held["months"] > 1 else held["first"]
+        months = f"{held['months']} month{'s' if held['months'] > 1 else ''}"
+        yield f"{'archive':12} {months} ({span}), {held['rows']:,} decisions", WELL
+    for problem in held["problems"]:
+        yield f"{'archive':12} {problem}", BAD
 
 
 def _growth(a_day: float | None) -> str:

@@ -11,6 +11,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -22,7 +23,9 @@ from services.api.backup.archive import MANIFEST, BackupError, Nowhere, Rows, Ta
 from services.api.backup.save import Sources
 from services.api.recorder import Statements
 from services.api.store import ownership
+from services.api.store.archive.closing import MarketArchive, close_month
 from services.api.store.database import Database
+from shared.settings import MARKET
 from tests.conftest import ROOT
 from tests.integration.api import facts
 
@@ -356,3 +359,37 @@ class Program:
 @pytest.fixture
 def program(sources: Sources) -> Program:
     return Program(sources)
+
+
+def test_the_archive_comes_back_with_a_backup_that_has_it(sources: Sources, tmp_path: Path) -> None:
+    """Without it the backup says how much is not in it; a file that is there stays."""
+    close_month(MarketArchive(sources.url, MARKET, sources.archived), "2025-09")
+    (path,) = sources.archived.glob("decisions/*/*.parquet")
+    whole = path.read_bytes()
+    assert save.left_behind(sources) == (1, len(whole))
+    save.to_file(sources, tmp_path / "without.zip")
+    wanting = replace(sources, archive=True)
+    assert save.left_behind(wanting) == (0, 0)
+    save.to_file(wanting, tmp_path / "with.zip")
+    path.unlink()
+    restore.restore(sources, tmp_path / "without.zip", tmp_path / "spool", discard=True)
+    assert not path.exists()
+    restore.restore(sources, tmp_path / "with.zip", tmp_path / "spool", discard=True)
+    assert path.read_bytes() == whole
+    with psycopg.connect(sources.url) as connection:
+        row = connection.execute("SELECT month, file, rows FROM archived_months").fetchone()
+    assert row == ("2025-09", path.name, 50)
+
+
+def test_the_program_says_that_the_archive_is_not_in_a_backup(sources: Sources, tmp_path: Path) -> None:
+    """And with --archive nothing of the kind."""
+    close_month(MarketArchive(sources.url, MARKET, sources.archived), "2025-09")
+    own = {"SEVENGATE_DATABASE_URL": sources.url, "SEVENGATE_DATA_DIR": str(sources.data_dir)}
+    own |= {"SEVENGATE_CONFIG": str(sources.config)}
+    said = []
+    for number, words in enumerate(([], ["--archive"])):
+        command = [sys.executable, "-m", "services.api.backup", "save", str(tmp_path / f"{number}.zip"), *words]
+        done = subprocess.run(command, cwd=ROOT, env=os.environ | own, check=True, capture_output=True, text=True)
+        said.append(done.stderr)
+    assert "not in it: the archive of decisions, 1 file (" in said[0]
+    assert "not in it" not in said[1]

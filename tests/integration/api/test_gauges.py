@@ -41,7 +41,7 @@ def test_the_disk_is_measured_before_the_folder_exists(tmp_path: Path) -> None:
     assert 0 < metrics.DISK_FREE._value.get() < metrics.DISK_TOTAL._value.get()
 
 
-SIZES = {"database_bytes": 2_000, "bus_bytes": 500, "disk_free": 9_000}
+SIZES = {"database_bytes": 2_000, "bus_bytes": 500, "archive_bytes": 300, "disk_free": 9_000}
 
 
 def row(at: int, **changes: int) -> dict[str, Any]:
@@ -51,7 +51,12 @@ def row(at: int, **changes: int) -> dict[str, Any]:
 def test_growth_is_that_of_a_day_and_fills_the_disk() -> None:
     """From the oldest sample of a week to now; the pace is that of the free space, whoever takes it."""
     found = sizes.of(row(0, database_bytes=1_000, bus_bytes=600, disk_free=9_900), SIZES, 2 * DAY_MS)
-    assert found == {"database_bytes_a_day": 500.0, "bus_bytes_a_day": -50.0, "full_in_days": 20.0}
+    assert found == {
+        "database_bytes_a_day": 500.0,
+        "bus_bytes_a_day": -50.0,
+        "archive_bytes_a_day": 0.0,
+        "full_in_days": 20.0,
+    }
 
 
 @pytest.mark.parametrize("earlier", [None, row(DAY_MS - 5 * HOUR_MS)], ids=["none", "five hours"])
@@ -82,7 +87,10 @@ async def test_the_status_says_what_the_stores_take(api: Context, client: httpx.
     assert 0 < shown["disk_free"] < shown["disk_bytes"]
     assert shown["bus_bytes"] > 100_000
     assert (shown["database_bytes_a_day"], shown["full_in_days"]) == (None, None)
-    before = "INSERT INTO store_sizes SELECT extract(epoch FROM now())::bigint * 1000 - %s, 0, 0, %s"
+    before = """
+        INSERT INTO store_sizes (at, database_bytes, bus_bytes, disk_free)
+        SELECT extract(epoch FROM now())::bigint * 1000 - %s, 0, 0, %s
+    """
     await api.database.execute(before, [DAY_MS, shown["disk_bytes"]])
     shown = (await client.get("/api/status")).json()["storage"]
     assert shown["database_bytes_a_day"] == pytest.approx(shown["database_bytes"], rel=0.01)

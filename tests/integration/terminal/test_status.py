@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from services.terminal.commands.status import ODD, WELL, lines, storage
+from services.terminal.commands.status import BAD, ODD, WELL, archive, lines, storage
 from services.terminal.local.listening import free_port
 from tests.conftest import ROOT, running
 from tests.integration.gatekeeper.processes import process
@@ -50,6 +50,7 @@ async def test_a_fresh_bus_without_a_database_says_why_nothing_settles(fresh_val
 
 NOT_KNOWN: dict[str, Any] = {
     "database_bytes": None, "database_bytes_a_day": None, "bus_bytes": None, "bus_bytes_a_day": None,
+    "archive_bytes": 0, "archive_bytes_a_day": None,
     "disk_free": 70_000_000_000, "disk_bytes": 100_000_000_000, "full_in_days": None,
 }  # fmt: skip
 
@@ -67,6 +68,17 @@ def test_the_line_about_storage_says_what_is_known() -> None:
     assert next(iter(storage(known | {"full_in_days": 13.0})))[1] == ODD
 
 
+def test_the_archive_says_what_it_has_and_what_is_wrong_with_it() -> None:
+    """Its size stands among the stores'; each file that cannot be used is named."""
+    size = NOT_KNOWN | {"archive_bytes": 96_000_000, "archive_bytes_a_day": 3_100_000.0}
+    assert next(iter(storage(size)))[0].startswith("storage      archive 0.10 GB (+3 MB a day), 70.0 GB of the disk")
+    held = {"months": 2, "rows": 2_600_000, "first": "2026-01", "last": "2026-02", "problems": []}
+    assert list(archive(held)) == [("archive      2 months (2026-01 to 2026-02), 2,600,000 decisions", WELL)]
+    missing = held | {"problems": ["2026-01: /data/2026-01.parquet is missing"]}
+    assert list(archive(missing))[1:] == [("archive      2026-01: /data/2026-01.parquet is missing", BAD)]
+    assert list(archive(held | {"months": 0})) == list(archive(None)) == []
+
+
 def test_remarks_stand_once_under_their_service() -> None:
     """A retired request and the convention of the stamps are named, each once."""
     remarks = [
@@ -80,6 +92,7 @@ def test_remarks_stand_once_under_their_service() -> None:
             "notifier": {"seconds_since_message": None, "waiting_for": "", "remarks": []},
         },
         "database": {"ok": True, "reason": ""}, "recorder": {"lost": 0}, "storage": NOT_KNOWN,
+        "archive": None,
     }  # fmt: skip
     text = [line for line, _ in lines(status)]
     assert text[0] == "sevengate 1, binance-um: no scan has settled yet"

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 import structlog
@@ -157,7 +157,16 @@ async def bytes_of(database: Database) -> int:
     return int(row["bytes"])
 
 
-async def wrong(database: Database) -> list[str]:
-    """Return what is wrong with this market's files."""
+async def shown(database: Database) -> dict[str, Any]:
+    """Return what this market's archive has, and what is wrong with it."""
     held: list[ArchivedMonth] = await months.held(database)
-    return [found for month in held if (found := month.wrong(_folder(database)))]
+    problems = [f"{month.month}: {found}" for month in held if (found := month.wrong(_folder(database)))]
+    if database.archive_problem:
+        problems.append(f"the last month could not be archived: {database.archive_problem}")
+    return {
+        "months": len(held),
+        "rows": sum(month.rows for month in held),
+        "first": held[-1].month if held else None,
+        "last": held[0].month if held else None,
+        "problems": problems,
+    }

@@ -1159,6 +1159,28 @@ export interface components {
             volume_z: number;
         };
         /**
+         * ArchiveShown
+         * @description The months of decisions that are files.
+         */
+        ArchiveShown: {
+            /**
+             * First
+             * @description the oldest month, as 2026-05; null: there is none
+             */
+            first: string | null;
+            /** Last */
+            last: string | null;
+            /** Months */
+            months: number;
+            /**
+             * Problems
+             * @description files that are missing or damaged, and why the last month could not be archived; questions about them fail
+             */
+            problems: string[];
+            /** Rows */
+            rows: number;
+        };
+        /**
          * BarColumns
          * @description Bars with their turnover and taker flow.
          */
@@ -3603,6 +3625,8 @@ export interface components {
          */
         Status: {
             ages: components["schemas"]["DataAges"];
+            /** @description null: the database does not answer */
+            archive: components["schemas"]["ArchiveShown"] | null;
             /** Clock Speed */
             clock_speed: number;
             counts: components["schemas"]["Counts"] | null;
@@ -3659,6 +3683,13 @@ export interface components {
          * @description What the stores take, bytes, and how that grew a day over the last week; null: not known (yet).
          */
         StorageShown: {
+            /**
+             * Archive Bytes
+             * @description of all markets
+             */
+            archive_bytes: number | null;
+            /** Archive Bytes A Day */
+            archive_bytes_a_day: number | null;
             /**
              * Bus Bytes
              * @description memory

@@ -5,6 +5,8 @@ const HELD = {
   database_bytes: 1.2e9,
   database_bytes_a_day: 14e6,
   bus_bytes: 34e6,
+  archive_bytes: 0,
+  archive_bytes_a_day: null,
   bus_bytes_a_day: -2e5,
   disk_free: 64e9,
   disk_bytes: 500e9,
@@ -22,6 +24,11 @@ test("sizes come with their growth a day, and the disk with the day it is full",
 test("a disk that is soon full is marked", () => {
   const disk = (full_in_days: number | null, disk_free = 64e9) => storageTiles({ ...HELD, full_in_days, disk_free })[2]!.tone;
   expect([disk(13.9), disk(1.5), disk(null), disk(null, 0)]).toEqual(["fair", "bad", "good", "bad"]);
+});
+
+test("an archive is a tile once it has a month", () => {
+  const archive = storageTiles({ ...HELD, archive_bytes: 96e6, archive_bytes_a_day: 3e6 })[3];
+  expect(archive).toEqual({ name: "archive size", tone: "", value: "96 MB", foot: "+3.0 MB a day" });
 });
 
 test("what is not known yet is said as such", () => {

@@ -13,7 +13,8 @@ export interface StorageTile {
 const SOON_DAYS = 14; // a disk that is full sooner is marked
 const NEARLY = 2; // and sooner still
 
-export function storageTiles({ database_bytes, database_bytes_a_day, bus_bytes, bus_bytes_a_day, ...disk }: Storage): StorageTile[] {
+export function storageTiles({ database_bytes, database_bytes_a_day, bus_bytes, bus_bytes_a_day, ...rest }: Storage): StorageTile[] {
+  const { archive_bytes, archive_bytes_a_day, ...disk } = rest;
   const { disk_free, disk_bytes, full_in_days } = disk;
   return [
     { name: "database size", tone: "", value: bytes(database_bytes), foot: growth(database_bytes_a_day) },
@@ -24,6 +25,7 @@ export function storageTiles({ database_bytes, database_bytes_a_day, bus_bytes, 
       value: bytes(disk_free),
       foot: `of ${bytes(disk_bytes)}${full_in_days === null ? "" : `, full in ${counted(Math.floor(full_in_days), "day")}`}`,
     },
+    ...(archive_bytes ? [{ name: "archive size", tone: "" as const, value: bytes(archive_bytes), foot: growth(archive_bytes_a_day) }] : []),
   ];
 }
 
