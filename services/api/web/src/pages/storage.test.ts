@@ -28,7 +28,7 @@ test("a disk that is soon full is marked", () => {
 
 test("an archive is a tile once it has a month", () => {
   const archive = storageTiles({ ...HELD, archive_bytes: 96e6, archive_bytes_a_day: 3e6 })[3];
-  expect(archive).toEqual({ name: "archive size", tone: "", value: "96 MB", foot: "+3.0 MB a day" });
+  expect(archive).toEqual({ name: "archive size", tone: "", value: "96 MB", foot: "+3 MB a day" });
 });
 
 test("what is not known yet is said as such", () => {
