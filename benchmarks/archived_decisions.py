@@ -4,7 +4,11 @@ Real decisions of a demo are repeated as `benchmarks.stored_decisions` does, whi
 whole number is moved by up to half a percent each time, at random: zstd would find the repetition.  That makes the
 file larger than a real one: prices lose their grid, and figures that stand still move.
 
-Run as ``python -m benchmarks.archived_decisions [--demo DIR] [--days 6]``; the last line is JSON.
+With ``--bars FOLDER`` they are those of a backtest over recorded five-minute bars, each once and as it is: the size to
+believe.  They have no futures data.
+
+Run as ``python -m benchmarks.archived_decisions [--demo DIR | --bars FOLDER --coins 3] [--days 6]``; the last line is
+JSON.
 """
 
 from __future__ import annotations
@@ -14,25 +18,32 @@ import asyncio
 import json
 import os
 import resource
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import psycopg
 
-from benchmarks.stored_decisions import filled
+from benchmarks.stored_decisions import filled, store
 from services.api.routes.what_if import compared
 from services.api.store import queries
 from services.api.store.archive.columns import COLUMNS
-from services.api.store.database import Database
+from services.api.store.database import Database, migrate
 from services.api.store.pages import Filter
+from services.backtest.recorded.survey import survey
+from services.backtest.run import BacktestPlan, run, span_of
+from services.terminal.local import stores
+from shared.contracts import DAY_MS, SCAN_MS
 from shared.settings import MARKET, RuntimeSettings, Thresholds
-from tests.conftest import ROOT
+from tests.conftest import ROOT, running
 
 ROUNDS: Final = 5
 _MOVED: Final = "CASE WHEN {0} = floor({0}) OR {0} = 'NaN' THEN {0} ELSE {0} * (1 + (random() - 0.5) / 100) END"
@@ -49,10 +60,30 @@ _SIZE: Final = """
 """
 
 
-def move(url: str) -> tuple[int, int, int]:
-    """Move the figures; return bytes with indices, bytes of the rows, and rows of all partitions."""
+@contextmanager
+def recorded(bars: Path, coins: int, days: float, folder: Path) -> Iterator[str]:
+    """Give the address of a Postgres in *folder* that holds what a backtest over *bars* decided."""
+    paths = sorted(bars.glob("*.parquet"))[:coins]
+    surveys = [survey(path.stem, path) for path in paths]
+    plan = BacktestPlan(
+        bars, folder / "kept", MARKET, RuntimeSettings(), tuple(coin.symbol for coin in surveys), all_scores=True
+    )
+    first, _ = span_of(plan, surveys)
+    last = first + int(days * DAY_MS) - SCAN_MS
+    found = run(replace(plan, first=first, last=last), surveys, lambda *_: None, keep_decisions=True)
+    postgres = stores.postgres(folder / "postgres", durable=False)
+    with running(postgres.argv, stop=signal.SIGINT):
+        stores.wait_for_postgres(postgres.url)
+        migrate(postgres.url)
+        asyncio.run(store(postgres.url, found.decisions))
+        yield postgres.url
+
+
+def sizes(url: str, *, moved: bool) -> tuple[int, int, int]:
+    """Return bytes with indices, bytes of the rows, and rows of all partitions; the figures are *moved* before."""
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(_JITTER.encode())
+        if moved:
+            connection.execute(_JITTER.encode())
         connection.execute("VACUUM (FULL, ANALYZE) decisions")
         row = connection.execute(_SIZE).fetchone()
     assert row is not None
@@ -81,7 +112,7 @@ async def questions(url: str, folder: Path) -> dict[str, float]:
     try:
         newest = await database.newest_scan() or 0
         rows = await database.rows("SELECT max(scan_id) AS newest FROM scans")
-        middle = (rows[0]["newest"] or newest) - 2 * 86_400_000
+        middle = (rows[0]["newest"] or newest) - DAY_MS
         now, then = RuntimeSettings(), RuntimeSettings(thresholds=Thresholds(score=60))
         asked: dict[str, Callable[[], Awaitable[object]]] = {
             "explain": lambda: queries.decision(database, "BTCUSDT", middle),
@@ -124,12 +155,19 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--demo", type=Path)
     parser.add_argument("--for", type=float, default=120.0, dest="seconds")
+    parser.add_argument("--bars", type=Path)
+    parser.add_argument("--coins", type=int, default=3)
     parser.add_argument("--days", type=float, default=6.0)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with filled(arguments.demo, arguments.seconds, arguments.days, folder) as url:
-            held, of_rows, count = move(url)
+        given = (
+            recorded(arguments.bars, arguments.coins, arguments.days, folder)
+            if arguments.bars
+            else filled(arguments.demo, arguments.seconds, arguments.days, folder)
+        )
+        with given as url:
+            held, of_rows, count = sizes(url, moved=arguments.bars is None)
             names = with_scans(url)
             found: dict[str, Any] = {"decisions": count, "days": arguments.days}
             found["bytes a decision in Postgres"] = round(held / count, 1)

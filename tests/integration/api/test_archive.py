@@ -86,7 +86,7 @@ async def test_killed_between_two_steps_it_loses_and_doubles_nothing(database: D
     assert await process.wait() == -signal.SIGKILL
     assert await archived.everything(database) == before
     assert bool(await months.held(database)) == (step == "dropped")
-    await keeping.attend(database, archived.WANTED)
+    await keeping.attend(database, archived.WANTED, archived.close)
     assert await archived.everything(database) == before
     (month,) = await months.held(database)
     assert month.rows == 120
@@ -104,7 +104,7 @@ async def test_rows_that_come_meanwhile_stay_until_the_next_pass(database: Datab
         close_month(archived.place(database), archived.MONTH, late)
     before = await archived.everything(database)
     assert len(before) == 127
-    assert await keeping.attend(database, archived.WANTED) == [archived.MONTH]
+    assert await keeping.attend(database, archived.WANTED, archived.close) == [archived.MONTH]
     assert await archived.everything(database) == before
 
 
@@ -122,7 +122,7 @@ async def test_rows_that_come_after_their_month_was_archived_join_it(database: D
     again = archived.september(2)
     database.partitions_end(month_of(archived.OCTOBER))
     await archived.store(database, archived.decisions(again, ("AAAUSDT", "LATEUSDT")))
-    assert await keeping.attend(database, archived.WANTED) == [archived.MONTH]
+    assert await keeping.attend(database, archived.WANTED, archived.close) == [archived.MONTH]
     (month,) = await months.held(database)
     assert (month.file, month.rows) == ("2025-09.2.parquet", 122)
     assert "LATEUSDT" in month.symbols
@@ -140,10 +140,10 @@ async def test_a_database_of_before_takes_the_files_that_it_does_not_know(databa
     await database.execute("DELETE FROM archived_months")
     database.partitions_end(month_of(archived.OCTOBER))
     await archived.store(database, archived.decisions(archived.september(10)))
-    assert await keeping.attend(database, archived.WANTED) == [archived.MONTH]
+    assert await keeping.attend(database, archived.WANTED, archived.close) == [archived.MONTH]
     assert await archived.everything(database) == before
     await database.execute("DELETE FROM archived_months")
-    assert await keeping.attend(database, archived.WANTED) == [archived.MONTH]
+    assert await keeping.attend(database, archived.WANTED, archived.close) == [archived.MONTH]
     assert await archived.everything(database) == before
 
 
@@ -208,13 +208,13 @@ async def test_a_missing_or_damaged_file_is_named(database: Database) -> None:
     path.write_bytes(spoilt)
     assert month.wrong(archive) == ""
     await database.execute("UPDATE archived_months SET checked_at = 0")
-    await keeping.attend(database, archived.WANTED)
+    await keeping.attend(database, archived.WANTED, archived.close)
     said = f"2025-09: {path} is damaged: its bytes are not those that were written"
     assert (await keeping.shown(database))["problems"] == [said]
     with pytest.raises(WrongFileError):  # nor is it joined with rows that come late
         close_month(archived.place(database), archived.MONTH)
     path.write_bytes(whole)
-    await keeping.attend(database, archived.WANTED)
+    await keeping.attend(database, archived.WANTED, archived.close)
     assert await keeping.shown(database) == {
         "months": 1,
         "rows": 120,
@@ -231,7 +231,7 @@ async def test_the_archive_is_kept_as_long_as_it_is_set(database: Database) -> N
     count = "SELECT count(*) AS n FROM scans"
     assert (await database.rows(count))[0]["n"] == 42
     shorter = archived.WANTED.model_copy(update={"archive_days": 40})
-    await keeping.attend(database, shorter)
+    await keeping.attend(database, shorter, archived.close)
     await retain(database, shorter)
     assert await months.held(database) == []
     assert list(archived.place(database).folder.iterdir()) == []
@@ -242,6 +242,6 @@ async def test_without_an_archive_old_months_are_dropped(database: Database) -> 
     """And nothing is written; what is in the archive already stays."""
     close_month(archived.place(database), archived.MONTH)
     none = archived.WANTED.model_copy(update={"archive": False, "retention_days": 1})
-    assert await keeping.attend(database, none) == []
+    assert await keeping.attend(database, none, archived.close) == []
     assert await retain(database, none) == ["decisions_2025_10"]
     assert [month.month for month in await months.held(database)] == [archived.MONTH]

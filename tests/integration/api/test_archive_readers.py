@@ -117,7 +117,7 @@ async def test_a_damaged_file_gives_no_rows(filled: Context, client: httpx.Async
     assert "is damaged" in (await client.get("/api/decisions", params={"limit": 20})).json()["detail"]
     path.write_bytes(whole[:1_000] + bytes(200) + whole[1_200:])
     await filled.database.execute("UPDATE archived_months SET checked_at = 0")
-    await keeping.attend(filled.database, archived.WANTED)
+    await keeping.attend(filled.database, archived.WANTED, archived.close)
     assert "is damaged" in (await client.get("/api/decisions", params={"limit": 20})).json()["detail"]
 
 

@@ -16,7 +16,7 @@ from services.api.store.archive.files import WrongFileError
 from services.api.store.database import first_line
 from shared.settings import Environment
 
-NICE: Final = 10
+NICE: Final = 5
 
 
 def main() -> int:
