@@ -117,8 +117,8 @@ export interface paths {
          * Explain
          * @description Return the gates with value, threshold, distance and reason, and all that led to them.
          *
-         *     *at* gives the newest scan not later than that time; without it the newest of all.  Of what is older than
-         *     `recording.retention_days` only signals and near misses are known.
+         *     *at* gives the newest scan not later than that time; without it the newest of all.  What is older than
+         *     `recording.retention_days` is read from the archive; without one only signals and near misses are known.
          */
         get: operations["explain_api_coins__symbol__explain_get"];
         put?: never;
