@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
@@ -19,20 +20,37 @@ class Slots:
         self._busy = self._answers = 0
         self._narrowed_at = float("-inf")
         self._monotonic = monotonic
-        self._freed = asyncio.Condition()
+        self._waiting: deque[asyncio.Future[None]] = deque()
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """Hold a slot; waits for a free one."""
-        async with self._freed:
-            await self._freed.wait_for(lambda: self._busy < self.width)
-            self._busy += 1
+        """Hold a slot; waits for its turn, first come, first served."""
+        await self._turn()
         try:
             yield
         finally:
             self._busy -= 1
-            async with self._freed:
-                self._freed.notify_all()
+            self._admit()
+
+    async def _turn(self) -> None:
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        self._admit()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # admitted at the moment at which it gave up
+                self._busy -= 1
+                self._admit()
+            raise
+
+    def _admit(self) -> None:
+        """Let in as many as there are slots; to wake all that wait would cost the square of their number."""
+        while self._waiting and self._busy < self.width:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self._busy += 1
+                turn.set_result(None)
 
     def timed_out(self) -> None:
         """Take half of the slots away, once for each congestion."""
@@ -46,3 +64,4 @@ class Slots:
         self._answers += 1
         if self._answers >= self.width < self.most:
             self.width, self._answers = self.width + 1, 0
+            self._admit()
