@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
@@ -20,9 +20,11 @@ from services.api.schemas.base import LATEST, TEXT
 from services.api.settings_publisher import SettingsPublisher
 from services.api.store.database import Database
 from shared.bus import Bus
+from shared.runtime.remembered import Remembered
 from shared.runtime.service import Service
 
 NOT_FOUND: Final = 404
+COUNTED_S: Final = 10.0  #: between two counts of signals and scans
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Context:
     recorder: Recorder
     publisher: SettingsPublisher
     keyring: Keyring
+    #: of `queries.counts`, which reads whole tables
+    counts: Remembered[Any] = field(default_factory=lambda: Remembered(COUNTED_S))
 
 
 Market = Annotated[

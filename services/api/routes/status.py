@@ -222,7 +222,7 @@ def _show(stream: Stream, group: str, backlog: Backlog) -> Json:
 
 async def _counts(context: Context) -> Any:
     try:
-        return await queries.counts(context.database, now_ms())
+        return await context.counts.get(lambda: queries.counts(context.database, now_ms()))
     except DatabaseAwayError:
         return None
 
