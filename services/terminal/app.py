@@ -143,7 +143,7 @@ def scan(
         refuse("use `scan --once`; `up` scans continuously")
     forker = Forker()
     from services.terminal.commands import scan as scans
-    from services.terminal.commands.run import EXPECTED
+    from services.terminal.commands.expected import EXPECTED
     from services.terminal.output.console import Screen
 
     def show(scanned: scans.Scanned) -> None:

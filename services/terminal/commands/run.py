@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
 import msgspec
 import yaml
 
 from services.terminal.checks import stores as store_checks
 from services.terminal.checks.exchange import HOW_TO_GO_ON, unreachable
-from services.terminal.local import data_folder, listening, lockstep, stores, stream_tail
+from services.terminal.commands.expected import EXPECTED
+from services.terminal.local import data_folder, listening, lockstep, stream_tail
 from services.terminal.local.processes.forker import Forker
 from services.terminal.local.processes.stopping import run_until, stop_signals, unless
-from services.terminal.local.processes.supervisor import StartError, Supervisor
+from services.terminal.local.processes.supervisor import Supervisor
 from services.terminal.local.stack import METRICS_TARGETS, LocalStack, LocalStackError, Plan, SimulatorPlan
 from services.terminal.local.webhook_sink import Sink
 from services.terminal.output import api_client, overrides
@@ -30,18 +30,6 @@ from shared.bus import Bus, RedisBus
 from shared.config import config_file, local_secrets
 from shared.contracts import ScanSettled, Stream
 from shared.settings import Environment, RuntimeSettings
-
-EXPECTED = (
-    LocalStackError,
-    StartError,
-    stores.StoreError,
-    data_folder.FolderInUseError,
-    listening.ListenError,
-    lockstep.NotSettledError,
-    config_file.ConfigError,
-    httpx.HTTPError,
-    OSError,
-)
 
 
 @dataclass

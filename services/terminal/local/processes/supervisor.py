@@ -275,9 +275,25 @@ async def _line(stream: asyncio.StreamReader) -> bytes:
 
 async def _exit_code(process: Process) -> int:
     """Return the exit code once *process* has ended; a thread per process would not survive Ctrl-C."""
+    await _end_of(process.pid)
     while (code := process.poll()) is None:
         await asyncio.sleep(0.02)
     return code
+
+
+async def _end_of(pid: int) -> None:
+    """Return when process *pid* has ended, or at once where the kernel cannot say so."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
 
 
 def _cause(code: int) -> str:
