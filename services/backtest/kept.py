@@ -30,6 +30,7 @@ FILES: Final = (
     "shared/odds.py",
     "shared/kernels/build.py",
     "shared/kernels/source.py",
+    "shared/kernels/types.py",
     "services/simulator/instruments.py",
 )
 OWN: Final = ("recording.py", "observed.py", "futures_data.py", "walk.py", "kept.py")  #: of this folder

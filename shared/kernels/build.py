@@ -22,14 +22,15 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from shared.kernels import FOLDER, KERNELS, LIBRARY, MODULE
-from shared.kernels.source import KernelError, module_source
+from shared.kernels.source import module_source
+from shared.kernels.types import KernelError
 
 ROOT: Final = FOLDER.parents[1]
 KERNEL_FOLDERS: Final = ("services/analyzer/domain", "shared/bus")  #: whose modules have kernels
 STAMP: Final = LIBRARY.with_suffix(".stamp")
 MARK: Final = "@kernel\n"
 #: What makes C's numbers those of Python: no product and sum in one rounding, whatever the machine could do.
-FLAGS: Final = ("-O2", "-fPIC", "-fwrapv", "-fno-strict-aliasing", "-ffp-contract=off", "-fno-fast-math", "-w")
+FLAGS: Final = ("-O3", "-fPIC", "-fwrapv", "-fno-strict-aliasing", "-ffp-contract=off", "-fno-fast-math", "-w")
 SHARED: Final = ("-bundle", "-undefined", "dynamic_lookup") if sys.platform == "darwin" else ("-shared",)
 
 

@@ -1,9 +1,9 @@
-"""Kernels as one Cython module: the same functions, with the C types that their annotations stand for.
+"""Kernels as one Cython module: the same functions, with C types.
 
 A kernel is a function of a module, without defaults, that loops over numbers.  It may use its arguments, local
 variables, numbers that its module defined before it, other kernels, `math`, `len`, `range`, `min`, `max` and `abs`.
-It gets and fills arrays (`Series`, `NewSeries`…), and returns nothing, a number, or a tuple of numbers.  Local
-variables need an annotation only where the first value has another type than the later ones.
+It gets and fills arrays (`Series`, `NewSeries`…), and returns nothing, a number, or a tuple of numbers.  The type of
+a local variable is the widest of what is put into it.
 
 Indices are not checked and never negative; division by zero gives infinity or NaN, as with NumPy's numbers; whole
 numbers that are divided (`//`, `%`) must not be negative.
@@ -19,34 +19,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from shared.kernels import Kernel, kernel_called
+from shared.kernels.types import KernelError, annotated, c_type, types_of
 
-TYPES: Final[Mapping[str, str]] = {
-    "Series": "const double[:]",
-    "Rows": "const double[:, :]",
-    "Places": "const Py_ssize_t[:]",
-    "NewSeries": "double[:]",
-    "NewRows": "double[:, :]",
-    "NewPlaces": "Py_ssize_t[:]",
-    "Wholes": "const long long[:]",
-    "NewWholes": "long long[:]",
-    "Bytes": "const unsigned char[:]",
-    "float": "double",
-    "int": "Py_ssize_t",
-    "bool": "bint",
-    "None": "void",
-}
 BUILTINS: Final = {"len", "range", "min", "max", "abs", "float", "int", "bool"}
 MATHS: Final = {"nan": "NAN", "inf": "INFINITY", "pi": "M_PI"}  #: as C calls them
 OBJECTS: Final = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda, ast.List, ast.Dict, ast.Set)
 HEADER: Final = """\
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-# cython: infer_types=True, nonecheck=False, binding=False, embedsignature=False
+# cython: nonecheck=False, binding=False, embedsignature=False
 from libc cimport math
 """
-
-
-class KernelError(Exception):
-    """A kernel has something that cannot be compiled."""
 
 
 def module_source(kernels: Iterable[Kernel]) -> str:
@@ -57,17 +39,26 @@ def module_source(kernels: Iterable[Kernel]) -> str:
 
 
 def function_source(kernel: Kernel) -> str:
-    """Return *kernel* as a function of Cython."""
+    """Return *kernel* as a function of Cython that touches no object; raises `KernelError` where it cannot be one."""
     [function] = ast.parse(textwrap.dedent(inspect.getsource(kernel.plain))).body
     assert isinstance(function, ast.FunctionDef)  # noqa: S101  # `kernel` decorates nothing else
-    writer = _Writer(kernel)
-    if found := next((each for each in ast.walk(function) if isinstance(each, OBJECTS)), None):
-        raise writer.refuse(f"{ast.unparse(found)} makes objects")
-    arguments = ", ".join(f"{writer.type_of(each.annotation)} {each.arg}" for each in function.args.args)
-    returned = writer.type_of(function.returns)
+    try:
+        if found := next((each for each in ast.walk(function) if isinstance(each, OBJECTS)), None):
+            raise KernelError(f"{ast.unparse(found)} makes objects")
+        return _written(kernel, function)
+    except KernelError as error:
+        raise KernelError(f"{kernel.name}: {error}") from None
+
+
+def _written(kernel: Kernel, function: ast.FunctionDef) -> str:
+    types, writer = types_of(kernel, function), _Writer(kernel)
+    arguments = [each.arg for each in function.args.args]
+    given = ", ".join(f"{c_type(types[name])} {name}" for name in arguments)
+    head = f"cpdef inline {c_type(annotated(function.returns))} {_c_name(kernel)}({given}) noexcept nogil:\n"
+    lines = [f"cdef {c_type(kind)} {name}" for name, kind in types.items() if name not in arguments]
     body = [writer.visit(each) for each in function.body if not _is_docstring(each)]
-    lines = [*writer.declared, *(ast.unparse(ast.fix_missing_locations(each)) for each in body if each is not None)]
-    return f"cpdef {returned} {_c_name(kernel)}({arguments}):\n" + textwrap.indent("\n".join(lines or ["pass"]), "    ")
+    lines += [ast.unparse(ast.fix_missing_locations(each)) for each in body if each is not None]
+    return head + textwrap.indent("\n".join(lines or ["pass"]), "    ")
 
 
 def _c_name(kernel: Kernel) -> str:
@@ -82,33 +73,20 @@ class _Writer(ast.NodeTransformer):
     """Puts numbers and C's names in the place of a kernel's globals, and takes the types out of its body."""
 
     def __init__(self, kernel: Kernel) -> None:
-        self.kernel = kernel
         self.globals: Mapping[str, Any] = kernel.plain.__globals__
         self.locals = set(kernel.plain.__code__.co_varnames)
-        self.declared: list[str] = []
-
-    def refuse(self, what: str) -> KernelError:
-        return KernelError(f"{self.kernel.name}: {what}")
-
-    def type_of(self, annotation: ast.expr | None) -> str:
-        """Return the C type of *annotation*."""
-        if isinstance(annotation, ast.Subscript) and isinstance(annotation.slice, ast.Tuple):
-            return "(" + ", ".join(self.type_of(each) for each in annotation.slice.elts) + ")"
-        name = ast.unparse(annotation) if annotation is not None else "no type"
-        if name not in TYPES:
-            raise self.refuse(f"{name} stands for no type of a kernel")
-        return TYPES[name]
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt | None:
-        self.declared.append(f"cdef {self.type_of(node.annotation)} {ast.unparse(node.target)}")
         if node.value is None:
             return None
         return ast.Assign(targets=[node.target], value=self.visit(node.value), lineno=node.lineno)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        if node.attr == "shape":
+            return node
         if isinstance(node.value, ast.Name) and self.globals.get(node.value.id) is math:
             return ast.Name(f"math.{MATHS.get(node.attr, node.attr)}", ast.Load())
-        raise self.refuse(f"{ast.unparse(node)}: only math has attributes that C knows")
+        raise KernelError(f"{ast.unparse(node)}: math and the shape of arrays have attributes, nothing else")
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         if node.id in self.locals:
@@ -117,9 +95,9 @@ class _Writer(ast.NodeTransformer):
         if (used := kernel_called(value)) is not None:
             return ast.Name(_c_name(used), ast.Load())
         if isinstance(value, float) and not math.isfinite(value):
-            raise self.refuse(f"{node.id} is {value}: say math.nan or math.inf")
+            raise KernelError(f"{node.id} is {value}: say math.nan or math.inf")
         if isinstance(value, int | float):
             return ast.Name(f"({value + 0!r})" if isinstance(value, int) else f"({float(value)!r})", ast.Load())
         if node.id in BUILTINS:
             return node
-        raise self.refuse(f"{node.id} is neither a number, a kernel, nor a local variable")
+        raise KernelError(f"{node.id} is neither a number, a kernel, nor a local variable")

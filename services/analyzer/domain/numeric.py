@@ -11,6 +11,8 @@ from typing import Any, Final, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from shared.kernels import kernel
+
 Series = npt.NDArray[np.float64]
 #: What kernels get and fill; `shared.kernels.source` says which C type each stands for.
 NewSeries = Series
@@ -51,24 +53,86 @@ class once(Generic[Owner, Value]):  # noqa: N801
         return value
 
 
-def divide(above: Series, below: Series, otherwise: float | Series) -> Series:
-    """Return above / below, *otherwise* where below is zero; NaN stays NaN."""
-    if np.count_nonzero(below) == len(below):
-        return above / below
-    result = np.empty_like(above)
-    result[:] = otherwise
-    np.divide(above, below, out=result, where=below != 0)
-    return result
+@kernel
+def blank(lines: NewRows, until: int) -> None:
+    """Fill the first *until* values of each of *lines* with NaN."""
+    for line in range(len(lines)):
+        for at in range(min(until, lines.shape[1])):
+            lines[line, at] = math.nan
 
 
-def forget(sums: Series, values: Series, period: int) -> Series:
-    """Return *sums*, running sums or means of *values*, with zero where the last *period* values are all zero.
+@kernel
+def mean_of(values: Series, at: int, period: int) -> float:
+    """Return the mean of the last *period* values at the bar *at*.
 
-    TA-Lib adds what comes and subtracts what leaves: the rounding stays behind.
+    It is added up anew for each bar: a running sum keeps the rounding of all that has left it.
     """
-    if np.count_nonzero(values) < len(values):
-        sums[talib.MAX(np.abs(values), period) == 0.0] = 0.0
-    return sums
+    total = 0.0
+    for place in range(at + 1 - period, at + 1):
+        total += values[place]
+    return total / period
+
+
+@kernel
+def highest_of(values: Series, at: int, period: int) -> float:
+    """Return the highest of the last *period* values at the bar *at*."""
+    highest: float = values[at]
+    for place in range(at + 1 - period, at):
+        highest = max(highest, values[place])
+    return highest
+
+
+@kernel
+def lowest_of(values: Series, at: int, period: int) -> float:
+    """Return the lowest of the last *period* values at the bar *at*."""
+    lowest: float = values[at]
+    for place in range(at + 1 - period, at):
+        lowest = min(lowest, values[place])
+    return lowest
+
+
+@kernel
+def regressed(values: Series, at: int, period: int) -> float:
+    """Return where the least-squares line through the last *period* values ends, at the bar *at*."""
+    across, along = 0.0, 0.0  # of steps counted back from the bar, as TA-Lib does
+    for back in range(period - 1, -1, -1):
+        across += values[at - back]
+        along += back * values[at - back]
+    steps = period * (period - 1) * 0.5
+    squares = period * (period - 1) * (2 * period - 1) / 6.0
+    tilt = (period * along - steps * across) / (steps * steps - period * squares)
+    return (across - tilt * steps) / period + tilt * (period - 1)
+
+
+@kernel
+def smoothed(mean: float, value: float, at: int, period: int) -> float:
+    """Return Wilder's average at the bar *at*: *mean* is that of the bar before, *value* what this one adds.
+
+    It is a sum over the first *period* bars, which the last of them makes a mean.
+    """
+    if at < period:
+        return (mean + value) / period if at == period - 1 else mean + value
+    return (mean * (period - 1) + value) / period
+
+
+@kernel
+def averaged(mean: float, value: float, at: int, period: int) -> float:
+    """Return the exponential average at the bar *at*: *mean* is that of the bar before, *value* what this one adds.
+
+    It is a sum over the first *period* bars, which the last of them makes a mean.
+    """
+    if at < period:
+        return (mean + value) / period if at == period - 1 else mean + value
+    return (value - mean) * (2.0 / (period + 1)) + mean
+
+
+@kernel
+def true_range(high: Series, low: Series, close: Series, at: int) -> float:
+    """Return max(high, close before) − min(low, close before) of the bar *at*; of the first bar high − low."""
+    span: float = high[at] - low[at]
+    if at > 0:
+        span = max(span, abs(high[at] - close[at - 1]), abs(low[at] - close[at - 1]))
+    return span
 
 
 def every(flags: npt.NDArray[np.bool_]) -> bool:

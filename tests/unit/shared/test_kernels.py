@@ -13,7 +13,8 @@ from services.analyzer.domain.numeric import NewSeries, Series
 from shared import kernels
 from shared.kernels import KERNELS, Kernel, digest_of, kernel_called
 from shared.kernels.build import is_current
-from shared.kernels.source import KernelError, function_source
+from shared.kernels.source import function_source
+from shared.kernels.types import KernelError
 
 FACTOR = 2.0
 NAMES = ["one"]
@@ -50,7 +51,9 @@ def as_kernel(function: Callable[..., object]) -> Kernel:
 def test_a_kernel_becomes_a_function_of_c_types() -> None:
     """Arguments have the types that their annotations stand for; a number of the module stands for itself."""
     source = function_source(as_kernel(doubled))
-    assert source.startswith("cpdef double here__doubled(const double[:] values, double[:] result):")
+    assert source.startswith("cpdef inline double here__doubled(const double[:] values, double[:] result) noexcept")
+    assert "cdef double last" in source
+    assert "cdef Py_ssize_t at" in source
     assert "values[at] * (2.0)" in source
     assert "math.sqrt(last)" in source
 
@@ -96,5 +99,5 @@ def test_what_was_built_is_used() -> None:
     assert [name for name in kernels.plain_kernels() if name.startswith("services.")] == []
     assert KERNELS
     short, line = np.ones(3), np.zeros(3)
-    supertrend.follow(short, short, short, short, line, np.empty(3))
+    supertrend.follow(short, short, short, line, np.empty(3))
     assert np.isnan(line).all()

@@ -19,14 +19,16 @@ LAST_BARS: Final = 8
 CLOSE: Final = 3  #: its place in one of the `last_bars`
 PROBLEMS: Final[tuple[Problem | None, ...]] = (None, "not finite", "gap", "inconsistent")
 SOUND, NOT_FINITE, GAP, INCONSISTENT = range(len(PROBLEMS))
+NEWEST: Final = 8  #: values of an indicator that votes look at
 Value = TypeVar("Value")
 
 
 class Window:
     """Bars of one interval, oldest first, and what several indicators have in common, computed once."""
 
-    def __init__(self, interval: Interval, matrix: Rows) -> None:
+    def __init__(self, interval: Interval, matrix: Rows, *, since: int = 0) -> None:
         self.interval = interval
+        self.since = since  #: the first bar whose values are read: whoever needs no earlier ones leaves them NaN
         self._matrix = matrix
         self._shared: dict[Callable[[Window], Any], Any] = {}
         self.open_time, self.open, self.high, self.low, self.close, self.volume, self.quote_volume, self.taker = matrix
@@ -54,16 +56,10 @@ class Window:
         return values
 
     @once
-    def mean_20(self) -> Series:
-        """SMA 20 of the close."""
-        values: Series = talib.SMA(self.close, 20)
-        return values
-
-    @once
     def recent(self) -> Window:
-        """The last `LOOK_BACK_DAYS`."""
-        count = LOOK_BACK_DAYS[self.interval] * DAY_MS // INTERVALS[self.interval]
-        return self if len(self) <= count else self.part(len(self) - count, len(self))
+        """The last `LOOK_BACK_DAYS`, of whose values the `NEWEST` are read."""
+        count = min(len(self), LOOK_BACK_DAYS[self.interval] * DAY_MS // INTERVALS[self.interval])
+        return Window(self.interval, self._matrix[:, len(self) - count :], since=max(0, count - NEWEST))
 
     @once
     def last_bars(self) -> list[list[float]]:

@@ -6,29 +6,31 @@ import numpy as np
 
 from services.analyzer.domain.chart.window import Window
 from services.analyzer.domain.indicator import Indicator
-from services.analyzer.domain.numeric import Series, divide, talib
+from services.analyzer.domain.numeric import NewRows, Series, blank, mean_of, smoothed, true_range
+from shared.kernels import kernel
 
 PERIOD, LONG = 14, 100
 
 
-def with_bar_before(window: Window) -> tuple[Series, Series, Series]:
-    """Return high, low and close behind a bar whose close is the first low: the first true range is high − low."""
-    rows = np.empty((3, len(window) + 1))
-    rows[0, 1:], rows[1, 1:], rows[2, 1:] = window.high, window.low, window.close
-    rows[:, 0] = window.high[0], window.low[0], window.low[0]
-    return rows[0], rows[1], rows[2]
+@kernel
+def walk(high: Series, low: Series, close: Series, period: int, since: int, lines: NewRows) -> None:
+    """Fill the first of *lines* with Wilder's mean of the true range, the second with its ratio from *since* on."""
+    mean = 0.0
+    blank(lines, len(close))
+    for at in range(len(close)):
+        mean = smoothed(mean, true_range(high, low, close, at), at, period)
+        if at >= period - 1:
+            lines[0, at] = mean
+    for at in range(max(since, period + LONG - 2), len(close)):
+        usual = mean_of(lines[0], at, LONG)
+        lines[1, at] = lines[0, at] / usual if usual != 0.0 else 1.0
 
 
 def average_true_range(window: Window, period: int) -> Series:
     """Return Wilder's average of the true range, its first value the mean of the first *period*."""
-    values: Series = talib.ATR(*window.shared(with_bar_before), period)
-    return values[1:]
-
-
-def true_range(window: Window) -> Series:
-    """Return max(high, close before) − min(low, close before); of the first bar high − low."""
-    values: Series = talib.TRANGE(*window.shared(with_bar_before))
-    return values[1:]
+    mean, _ = lines = np.empty((2, len(window)))
+    walk(window.high, window.low, window.close, period, len(window), lines)
+    return mean
 
 
 def ranges(window: Window) -> tuple[Series, Series]:
@@ -36,8 +38,9 @@ def ranges(window: Window) -> tuple[Series, Series]:
 
     Source: Wilder, New Concepts in Technical Trading Systems (1978), ch. 3.
     """
-    atr = average_true_range(window, PERIOD)
-    return atr, divide(atr, talib.SMA(atr, LONG), 1.0)
+    lines = np.empty((2, len(window)))
+    walk(window.high, window.low, window.close, PERIOD, window.since, lines)
+    return lines[0], lines[1]
 
 
 ENTRY = Indicator(
@@ -51,6 +54,6 @@ ENTRY = Indicator(
     definition="Wilder's mean of the true range; the ratio divides it by the mean of its last 100 values.",
     parameters="14; 100",
     units="price; ratio",
-    source="Wilder 1978; TA-Lib ATR behind a bar that makes the first true range high − low",
+    source="Wilder 1978; the first true range is high − low",
     tradingview="Equal, ta.atr: starts from the mean of 14 true ranges, the very first being high − low.",
 )

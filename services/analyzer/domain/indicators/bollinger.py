@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
 from services.analyzer.domain.chart.window import Window
 from services.analyzer.domain.indicator import Indicator, Newest
-from services.analyzer.domain.numeric import Series, clip, talib
+from services.analyzer.domain.numeric import NewRows, Series, blank, clip, mean_of
 from services.analyzer.domain.vote_context import VoteContext
+from shared.kernels import kernel
+
+PERIOD, DEVIATIONS = 20, 2.0
 
 
-def reach(window: Window) -> Series:
-    """Return two population standard deviations of the last 20 closes."""
-    values: Series = talib.STDDEV(window.close, 20, 2.0)
-    return values
+@kernel
+def reach(close: Series, at: int) -> float:
+    """Return how far the bands lie from their middle at the bar *at*: two population standard deviations."""
+    mean, squares = mean_of(close, at, PERIOD), 0.0
+    for place in range(at + 1 - PERIOD, at + 1):
+        squares += (close[place] - mean) * (close[place] - mean)
+    return DEVIATIONS * math.sqrt(squares / PERIOD)
+
+
+@kernel
+def fill(close: Series, since: int, lines: NewRows) -> None:
+    """Fill *lines* with the upper band, the middle and the lower band from the bar *since* on."""
+    start = max(since, PERIOD - 1)
+    blank(lines, start)
+    for at in range(start, len(close)):
+        middle, half = mean_of(close, at, PERIOD), reach(close, at)
+        lines[0, at] = middle + half
+        lines[1, at] = middle
+        lines[2, at] = middle - half
 
 
 def bands(window: Window) -> tuple[Series, Series, Series]:
@@ -19,8 +41,9 @@ def bands(window: Window) -> tuple[Series, Series, Series]:
 
     Source: John Bollinger, Bollinger on Bollinger Bands (2001): SMA 20 ± 2 population standard deviations.
     """
-    middle, half = window.mean_20, window.shared(reach)
-    return middle + half, middle, middle - half
+    lines = np.empty((3, len(window)))
+    fill(window.close, window.since, lines)
+    return lines[0], lines[1], lines[2]
 
 
 def width(newest: Newest) -> float | None:
@@ -57,6 +80,6 @@ ENTRY = Indicator(
     "bollinger_width, (upper − lower) / middle.",
     parameters="20, 2.0",
     units="price",
-    source="Bollinger 2001; TA-Lib SMA, STDDEV",
+    source="Bollinger 2001",
     tradingview="Equal, ta.bb.",
 )

@@ -16,7 +16,7 @@ def delta(window: Window) -> tuple[Series]:
 
     Source: Binance's klines carry the taker's buy volume, so no lower timeframe has to stand in.
     """
-    return (window.shared(day_sums)[2],)
+    return (window.shared(day_sums)[1],)
 
 
 def vote(context: VoteContext) -> float:

@@ -5,12 +5,31 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
+import numpy as np
+
 from services.analyzer.domain.chart.window import Window
 from services.analyzer.domain.indicator import Indicator
-from services.analyzer.domain.numeric import Series, talib
+from services.analyzer.domain.numeric import NewRows, Places, Series
 from services.analyzer.domain.vote_context import VoteContext
+from shared.kernels import kernel
 
 PERIODS = (20, 50, 100, 200)
+SPANS = np.array(PERIODS)
+
+
+@kernel
+def average(values: Series, spans: Places, lines: NewRows) -> None:
+    """Fill each of *lines* with the EMA of its span, all of them bar by bar: none waits for another."""
+    for line in range(len(spans)):
+        total = 0.0
+        for at in range(min(spans[line], len(values))):
+            total += values[at]
+            lines[line, at] = total / spans[line] if at == spans[line] - 1 else math.nan
+    for at in range(1, len(values)):
+        for line in range(len(spans)):
+            if at >= spans[line]:
+                before = lines[line, at - 1]
+                lines[line, at] = (values[at] - before) * (2.0 / (spans[line] + 1)) + before
 
 
 def ribbon(window: Window) -> tuple[Series, ...]:
@@ -18,7 +37,9 @@ def ribbon(window: Window) -> tuple[Series, ...]:
 
     Source: TradingView, `ta.ema` (alpha = 2 / (length + 1), first value the SMA).
     """
-    return tuple(talib.EMA(window.close, period) for period in PERIODS)
+    lines = np.empty((len(PERIODS), len(window)))
+    average(window.close, SPANS, lines)
+    return tuple(lines)
 
 
 def vote(context: VoteContext) -> float:

@@ -8,11 +8,32 @@ import numpy as np
 
 from services.analyzer.domain.chart.window import Window
 from services.analyzer.domain.indicator import Indicator
-from services.analyzer.domain.numeric import Series, talib
+from services.analyzer.domain.numeric import NewRows, Series, blank, highest_of, lowest_of
 from services.analyzer.domain.vote_context import VoteContext
+from shared.kernels import kernel
 
-PERIODS = (9, 26, 52)
+TENKAN, KIJUN, SPAN = 9, 26, 52
 SHIFT = 25  #: a displacement of 26 counts the bar itself
+
+
+@kernel
+def middle(high: Series, low: Series, at: int, period: int) -> float:
+    """Return the middle of the range of the last *period* bars at the bar *at*; NaN where there are fewer."""
+    if at < period - 1:
+        return math.nan
+    return (highest_of(high, at, period) + lowest_of(low, at, period)) / 2.0
+
+
+@kernel
+def fill(high: Series, low: Series, since: int, lines: NewRows) -> None:
+    """Fill *lines* with tenkan, kijun and both spans from the bar *since* on."""
+    blank(lines, since)
+    for at in range(since, len(high)):
+        shown = at - SHIFT
+        lines[0, at] = middle(high, low, at, TENKAN)
+        lines[1, at] = middle(high, low, at, KIJUN)
+        lines[2, at] = 0.5 * (middle(high, low, shown, TENKAN) + middle(high, low, shown, KIJUN))
+        lines[3, at] = middle(high, low, shown, SPAN)
 
 
 def ichimoku(window: Window) -> tuple[Series, ...]:
@@ -20,12 +41,9 @@ def ichimoku(window: Window) -> tuple[Series, ...]:
 
     Source: TradingView, Ichimoku Cloud (9, 26, 52, displacement 26: the plot's offset is displacement − 1).
     """
-    tenkan, kijun, slow = (talib.MIDPRICE(window.high, window.low, period) for period in PERIODS)
-    shown = np.empty((2, len(window)))
-    shown[:, :SHIFT] = np.nan
-    np.multiply(0.5, (tenkan + kijun)[:-SHIFT], out=shown[0, SHIFT:])
-    shown[1, SHIFT:] = slow[:-SHIFT]
-    return tenkan, kijun, shown[0], shown[1]
+    lines = np.empty((4, len(window)))
+    fill(window.high, window.low, window.since, lines)
+    return tuple(lines)
 
 
 def vote(context: VoteContext) -> float:

@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from services.analyzer.domain.chart.window import Window
 from services.analyzer.domain.indicator import Indicator
-from services.analyzer.domain.indicators.atr import true_range
-from services.analyzer.domain.numeric import Series, clip, forget, talib
+from services.analyzer.domain.numeric import NewRows, Series, blank, clip, mean_of, true_range
 from services.analyzer.domain.vote_context import VoteContext
+from shared.kernels import kernel
+
+PERIOD, RANGES = 20, 1.5
 
 
-def half_width(window: Window) -> Series:
-    """Return 1.5 × SMA 20 of the true range, that of the first bar being high − low."""
-    spans = true_range(window)
-    half = forget(talib.SMA(spans, 20), spans, 20)
-    half *= 1.5
-    return half
+@kernel
+def half_width(high: Series, low: Series, close: Series, at: int) -> float:
+    """Return how far the lines lie from their middle at the bar *at*: 1.5 × the mean true range of 20 bars."""
+    total = 0.0
+    for place in range(at + 1 - PERIOD, at + 1):
+        total += true_range(high, low, close, place)
+    return RANGES * (total / PERIOD)
+
+
+@kernel
+def fill(high: Series, low: Series, close: Series, since: int, lines: NewRows) -> None:
+    """Fill *lines* with the upper and the lower line from the bar *since* on."""
+    start = max(since, PERIOD - 1)
+    blank(lines, start)
+    for at in range(start, len(close)):
+        middle, half = mean_of(close, at, PERIOD), half_width(high, low, close, at)
+        lines[0, at] = middle + half
+        lines[1, at] = middle - half
 
 
 def channel(window: Window) -> tuple[Series, Series]:
     """Return the upper and the lower line: SMA 20 of the close ± 1.5 × SMA 20 of the true range.
 
+    The true range of a window's first bar is high − low.
     Source: the channel of LazyBear's Squeeze Momentum Indicator.
     """
-    half = window.shared(half_width)
-    return window.mean_20 + half, window.mean_20 - half
+    lines = np.empty((2, len(window)))
+    fill(window.high, window.low, window.close, window.since, lines)
+    return lines[0], lines[1]
 
 
 def vote(context: VoteContext) -> float:

@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from services.analyzer.domain.chart.window import Window
 from services.analyzer.domain.indicator import Indicator
-from services.analyzer.domain.numeric import Series, talib
+from services.analyzer.domain.numeric import NewRows, Series, averaged, blank
 from services.analyzer.domain.vote_context import VoteContext
+from shared.kernels import kernel
 
 FAST, SLOW, SIGNAL = 12, 26, 9
+
+
+@kernel
+def follow(close: Series, lines: NewRows) -> None:
+    """Fill *lines* with line, signal and histogram; each average starts from the mean of its first values."""
+    fast = slow = signal = 0.0
+    blank(lines, SLOW + SIGNAL)
+    for at in range(len(close)):
+        fast = averaged(fast, close[at], at, FAST)
+        slow = averaged(slow, close[at], at, SLOW)
+        if at >= SLOW - 1:
+            lines[0, at] = fast - slow
+            signal = averaged(signal, fast - slow, at + 1 - SLOW, SIGNAL)
+        if at >= SLOW + SIGNAL - 2:
+            lines[1, at] = signal
+            lines[2, at] = fast - slow - signal
 
 
 def macd(window: Window) -> tuple[Series, Series, Series]:
@@ -17,9 +36,9 @@ def macd(window: Window) -> tuple[Series, Series, Series]:
 
     Source: TradingView, MACD: both averages start from their own SMA, the signal from the line's first nine values.
     """
-    line = talib.EMA(window.close, FAST) - talib.EMA(window.close, SLOW)
-    signal = talib.EMA(line, SIGNAL)
-    return line, signal, line - signal
+    lines = np.empty((3, len(window)))
+    follow(window.close, lines)
+    return lines[0], lines[1], lines[2]
 
 
 def vote(context: VoteContext) -> float:

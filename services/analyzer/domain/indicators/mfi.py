@@ -6,30 +6,38 @@ import numpy as np
 
 from services.analyzer.domain.chart.window import Window
 from services.analyzer.domain.indicator import Indicator
-from services.analyzer.domain.numeric import Series, clip, divide, forget, talib
+from services.analyzer.domain.numeric import NewRows, Series, blank, clip
 from services.analyzer.domain.vote_context import VoteContext
+from shared.kernels import kernel
 
 PERIOD = 14
+
+
+@kernel
+def fill(high: Series, low: Series, close: Series, volume: Series, since: int, lines: NewRows) -> None:
+    """Fill the first of *lines* from the bar *since* on; the second is the typical price."""
+    start = max(since, PERIOD)
+    blank(lines, start)
+    for at in range(max(start - PERIOD, 0), len(close)):
+        lines[1, at] = (high[at] + low[at] + close[at]) / 3.0
+    for at in range(start, len(close)):
+        rising = falling = 0.0
+        for place in range(at + 1 - PERIOD, at + 1):
+            change, flow = lines[1, place] - lines[1, place - 1], lines[1, place] * volume[place]
+            rising += flow if change > 0.0 else 0.0
+            falling += flow if change < 0.0 else 0.0
+        lines[0, at] = 100.0 * (rising / (rising + falling)) if rising + falling > 0.0 else 50.0
 
 
 def money_flow(window: Window) -> tuple[Series]:
     """Return the share of rising money flow over 14 bars, 0 to 100; 50 where nothing flowed.
 
+    TA-Lib's MFI takes a flow below 1 for none at all, which is wrong for small coins and prices.
     Source: Quong and Soudack, Technical Analysis of Stocks & Commodities (1989).
     """
-    flow = window.turnover * np.sign(talib.MOM(window.typical, 1))
-    into = np.maximum(flow, 0.0)
-    rising, falling = _sums(into), _sums(into - flow)
-    falling += rising
-    values = divide(rising, forget(falling, flow, PERIOD), 0.5)
-    values *= 100.0
-    return (values,)
-
-
-def _sums(flow: Series) -> Series:
-    # TA-Lib's MFI itself takes a flow below 1 for none at all, which is wrong for small coins and prices
-    sums: Series = talib.SUM(flow, PERIOD)
-    return np.maximum(sums, 0.0, out=sums)
+    lines = np.empty((2, len(window)))
+    fill(window.high, window.low, window.close, window.volume, window.since, lines)
+    return (lines[0],)
 
 
 def vote(context: VoteContext) -> float:

@@ -10,10 +10,25 @@ from services.analyzer.domain.chart.window import Window
 from services.analyzer.domain.indicator import Indicator
 from services.analyzer.domain.indicators.bollinger import reach
 from services.analyzer.domain.indicators.keltner import half_width
-from services.analyzer.domain.numeric import Series, talib
+from services.analyzer.domain.numeric import NewRows, Series, blank, highest_of, lowest_of, mean_of, regressed
 from services.analyzer.domain.vote_context import VoteContext
+from shared.kernels import kernel
 
 PERIOD = 20
+
+
+@kernel
+def fill(high: Series, low: Series, close: Series, since: int, lines: NewRows) -> None:
+    """Fill *lines* with the squeeze and the momentum from the bar *since* on; the third is the close's distance."""
+    start = max(since, PERIOD - 1)
+    blank(lines, max(since, 2 * PERIOD - 2))
+    for at in range(start, len(close)):
+        lines[0, at] = 1.0 if reach(close, at) < half_width(high, low, close, at) else 0.0
+    for at in range(max(since - PERIOD + 1, PERIOD - 1), len(close)):
+        middle = (highest_of(high, at, PERIOD) + lowest_of(low, at, PERIOD)) / 2.0
+        lines[2, at] = close[at] - (middle + mean_of(close, at, PERIOD)) * 0.5
+    for at in range(max(since, 2 * PERIOD - 2), len(close)):
+        lines[1, at] = regressed(lines[2], at, PERIOD)
 
 
 def squeeze(window: Window) -> tuple[Series, Series]:
@@ -22,12 +37,9 @@ def squeeze(window: Window) -> tuple[Series, Series]:
     Momentum is the end of a linear regression over 20 bars of close − mean(mean(highest high, lowest low), SMA).
     Source: John Carter's squeeze in LazyBear's form; LazyBear's script uses 1.5 σ for the bands, this one 2.0.
     """
-    inside = (window.shared(reach) < window.shared(half_width)).astype(np.float64)
-    inside[: PERIOD - 1] = np.nan
-    middle = talib.MIDPRICE(window.high, window.low, PERIOD)
-    middle += window.mean_20
-    middle *= 0.5
-    return inside, talib.LINEARREG(window.close - middle, PERIOD)
+    lines = np.empty((3, len(window)))
+    fill(window.high, window.low, window.close, window.since, lines)
+    return lines[0], lines[1]
 
 
 def vote(context: VoteContext) -> float:

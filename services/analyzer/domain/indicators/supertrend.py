@@ -8,23 +8,23 @@ import numpy as np
 
 from services.analyzer.domain.chart.window import Window
 from services.analyzer.domain.indicator import Indicator
-from services.analyzer.domain.indicators.atr import average_true_range
-from services.analyzer.domain.numeric import NewSeries, Series, clip
+from services.analyzer.domain.numeric import NewSeries, Series, clip, smoothed, true_range
 from services.analyzer.domain.vote_context import VoteContext
 from shared.kernels import kernel
 
 PERIOD, FACTOR = 10, 3.0
-FIRST = PERIOD - 1  #: the first bar that has bands
 
 
 @kernel
-def follow(high: Series, low: Series, close: Series, atr: Series, line: NewSeries, direction: NewSeries) -> None:
+def follow(high: Series, low: Series, close: Series, line: NewSeries, direction: NewSeries) -> None:
     """Fill *line* and *direction*: walk the bars with both bands, and turn when a close crosses the one in force."""
-    upper, lower, side = math.inf, -math.inf, -1.0
-    for at in range(min(FIRST, len(close))):
-        line[at] = direction[at] = math.nan
-    for at in range(FIRST, len(close)):
-        middle, reach = (high[at] + low[at]) / 2.0, atr[at] * FACTOR
+    upper, lower, side, atr = math.inf, -math.inf, -1.0, 0.0
+    for at in range(len(close)):
+        atr = smoothed(atr, true_range(high, low, close, at), at, PERIOD)
+        if at < PERIOD - 1:
+            line[at] = direction[at] = math.nan
+            continue
+        middle, reach = (high[at] + low[at]) / 2.0, atr * FACTOR
         upper, lower = min(middle + reach, upper), max(middle - reach, lower)
         rises, falls = close[at] > upper, close[at] < lower
         if rises if side < 0.0 else falls:
@@ -43,7 +43,7 @@ def supertrend(window: Window) -> tuple[Series, Series]:
     Source: TradingView, `ta.supertrend`.
     """
     line, direction = np.empty((2, len(window)))
-    follow(window.high, window.low, window.close, average_true_range(window, PERIOD), line, direction)
+    follow(window.high, window.low, window.close, line, direction)
     return line, direction
 
 

@@ -8,10 +8,21 @@ import numpy as np
 
 from services.analyzer.domain.chart.window import Window
 from services.analyzer.domain.indicator import Indicator
-from services.analyzer.domain.numeric import Series, clip, divide, forget, talib
+from services.analyzer.domain.numeric import NewSeries, Series, clip, mean_of
 from services.analyzer.domain.vote_context import VoteContext
+from shared.kernels import kernel
 
 PERIOD = 20
+
+
+@kernel
+def fill(volume: Series, since: int, line: NewSeries) -> None:
+    """Fill *line* from the bar *since* on."""
+    for at in range(len(volume)):
+        line[at] = math.nan
+    for at in range(max(since, PERIOD), len(volume)):
+        usual = mean_of(volume, at - 1, PERIOD)
+        line[at] = volume[at] / usual if usual > 0.0 else 0.0
 
 
 def ratio(window: Window) -> tuple[Series]:
@@ -19,12 +30,9 @@ def ratio(window: Window) -> tuple[Series]:
 
     Source: relative volume, as screeners show it, the bar itself left out of the mean.
     """
-    usual = forget(talib.SMA(window.volume, PERIOD), window.volume, PERIOD)
-    np.maximum(usual, 0.0, out=usual)
-    values = np.empty(len(window))
-    values[:1] = np.nan
-    values[1:] = divide(window.volume[1:], usual[:-1], 0.0)
-    return (values,)
+    line = np.empty(len(window))
+    fill(window.volume, window.since, line)
+    return (line,)
 
 
 def vote(context: VoteContext) -> float:

@@ -7,7 +7,7 @@ import math
 from services.analyzer.domain.chart.day_sums import day_sums
 from services.analyzer.domain.chart.window import Window
 from services.analyzer.domain.indicator import Indicator
-from services.analyzer.domain.numeric import Series, divide
+from services.analyzer.domain.numeric import Series
 from services.analyzer.domain.vote_context import VoteContext
 
 
@@ -17,8 +17,7 @@ def vwap(window: Window) -> tuple[Series]:
     NaN before the window's first midnight: the day it begins in is not whole.
     Source: TradingView, VWAP anchored to the session.
     """
-    traded, value, _ = window.shared(day_sums)
-    return (divide(value, traded, window.typical),)
+    return (window.shared(day_sums)[0],)
 
 
 def vote(context: VoteContext) -> float:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from services.analyzer.domain.chart.window import Window
 from services.analyzer.domain.indicator import Indicator
-from services.analyzer.domain.numeric import Series, clip, talib
+from services.analyzer.domain.numeric import NewSeries, Series, clip, highest_of, lowest_of
 from services.analyzer.domain.vote_context import VoteContext
+from shared.kernels import kernel
 
 PERIOD = 14
+
+
+@kernel
+def fill(high: Series, low: Series, close: Series, since: int, line: NewSeries) -> None:
+    """Fill *line* from the bar *since* on."""
+    start = max(since, PERIOD - 1)
+    for at in range(len(close)):
+        line[at] = math.nan
+    for at in range(start, len(close)):
+        highest, lowest = highest_of(high, at, PERIOD), lowest_of(low, at, PERIOD)
+        line[at] = (highest - close[at]) / ((highest - lowest) / -100.0) if highest > lowest else -50.0
 
 
 def percent_range(window: Window) -> tuple[Series]:
@@ -17,10 +31,9 @@ def percent_range(window: Window) -> tuple[Series]:
 
     Source: Larry Williams, How I Made One Million Dollars (1973).
     """
-    values: Series = talib.WILLR(window.high, window.low, window.close, PERIOD)
-    if np.count_nonzero(values) < len(values):  # TA-Lib says 0 at the top, and where there is no range
-        values[talib.MAX(window.high, PERIOD) == talib.MIN(window.low, PERIOD)] = -50.0
-    return (values,)
+    line = np.empty(len(window))
+    fill(window.high, window.low, window.close, window.since, line)
+    return (line,)
 
 
 def vote(context: VoteContext) -> float:
