@@ -24,7 +24,7 @@ from services.terminal.local.processes.supervisor import Supervisor
 from shared.settings import reachable
 
 WORKERS: Final = ("fetcher", "gatekeeper", "evaluator", "notifier", "notifier.deliverer")
-READY_SECONDS: Final = 60.0
+READY_SECONDS: Final = 120.0  #: all begin side by side; what ends instead of starting is noticed at once
 FUTILE_STARTS: Final = 2  #: restarts before the first answer, then the start fails
 DEFAULT_PORT: Final = 8710  #: of the dashboard
 METRICS_PORT: Final = 9101  #: the first one beside the default dashboard
