@@ -4,7 +4,7 @@ PY := .venv/bin/python
 # more than two cores' worth: many tests wait for time to pass
 WORKERS ?= 3
 # what `make bench` measures: modules of benchmarks/ that need no recorded data and end within minutes
-BENCH ?= bus analyzer backtest delivery record what_if simulator feed dashboard
+BENCH ?= bus analyzer backtest delivery record what_if simulator feed dashboard start memory
 PYTEST = $(PY) -m pytest -n $(WORKERS) --dist loadgroup
 
 .PHONY: help setup demo up test test-slow test-browser test-compose chaos power check format bench lock clean
