@@ -6,16 +6,20 @@ Each gate is one file of `shared/gates`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from shared.contracts import SCAN_MS, Analysis, Fact, Side, Verdict
+import numpy as np
+import numpy.typing as npt
+
+from shared.contracts import SCAN_MS, Analysis, Fact, Floats, Side, Verdict
 
 PASSED: Final = "passed"
 NOT_ANALYSED: Final = "not analysed"
 NO_DATA: Final = "no data"
 COMMON_REASONS: Final = (PASSED, NOT_ANALYSED)  #: reasons that every gate may give
+STREAK: Final = "streak"  #: a figure that whoever asks `MayPass` adds: the most scans in a row before that may count
 
 
 class Limits(Protocol):
@@ -39,6 +43,14 @@ class Appearance(Fact, frozen=True):
 
 
 Judge = Callable[[Analysis, Limits, Appearance | None], Verdict]
+Flags = npt.NDArray[np.bool_]
+Figures = Callable[[Analysis], Mapping[str, float]]  #: by name, NaN where one is not known
+MayPass = Callable[[Mapping[str, Floats], Limits], Flags]  #: of many analyses, their figures as arrays of one length
+
+
+def no_figures(analysis: Analysis) -> Mapping[str, float]:
+    """Return nothing: for a gate that is not asked about many analyses at once."""
+    return {}
 
 
 class UndeclaredReasonError(Exception):
@@ -63,6 +75,8 @@ class Gate:
     looks_back: bool = False  #: it asks about earlier scans, so it is no part of what an appearance is
     reasons: tuple[str, ...]  #: the reasons of a refusal, besides "not analysed"
     judge: Judge
+    figures: Figures = no_figures  #: what `may_pass` reads of an analysis; names are shared by all gates
+    may_pass: MayPass | None = None  #: a necessary condition: false only where `judge` refuses; None: always true
 
     def verdict(self, analysis: Analysis, limits: Limits, earlier: Appearance | None) -> Verdict:
         """Return the verdict on *analysis*; one with a problem does not pass.

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
 from shared.config.sections import Percentage
-from shared.contracts import Analysis, Verdict
-from shared.gate import Appearance, Gate, Limits, at_least
+from shared.contracts import Analysis, Floats, Verdict
+from shared.gate import Appearance, Flags, Gate, Limits, at_least
 
 TOO_LOW = "fmqs too low"
 MISSING = "no derivatives data"
@@ -18,6 +23,17 @@ def judge(analysis: Analysis, limits: Limits, earlier: Appearance | None) -> Ver
     return at_least(ENTRY.name, value, limits.fmqs, refusal=capped if capped in CAPPED else TOO_LOW, missing=MISSING)
 
 
+def figures(analysis: Analysis) -> Mapping[str, float]:
+    """Return the FMQS of the side."""
+    value = analysis.fmqs.value if analysis.fmqs else None
+    return {"fmqs": math.nan if value is None else value}
+
+
+def may_pass(figures: Mapping[str, Floats], limits: Limits) -> Flags:
+    """Return where the FMQS is high enough."""
+    return np.asarray(figures["fmqs"] >= limits.fmqs)
+
+
 ENTRY = Gate(
     number=2,
     name="fmqs",
@@ -29,4 +45,6 @@ ENTRY = Gate(
     default=50,
     reasons=(TOO_LOW, *CAPPED, MISSING),
     judge=judge,
+    figures=figures,
+    may_pass=may_pass,
 )

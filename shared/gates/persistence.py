@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
+import numpy as np
 from pydantic import Field
 
-from shared.contracts import SCAN_MS, Analysis, Verdict
-from shared.gate import Appearance, Gate, Limits, at_least
+from shared.contracts import SCAN_MS, Analysis, Floats, Verdict
+from shared.gate import STREAK, Appearance, Flags, Gate, Limits, at_least
 
 
 def judge(analysis: Analysis, limits: Limits, earlier: Appearance | None) -> Verdict:
@@ -23,6 +25,11 @@ def judge(analysis: Analysis, limits: Limits, earlier: Appearance | None) -> Ver
     return at_least(ENTRY.name, float(count), float(limits.persistence), refusal=refusal)
 
 
+def may_pass(figures: Mapping[str, Floats], limits: Limits) -> Flags:
+    """Return where the streak may be long enough."""
+    return np.asarray(figures[STREAK] >= limits.persistence)
+
+
 ENTRY = Gate(
     number=7,
     name="persistence",
@@ -36,4 +43,5 @@ ENTRY = Gate(
     looks_back=True,
     reasons=("first appearance", "other side before", "too few appearances"),
     judge=judge,
+    may_pass=may_pass,
 )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Annotated
 
+import numpy as np
 from pydantic import Field
 
-from shared.contracts import Analysis, TimeframeAnalysis, Verdict
-from shared.gate import Appearance, Gate, Limits, at_least
+from shared.contracts import Analysis, Floats, TimeframeAnalysis, Verdict
+from shared.gate import Appearance, Flags, Gate, Limits, at_least
 
 JUDGED = ("15m", "1h", "4h")
 
@@ -23,6 +26,18 @@ def _score(part: TimeframeAnalysis, side: str) -> float:
     return part.long_score if side == "long" else part.short_score
 
 
+def figures(analysis: Analysis) -> Mapping[str, float]:
+    """Return each judged interval's score for the side."""
+    scores: dict[str, float] = {part.interval: _score(part, analysis.side) for part in analysis.timeframes}
+    return {f"score {interval}": scores.get(interval, math.nan) for interval in JUDGED}
+
+
+def may_pass(figures: Mapping[str, Floats], limits: Limits) -> Flags:
+    """Return where enough intervals reach the score."""
+    reached = [figures[f"score {interval}"] >= limits.score for interval in JUDGED]
+    return np.asarray(np.sum(reached, axis=0) >= limits.timeframes)
+
+
 ENTRY = Gate(
     number=6,
     name="timeframes",
@@ -36,4 +51,6 @@ ENTRY = Gate(
     reads=("score",),
     reasons=("too few timeframes",),
     judge=judge,
+    figures=figures,
+    may_pass=may_pass,
 )

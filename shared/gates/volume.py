@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
+import numpy as np
 from pydantic import Field
 
-from shared.contracts import Analysis, Verdict, VolumeFigures
-from shared.gate import Appearance, Gate, Limits, make
+from shared.contracts import Analysis, Floats, Verdict, VolumeFigures
+from shared.gate import Appearance, Flags, Gate, Limits, make
 
 PASSED_ALONE = "passed on volume and obv: this exchange has no taker flow"
 OBV_ALONE = "obv against: this exchange has no taker flow"
@@ -31,15 +33,20 @@ def judge(analysis: Analysis, limits: Limits, earlier: Appearance | None) -> Ver
         return make(ENTRY.name, ratio, limits.volume_ratio, min(distance, -1.0), "zero volume")
     if distance < 0:
         return make(ENTRY.name, ratio, limits.volume_ratio, distance, "volume too low")
-    sign = 1.0 if analysis.side == "long" else -1.0
-    has_taker_flow = "taker flow" not in analysis.unavailable
-    against = _against(figures, sign, has_taker_flow=has_taker_flow)
+    against = _against(figures, analysis)
     verdict = make(ENTRY.name, ratio, limits.volume_ratio, -1.0 if against else distance, against)
-    return msgspec.structs.replace(verdict, reason=PASSED_ALONE) if verdict.passed and not has_taker_flow else verdict
+    alone = verdict.passed and not _has_taker_flow(analysis)
+    return msgspec.structs.replace(verdict, reason=PASSED_ALONE) if alone else verdict
 
 
-def _against(figures: VolumeFigures, sign: float, *, has_taker_flow: bool) -> str:
+def _has_taker_flow(analysis: Analysis) -> bool:
+    return "taker flow" not in analysis.unavailable
+
+
+def _against(figures: VolumeFigures, analysis: Analysis) -> str:
     """Return the reason if a flow is not on the side, empty when every flow that the exchange publishes is."""
+    sign = 1.0 if analysis.side == "long" else -1.0
+    has_taker_flow = _has_taker_flow(analysis)
     if has_taker_flow:
         if figures.taker_delta is None:
             return "no taker data"
@@ -48,6 +55,19 @@ def _against(figures: VolumeFigures, sign: float, *, has_taker_flow: bool) -> st
     if figures.obv_slope is None or not figures.obv_slope * sign > 0:
         return "obv against" if has_taker_flow else OBV_ALONE
     return ""
+
+
+def figures(analysis: Analysis) -> Mapping[str, float]:
+    """Return the volume ratio, NaN where the gate refuses whatever ratio is asked for."""
+    found = analysis.volume
+    if found is None or found.ratio_3 is None or found.zero_volume or _against(found, analysis):
+        return {"volume ratio": math.nan}
+    return {"volume ratio": found.ratio_3}
+
+
+def may_pass(figures: Mapping[str, Floats], limits: Limits) -> Flags:
+    """Return where the volume is high enough."""
+    return np.asarray(figures["volume ratio"] >= limits.volume_ratio)
 
 
 ENTRY = Gate(
@@ -65,4 +85,6 @@ ENTRY = Gate(
         *("no volume data", PASSED_ALONE),
     ),
     judge=judge,
+    figures=figures,
+    may_pass=may_pass,
 )

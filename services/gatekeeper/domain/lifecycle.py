@@ -146,7 +146,7 @@ def on_analysis(
         close = analysis.bar[3]
         if qualified and analysis.side != signal.side:
             return tracked, _body(signal, "invalidated", close, reason="other side qualifies")
-        weak = _own_score(analysis, signal) < limits.score - rules.invalidation_margin
+        weak = is_weak(analysis, signal, limits, rules)
         signal = msgspec.structs.replace(signal, weak_scans=signal.weak_scans + 1 if weak else 0)
         tracked = msgspec.structs.replace(tracked, signal=signal)
         if signal.weak_scans >= rules.invalidation_scans:
@@ -155,6 +155,11 @@ def on_analysis(
         close = analysis.bar[3] if analysis is not None and has_bar(analysis) else tracked.last_close
         return tracked, _body(signal, "expired", close or signal.entry)
     return tracked, None
+
+
+def is_weak(analysis: Analysis, signal: OpenSignal, limits: Thresholds, rules: LifecycleSettings) -> bool:
+    """Return whether the score of the signal's side has fallen so far that enough such scans invalidate it."""
+    return bool(_own_score(analysis, signal) < limits.score - rules.invalidation_margin)
 
 
 def _own_score(analysis: Analysis, signal: OpenSignal) -> float:

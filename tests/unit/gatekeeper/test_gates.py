@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
 from services.gatekeeper.domain import gates
 from shared.contracts import Analysis, Fmqs, GroupVote, VolumeFigures
-from shared.gate import Appearance, Gate, UndeclaredReasonError, make
+from shared.gate import STREAK, Appearance, Gate, UndeclaredReasonError, make
 from shared.gates import GATES, shown, title
 from shared.registry import CatalogueError, discover
 from shared.settings import Thresholds
@@ -192,3 +194,18 @@ def test_a_card_shows_figures_or_words() -> None:
     assert shown(verdict("volume", with_flow(ratio_3=1.84))) == ("1.84", "1.20")
     assert shown(make("gone", None, 65.0, None, "no data")) == ("–", "65")
     assert (title("squeeze"), title("gone")) == ("No squeeze", "gone")
+
+
+@pytest.mark.parametrize("made", [made for _, made, _, _ in CASES])
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_gate_passes_it_may_pass(name: str, made: Analysis) -> None:
+    """Asked about many analyses at once, no gate leaves out one that it passes, at its threshold neither."""
+    gate = GATES[name]
+    assert gate.may_pass is not None
+    limits = [LIMITS, Thresholds(score=80, fmqs=60, volume_ratio=2, groups=5, timeframes=3, persistence=3)]
+    for asked, length in product(limits, (0, 1, 3)):
+        earlier = Appearance(side="long", scan_id=SCAN - STEP, length=length)
+        figures = {name: np.array([value]) for name, value in gate.figures(made).items()}
+        may = gate.may_pass({**figures, STREAK: np.array([float(length)])}, asked)
+        assert may.shape == (1,)
+        assert may[0] or not gate.verdict(made, asked, earlier).passed
