@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Final
@@ -10,9 +11,9 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from services.backtest.outcomes import Bars, OutcomeFollower
+from services.backtest.outcomes import followed
 from services.evaluator.domain.first_touch import AT, CLOSE
-from shared.contracts import DAY_MS, Outcome, Side
+from shared.contracts import DAY_MS, Floats, Outcome, Side
 from shared.settings import RuntimeSettings
 
 LONG_BACK: Final = DAY_MS  #: over which a coin's move is taken
@@ -22,16 +23,17 @@ LONG_BACK: Final = DAY_MS  #: over which a coin's move is taken
 class Market:
     """The bars of all coins, and the settings that trades in them are followed by."""
 
-    bars: Bars
+    bars: Mapping[str, Floats]  #: by symbol, as `bars_to_follow` returns them
     settings: RuntimeSettings
 
     @cached_property
-    def _follower(self) -> OutcomeFollower:
-        return OutcomeFollower(self.bars, self.settings)
+    def _end(self) -> int:
+        return max((int(each[AT, -1]) for each in self.bars.values() if each.shape[1]), default=0)
 
     def ended(self, trade: Outcome) -> Outcome:
         """Return *trade* with its result; it is empty where the bars end before."""
-        return self._follower.end_of(msgspec.structs.replace(trade, result=""))[0]
+        begun = msgspec.structs.replace(trade, result="")
+        return followed(begun, self.bars[trade.symbol], self.settings.outcomes, self._end)[0]
 
     def moves(self, scan_id: int) -> dict[str, float]:
         """Return each coin's return over the 24 hours up to the close of *scan_id*, of those that have both bars."""

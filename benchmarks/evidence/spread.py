@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from services.backtest.coin_task import CoinTask, CoinWork
+from services.backtest.coin_work import CoinTask, CoinWork
 from services.backtest.recorded.recording import BITCOIN
 from services.backtest.recorded.survey import CoinSurvey
 from services.backtest.run import BacktestPlan
@@ -54,6 +54,7 @@ def sample(plan: BacktestPlan, coins: Sequence[CoinSurvey], first: int, last: in
             settings=plan.settings,
             first=max(first, coin.first_scan) + number % STEP * SCAN_MS,
             last=min(last, coin.end),
+            end=coin.end,
             degraded={},
             settlements=plan.funding.get(coin.symbol),
             has_bitcoin=any(other.symbol == BITCOIN for other in coins),

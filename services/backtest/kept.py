@@ -1,33 +1,47 @@
 """Analyses kept on disk by content: the code that made them, the bars, and the settings they depend on.
 
 A coin and month is one file, written whole or not at all, so that a run that was broken off goes on where it stopped.
-What no gate, lifecycle or outcome reads (charts, votes, indicator values) is left out.
+Beside each analysis stand, as one table, the figures that the gates read of it.  What no gate, lifecycle or outcome
+reads (charts, votes, indicator values) is left out.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 import zstandard
 
 from services.backtest.recorded.recording import CoinHistory
 from shared.contracts import SCAN_MS, Analysis, Floats
+from shared.gates import GATES
 from shared.settings import RuntimeSettings
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-#: what an analysis is made by
-CODE: Final = ("services/analyzer/domain", "services/fetcher/domain", "services/simulator/market", "services/backtest")
+#: what an analysis, and a gate's figures of it, are made by
+CODE: Final = (
+    "services/analyzer/domain",
+    "services/fetcher/domain",
+    "services/simulator/market",
+    "services/backtest",
+    "shared/gates",
+)
 FILES: Final = (
     "shared/contracts.py",
     "shared/odds.py",
+    "shared/gate.py",
     "shared/kernels/build.py",
     "shared/kernels/source.py",
     "shared/kernels/types.py",
@@ -38,8 +52,7 @@ LEVEL: Final = 1
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Analysis).decode
-_rows = msgspec.msgpack.Decoder(dict[int, bytes])
-Rows = dict[int, bytes]
+Scans = npt.NDArray[np.int64]
 
 
 class KeptError(OSError):
@@ -82,24 +95,86 @@ def unpacked(row: bytes) -> Analysis:
     return _decode(row)
 
 
+def figures_of(analysis: Analysis) -> dict[str, float]:
+    """Return what the gates read of *analysis* where they are asked about many; NaN of one with a problem."""
+    found = {name: value for gate in GATES.values() for name, value in gate.figures(analysis).items()}
+    return dict.fromkeys(found, math.nan) if analysis.problem else found
+
+
+@dataclass(frozen=True)
+class Table:
+    """The gates' figures of many analyses, oldest first."""
+
+    scans: Scans
+    figures: Mapping[str, Floats]  #: by name, each as long as `scans`
+
+    def at(self, scans: Scans) -> Table:
+        """Return the part of *scans* alone."""
+        chosen = np.isin(self.scans, scans)
+        return Table(self.scans[chosen], {name: values[chosen] for name, values in self.figures.items()})
+
+
+@dataclass
+class KeptMonth:
+    """A coin's analyses of one month."""
+
+    rows: dict[int, bytes] = field(default_factory=dict)  #: by scan, as `packed` writes them
+    figures: dict[int, tuple[float, ...]] = field(default_factory=dict)  #: of the same scans, in the order of `names`
+    names: tuple[str, ...] = ()
+    added: int = 0  #: since the file was read
+
+    def add(self, analysis: Analysis) -> None:
+        """Keep *analysis*."""
+        figures = figures_of(analysis)
+        self.names = self.names or tuple(figures)
+        self.figures[analysis.scan_id] = tuple(figures[name] for name in self.names)
+        self.rows[analysis.scan_id] = packed(analysis)  # last: what has a row has figures too, whenever it is stopped
+        self.added += 1
+
+
+def table_of(months: Iterable[KeptMonth]) -> Table:
+    """Return the figures of all analyses of *months*."""
+    every = [month for month in months if month.rows]
+    scans = np.array([scan_id for month in every for scan_id in month.rows], dtype=np.int64)
+    values = np.array([month.figures[scan_id] for month in every for scan_id in month.rows], dtype=np.float64)
+    order = np.argsort(scans)
+    names = every[0].names if every else ()
+    return Table(scans[order], {name: values[order, column] for column, name in enumerate(names)})
+
+
+class _File(msgspec.Struct, array_like=True):
+    """A month as it is written; arrays are packed little-endian."""
+
+    names: tuple[str, ...]
+    scans: bytes  #: int64
+    figures: bytes  #: float64, a row a scan and a column a name
+    ends: bytes  #: int64: where each analysis ends in `rows`
+    rows: bytes
+
+
+_file = msgspec.msgpack.Decoder(_File).decode
+
+
 def asked_of_analysis(settings: RuntimeSettings) -> str:
     """Return those of the *settings* that an analysis depends on."""
     return f"{settings.analysis.model_dump_json()} {float(settings.outcomes.hours)}"
 
 
 class KeptAnalyses:
-    """The files of one coin under *folder*."""
+    """The files of one coin under *folder*; each is read once."""
 
     def __init__(self, folder: Path, history: CoinHistory, bitcoin: Floats) -> None:
         self._folder = folder / history.symbol
         self._history, self._bitcoin = history, bitcoin
         self._contents: dict[int, bytes] = {}
+        self._months: dict[Path, KeptMonth] = {}
 
-    def path(self, month: str, last: int, settings: RuntimeSettings) -> Path:
-        """Return the file of *month*, whose last recorded scan is *last*."""
+    def path(self, scan_id: int, settings: RuntimeSettings) -> Path:
+        """Return the file that keeps the analysis of *scan_id* under *settings*."""
+        last = min(end_of_month(scan_id), self._history.end)
         asked = f"{code_version()} {asked_of_analysis(settings)} {self._history.tick} {self._history.estimated}"
         digest = hashlib.blake2b(asked.encode() + self._content(last), digest_size=12)
-        return self._folder / f"{month}-{digest.hexdigest()}.zst"
+        return self._folder / f"{month_of(scan_id)}-{digest.hexdigest()}.zst"
 
     def _content(self, last: int) -> bytes:
         """Return a digest of what was recorded up to the scan *last*."""
@@ -116,32 +191,57 @@ class KeptAnalyses:
             self._contents[last] = digest.digest()
         return self._contents[last]
 
+    def month(self, path: Path) -> KeptMonth:
+        """Return what is kept in *path*; what is added to it is written by `save`."""
+        if path not in self._months:
+            self._months[path] = self.read(path)
+        return self._months[path]
+
     @contextmanager
-    def growing(self, path: Path) -> Iterator[Rows]:
-        """Yield what is kept in *path*, and keep what was added to it, even when the work is broken off."""
-        rows = self.read(path)
-        before = len(rows)
+    def saving(self) -> Iterator[None]:
+        """Write what the block adds, even when it is broken off."""
         try:
-            yield rows
+            yield
         finally:
-            if len(rows) > before:
-                self.write(path, rows)
+            self.save()
+
+    def save(self) -> None:
+        """Write every month that was added to; raises `KeptError` with a sentence where that cannot be done."""
+        for path, month in self._months.items():
+            if month.added:
+                self.write(path, month)
+                month.added = 0
 
     @staticmethod
-    def read(path: Path) -> Rows:
-        """Return what is kept in *path*: rows by scan; none where there is no sound file."""
+    def read(path: Path) -> KeptMonth:
+        """Return what is kept in *path*; nothing where there is no sound file."""
         try:
-            return _rows.decode(zstandard.ZstdDecompressor().decompress(path.read_bytes()))
-        except (FileNotFoundError, zstandard.ZstdError, msgspec.DecodeError):
-            return {}
+            file = _file(zstandard.ZstdDecompressor().decompress(path.read_bytes()))
+            scans: list[int] = np.frombuffer(file.scans, "<i8").tolist()
+            ends: list[int] = np.frombuffer(file.ends, "<i8").tolist()
+            figures = np.frombuffer(file.figures, "<f8").reshape(len(scans), len(file.names)).tolist()
+        except (FileNotFoundError, zstandard.ZstdError, msgspec.DecodeError, ValueError):
+            return KeptMonth()
+        rows = [file.rows[start:end] for start, end in pairwise([0, *ends])]
+        if len(rows) != len(scans) or sum(map(len, rows)) != len(file.rows):
+            return KeptMonth()
+        known = dict(zip(scans, map(tuple, figures), strict=True))
+        return KeptMonth(dict(zip(scans, rows, strict=True)), known, file.names)
 
     @staticmethod
-    def write(path: Path, rows: Mapping[int, bytes]) -> None:
-        """Keep *rows*; raises `KeptError` with a sentence where they cannot be."""
+    def write(path: Path, month: KeptMonth) -> None:
+        """Keep *month*; raises `KeptError` with a sentence where it cannot be."""
+        file = _File(
+            month.names,
+            np.fromiter(month.rows, "<i8").tobytes(),
+            np.array([month.figures[scan_id] for scan_id in month.rows], "<f8").tobytes(),
+            np.cumsum([len(row) for row in month.rows.values()], dtype="<i8").tobytes(),
+            b"".join(month.rows.values()),
+        )
         part = path.with_suffix(f".{os.getpid()}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(zstandard.ZstdCompressor(LEVEL).compress(_encode(dict(rows))))
+            part.write_bytes(zstandard.ZstdCompressor(LEVEL).compress(_encode(file)))
             part.replace(path)
         except OSError as error:
             part.unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 import numpy as np
@@ -27,10 +27,7 @@ from services.evaluator.domain.first_touch import (
 from services.evaluator.domain.subjects import atr_of, near_key, of_decision
 from services.fetcher.domain import bars as columns
 from shared.contracts import HOUR_MS, SCAN_MS, Analysis, Decision, Floats, Outcome
-from shared.settings import RuntimeSettings
-
-Moment = tuple[str, int, int]  #: a coin at the first scan from one to another at which it can be entered
-Bars = Mapping[str, Floats]  #: by symbol, as `bars_to_follow` returns them
+from shared.settings import OutcomeSettings, RuntimeSettings
 
 
 def bars_to_follow(history: CoinHistory) -> Floats:
@@ -61,31 +58,21 @@ def entry_of(analysis: Analysis | None) -> Entry | None:
     return Entry(analysis.scan_id, analysis.bar[3], atr_of(analysis))
 
 
-@dataclass
-class WithControls:
-    """What was followed, and which coins at which scans have yet to be analysed for the controls."""
-
-    outcomes: list[Outcome] = field(default_factory=list)
-    wanted: set[Moment] = field(default_factory=set)
-
-
 class OutcomeFollower:
-    """Follows what decisions give to be followed, up to the end of the recorded bars."""
+    """Follows what one coin's decisions give to be followed, up to the end of the recorded bars."""
 
     def __init__(
-        self,
-        bars: Bars,
-        settings: RuntimeSettings,
-        *,
-        near: Callable[[str], bool] = lambda _: True,
-        end: int | None = None,
+        self, bars: Floats, settings: RuntimeSettings, *, near: Callable[[str], bool] = lambda _: True, end: int
     ) -> None:
-        """*near* says of which gate's near misses every one is known; *end* of the recording, else of *bars*."""
+        """*bars* as of `bars_to_follow`; *near* says of which gate's near misses every one is known.
+
+        *end* is that of all coins' recordings.
+        """
+        self.begun: list[Outcome] = []  #: the signals at their entries
+        self.outcomes: list[Outcome] = []  #: signals and near misses, those that have ended with their result
+        self.end = end
         self._bars, self._settings, self._near_of = bars, settings, near
-        self._end = end or max((int(each[AT, -1]) for each in bars.values() if each.shape[1]), default=0)
         self._near: dict[str, int] = {}
-        self._signals: list[Outcome] = []
-        self._outcomes: list[Outcome] = []
 
     def take(self, decisions: Iterable[Decision]) -> None:
         """Follow what the decisions of the next scan give."""
@@ -94,14 +81,14 @@ class OutcomeFollower:
             if outcome is None:
                 continue
             if outcome.kind == "signal":
-                self._signals.append(outcome)
-                self._outcomes.append(self.end_of(outcome)[0])
+                self.begun.append(outcome)
+                self.outcomes.append(self.end_of(outcome))
             elif self._near_of(outcome.refused_by) and self._near.get(near_key(outcome), 0) <= outcome.scan_id:
-                self._outcomes.append(self._near_miss(outcome))
+                self.outcomes.append(self._near_miss(outcome))
 
     def _near_miss(self, outcome: Outcome) -> Outcome:
         """Follow a near miss; the next one of its kind may begin a cooldown after its end."""
-        settled, seen = self.end_of(outcome)
+        settled, seen = followed(outcome, self._bars, self._settings.outcomes, self.end)
         rest = int(self._settings.lifecycle.cooldown_hours * HOUR_MS)
         self._near[near_key(outcome)] = seen + max(rest, 1)
         return settled
@@ -109,60 +96,48 @@ class OutcomeFollower:
     @property
     def signals(self) -> list[Outcome]:
         """The signals so far, those that have ended with their result."""
-        return [one for one in self._outcomes if one.kind == "signal"]
+        return [one for one in self.outcomes if one.kind == "signal"]
 
-    def controls(self, known: Mapping[Moment, Entry | None]) -> WithControls:
-        """Return all outcomes with the signals' controls; *known* are the coins analysed for them so far."""
-        found = WithControls(list(self._outcomes))
-        for signal in self._signals:
-            begun = [controls.other_side(signal), self._other_coin(signal, known), self._other_moment(signal, known)]
-            for control in begun:
-                if isinstance(control, tuple):
-                    found.wanted.add(control)
-                elif control is not None and controls.is_trade(control):
-                    found.outcomes.append(self.end_of(control)[0])
-        return found
+    def end_of(self, outcome: Outcome) -> Outcome:
+        """Return *outcome* with its end; unchanged where the bars end before."""
+        return followed(outcome, self._bars, self._settings.outcomes, self.end)[0]
 
-    def _other_coin(self, signal: Outcome, known: Mapping[Moment, Entry | None]) -> Outcome | Moment | None:
-        present = [symbol for symbol in self._bars if self._first_bar(symbol, signal.scan_id) == signal.scan_id]
-        for symbol in controls.coins(signal, present):
-            moment = symbol, signal.scan_id, signal.scan_id
-            if moment not in known:
-                return moment
-            if (entry := known[moment]) is not None:
-                return controls.at(signal, "other coin", symbol, entry.scan_id, entry.price, entry.atr)
+    def control(self, begun: Outcome) -> Outcome | None:
+        """Return a control with its end, None where its prices are no trade."""
+        return self.end_of(begun) if controls.is_trade(begun) else None
+
+
+def other_side(signal: Outcome, coin: OutcomeFollower) -> Outcome | None:
+    """Return the control on the other side of *signal*, which is of the same *coin*."""
+    return coin.control(controls.other_side(signal))
+
+
+def other_moment(signal: Outcome, coin: OutcomeFollower, entry: Callable[[int, int], Entry | None]) -> Outcome | None:
+    """Return the control of *signal* at another moment; *entry* finds where its *coin* can be entered."""
+    planned = controls.planned(signal)
+    at = entry(planned.scan_id, min(planned.scan_id + DROPPED_AFTER_MS, coin.end))
+    if at is None:
         return None
+    return coin.control(controls.at(planned, "other moment", signal.symbol, at.scan_id, at.price, at.atr))
 
-    def _other_moment(self, signal: Outcome, known: Mapping[Moment, Entry | None]) -> Outcome | Moment | None:
-        planned = controls.planned(signal)
-        moment = signal.symbol, planned.scan_id, min(planned.scan_id + DROPPED_AFTER_MS, self._end)
-        if moment not in known:
-            return moment
-        entry = known[moment]
-        if entry is None:
-            return None
-        return controls.at(planned, "other moment", signal.symbol, entry.scan_id, entry.price, entry.atr)
 
-    def _first_bar(self, symbol: str, since: int) -> int | None:
-        """Return the first scan from *since* on at which a bar of *symbol* closes."""
-        bars = self._bars[symbol]
-        column = int(np.searchsorted(bars[AT], since))
-        return int(bars[AT, column]) if column < bars.shape[1] else None
+def other_coin(signal: Outcome, coin: OutcomeFollower, symbol: str, entry: Entry) -> Outcome | None:
+    """Return the control of *signal* in another *coin*, *symbol*, at *entry*."""
+    return coin.control(controls.at(signal, "other coin", symbol, entry.scan_id, entry.price, entry.atr))
 
-    def end_of(self, outcome: Outcome) -> tuple[Outcome, int]:
-        """Return *outcome* with its end and that end's scan; unchanged where the bars end before."""
-        rules = self._settings.outcomes
-        progress = begin(outcome, hours=rules.hours, cost_rate=rules.fee + rules.slippage)
-        bars = self._bars[outcome.symbol]
-        first, last = np.searchsorted(bars[AT], [outcome.scan_id, progress.until], side="right")
-        progress, touch = follow(outcome, progress, bars[:, first:last])
-        if touch is not None:
-            return settle(outcome, progress, touch), touch.at
-        seen = int(bars[AT, last]) if last < bars.shape[1] else progress.until + PATIENCE_MS
-        given_up = min(seen, progress.until + PATIENCE_MS)
-        if given_up > self._end:
-            return outcome, given_up
-        return settle(outcome, progress, give_up(progress)), given_up
+
+def followed(outcome: Outcome, bars: Floats, rules: OutcomeSettings, end: int) -> tuple[Outcome, int]:
+    """Return *outcome* with its end and that end's scan; unchanged where the recordings, up to *end*, end before."""
+    progress = begin(outcome, hours=rules.hours, cost_rate=rules.fee + rules.slippage)
+    first, last = np.searchsorted(bars[AT], [outcome.scan_id, progress.until], side="right")
+    progress, touch = follow(outcome, progress, bars[:, first:last])
+    if touch is not None:
+        return settle(outcome, progress, touch), touch.at
+    seen = int(bars[AT, last]) if last < bars.shape[1] else progress.until + PATIENCE_MS
+    given_up = min(seen, progress.until + PATIENCE_MS)
+    if given_up > end:
+        return outcome, given_up
+    return settle(outcome, progress, give_up(progress)), given_up
 
 
 def with_lifecycles(outcomes: Iterable[Outcome], ends: Mapping[str, str]) -> list[Outcome]:

@@ -15,16 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from services.backtest import coin_task
-from services.backtest.coin_task import CoinResult, CoinTask
-from services.backtest.kept import unpacked
-from services.backtest.outcomes import Entry, Moment, OutcomeFollower, with_lifecycles
+from services.backtest.coin_work import CoinTask
+from services.backtest.outcomes import with_lifecycles
 from services.backtest.recorded.observed import Settlements
 from services.backtest.recorded.recording import BITCOIN
 from services.backtest.recorded.survey import CoinSurvey, degraded_scans, survey
-from services.backtest.reduce import reduce
+from services.evaluator.domain import controls
 from services.simulator.market.replay import recordings
 from services.simulator.market.tape import NoBarsError
-from shared.contracts import DAY_MS, SCAN_MS, Analysis, Decision, LifecycleBody, Outcome
+from shared.contracts import DAY_MS, Decision, LifecycleBody, Outcome
 from shared.settings import RuntimeSettings
 
 Progress = Callable[[str, int, int], None]  #: what is being done, how much of it, of how much
@@ -108,6 +107,7 @@ def tasks_of(plan: BacktestPlan, coins: Sequence[CoinSurvey]) -> dict[str, CoinT
             settings=plan.settings,
             first=max(first, coin.first_scan),
             last=last,
+            end=max(one.end for one in coins),
             degraded=degraded,
             settlements=plan.funding.get(coin.symbol),
             all_scores=plan.all_scores,
@@ -122,19 +122,55 @@ def _run(
 ) -> Backtest:
     first, last = span_of(plan, coins)
     tasks = tasks_of(plan, coins)
-    degraded = next(iter(tasks.values())).degraded
-    walked: dict[str, CoinResult] = {}
-    for result in each([(name, coin_task.run, (task,)) for name, task in tasks.items()], "coins", progress):
-        walked[result.symbol] = result
-    found = _settled(plan, walked, range(first, last + 1, SCAN_MS), degraded, keep_decisions=keep_decisions)
-    follower, backtest = found
-    known: dict[Moment, Entry | None] = {}
-    while wanted := (followed := follower.controls(known)).wanted:
-        for entries in each(_entries(tasks, wanted), "controls", progress):
-            known |= entries
-    ends = {name: body.event for name, body in backtest.ends.items()}
-    backtest.outcomes = with_lifecycles(followed.outcomes, ends)
-    return backtest
+    asked = [(name, coin_task.run, (task, keep_decisions)) for name, task in tasks.items()]
+    walked = sorted(each(asked, "coins", progress), key=lambda one: one.symbol)
+    ends = {body.signal_id: body for one in walked for body in one.ends}
+    outcomes = sorted((one for coin in walked for one in coin.outcomes), key=lambda one: (one.scan_id, one.symbol))
+    signals = [one for one in outcomes if one.kind == "signal"]
+    own = {name: pair for one in walked for name, pair in one.controls.items()}
+    others = _other_coins(tasks, coins, signals, progress, each)
+    for one in signals:
+        side, moment = own[one.outcome_id]
+        outcomes += [control for control in (side, others.get(one.outcome_id), moment) if control is not None]
+    decisions = [decision for one in walked for decision in one.decisions]
+    return Backtest(
+        coins=[coin.symbol for coin in coins],
+        first=first,
+        last=last,
+        outcomes=with_lifecycles(outcomes, {name: body.event for name, body in ends.items()}),
+        ends=ends,
+        decisions=sorted(decisions, key=lambda one: (one.analysis.scan_id, one.analysis.symbol)),
+        scans=sum(one.scans for one in walked),
+        analysed=sum(one.analysed for one in walked),
+        reused=sum(one.reused for one in walked),
+        observed=sum_of(one.observed for one in walked),
+    )
+
+
+def _other_coins(
+    tasks: Mapping[str, CoinTask],
+    coins: Sequence[CoinSurvey],
+    signals: Sequence[Outcome],
+    progress: Progress,
+    each: Each,
+) -> dict[str, Outcome | None]:
+    """Return the control of each of *signals* in another coin: the first in seeded order that can be entered then."""
+    orders = {
+        one.outcome_id: iter(controls.coins(one, [coin.symbol for coin in coins if coin.has_bar(one.scan_id)]))
+        for one in signals
+    }
+    found: dict[str, Outcome | None] = {}
+    waiting = list(signals)
+    while waiting:
+        asked = defaultdict[str, list[Outcome]](list)
+        for one in waiting:
+            if (symbol := next(orders[one.outcome_id], None)) is not None:
+                asked[symbol].append(one)
+        work = [(name, coin_task.entered, (tasks[name], chosen)) for name, chosen in asked.items()]
+        for entered in each(work, "controls", progress):
+            found |= entered
+        waiting = [one for chosen in asked.values() for one in chosen if one.outcome_id not in found]
+    return found
 
 
 def span_of(plan: BacktestPlan, coins: Sequence[CoinSurvey]) -> tuple[int, int]:
@@ -156,58 +192,12 @@ def iso(moment: int) -> str:
     return datetime.fromtimestamp(moment / 1_000, UTC).strftime("%Y-%m-%d %H:%M")
 
 
-def _settled(
-    plan: BacktestPlan,
-    walked: Mapping[str, CoinResult],
-    scans: range,
-    degraded: Mapping[int, str],
-    *,
-    keep_decisions: bool,
-) -> tuple[OutcomeFollower, Backtest]:
-    """Settle *scans* over all coins and follow the outcomes."""
-    by_scan: dict[int, list[bytes]] = defaultdict(list)
-    for result in walked.values():
-        for scan_id, row in result.rows.items():
-            by_scan[scan_id].append(row)
-
-    def analyses_of(scan_id: int) -> dict[str, Analysis]:
-        return {one.symbol: one for one in map(unpacked, by_scan.get(scan_id, ()))}
-
-    is_known = (lambda _: True) if plan.all_scores else (lambda gate: gate != "volume")
-    follower = OutcomeFollower({name: one.bars for name, one in walked.items()}, plan.settings, near=is_known)
-    backtest = Backtest(
-        coins=list(walked),
-        first=scans[0],
-        last=scans[-1],
-        outcomes=[],
-        ends={},
-        decisions=[],
-        scans=sum(one.scans for one in walked.values()),
-        analysed=sum(one.analysed for one in walked.values()),
-        reused=sum(one.reused for one in walked.values()),
-        observed=sum_of(one.observed for one in walked.values()),
-    )
-    for settled in reduce(scans, analyses_of, plan.settings, market=plan.market, degraded=degraded):
-        follower.take(settled.decisions)
-        backtest.ends |= {body.signal_id: body for body in settled.ends}
-        if keep_decisions:
-            backtest.decisions += settled.decisions
-    return follower, backtest
-
-
 def sum_of(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     """Return the sum of *counts*, key by key."""
     found: Counter[str] = Counter()
     for each in counts:
         found.update(each)
     return dict(found)
-
-
-def _entries(tasks: Mapping[str, CoinTask], wanted: set[Moment]) -> list[Asked]:
-    moments: dict[str, list[Moment]] = defaultdict(list)
-    for moment in wanted:
-        moments[moment[0]].append(moment)
-    return [(symbol, coin_task.entries, (tasks[symbol], each)) for symbol, each in moments.items()]
 
 
 _stop: Event | None = None  #: of a worker process

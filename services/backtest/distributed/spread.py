@@ -18,7 +18,7 @@ from rq.job import Job, JobStatus
 from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 
-from services.backtest.coin_task import CoinTask, months
+from services.backtest.coin_work import CoinTask, months
 from services.backtest.distributed.worker import as_job, queue_of
 from services.backtest.kept import asked_of_analysis
 from services.backtest.recorded.survey import CoinSurvey

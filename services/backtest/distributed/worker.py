@@ -18,7 +18,7 @@ from rq import Worker
 from rq.serializers import JSONSerializer
 
 from services.backtest import coin_task
-from services.backtest.coin_task import CoinTask
+from services.backtest.coin_work import CoinTask
 from services.backtest.recorded.observed import Settlements
 from shared.runtime.logging import configure_logging
 from shared.runtime.watched_queue import MAINTENANCE_S, WORKER_TTL_S, ShortSilence, WatchedQueue, connect
@@ -47,6 +47,7 @@ def as_job(task: CoinTask) -> dict[str, Any]:
         "settings": task.settings.model_dump(mode="json"),
         "first": task.first,
         "last": task.last,
+        "end": task.end,
         "settlements": None if settled is None else [settled.at.tolist(), settled.rate.tolist()],
         "all_scores": task.all_scores,
         "has_bitcoin": task.has_bitcoin,

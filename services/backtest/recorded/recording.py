@@ -7,7 +7,7 @@ lockstep demo over the same files sees the same market.  A price's tick is read 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +17,7 @@ import pandas as pd
 from services.backtest.recorded.observed import Flags, Observed, Settlements, observed
 from services.fetcher.domain.bars import OPEN_TIME
 from services.simulator.instruments import Contract
-from services.simulator.market.replay import RecordedMarket, recordings
+from services.simulator.market.replay import MONTHS, RecordedMarket, recordings
 from services.simulator.market.tape import (
     CLOSE,
     FUNDING,
@@ -121,6 +121,19 @@ def five_minute_bars(folder: Path, symbol: str) -> Floats:
     """Return the bars that `load` has as `five`, and nothing else; raises as it does."""
     market = _market(folder, symbol)
     return _matrix(_as_written(market.bars, market.contracts[0]), "5m", market.genesis)
+
+
+def bitcoin_bars(folder: Path) -> Floats:
+    """Return Bitcoin's five-minute bars without holes, shape (8, n); every coin of a folder is compared with them."""
+    path = recordings(folder)[BITCOIN]
+    files = [path] if path.is_file() else sorted(path.glob(MONTHS))
+    return _bitcoin_bars(folder, tuple((file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in files))
+
+
+@lru_cache(maxsize=1)
+def _bitcoin_bars(folder: Path, _files: object) -> Floats:
+    bars = five_minute_bars(folder, BITCOIN)
+    return bars[:, np.isfinite(bars[CLOSE + 1])]
 
 
 def _market(folder: Path, symbol: str) -> RecordedMarket:

@@ -33,6 +33,11 @@ class CoinSurvey:
         """Close of the last bar."""
         return self.first + len(self.there) * SCAN_MS
 
+    def has_bar(self, scan_id: int) -> bool:
+        """Return whether the bar that closes at *scan_id* is recorded."""
+        place = (scan_id - self.first) // SCAN_MS - 1
+        return 0 <= place < len(self.there) and bool(self.there[place])
+
     @property
     def holes(self) -> int:
         """Bars that are missing between the first and the last."""

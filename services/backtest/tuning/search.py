@@ -6,15 +6,15 @@ A signal and its lifecycle are its coin's own business (docs/adr/0021), so that 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from services.backtest.coin_task import CoinResult, CoinTask, CoinWork, Stopped, walk
-from services.backtest.kept import unpacked
+from services.backtest.coin_work import CoinTask, CoinWork, Stopped, StoppedError
 from services.backtest.outcomes import OutcomeFollower
+from services.backtest.recorded.futures_data import observed_scans
 from services.backtest.recorded.survey import CoinSurvey
-from services.backtest.reduce import reduce
 from services.backtest.run import Backtest, BacktestPlan, Progress, processes, span_of, sum_of, tasks_of
-from shared.contracts import SCAN_MS, Outcome
+from shared.contracts import Outcome
 from shared.settings import RuntimeSettings
 
 
@@ -23,8 +23,7 @@ def search(
 ) -> list[Backtest]:
     """Return the signals of *plan* under each of *settings*, without near misses and controls; raises as `run`."""
     first, last = span_of(plan, coins)
-    end = max(coin.end for coin in coins)
-    asked = [(name, signals_of, (task, settings, end)) for name, task in tasks_of(plan, coins).items()]
+    asked = [(name, signals_of, (task, settings)) for name, task in tasks_of(plan, coins).items()]
     with processes(plan.workers) as each:
         walked = list(each(asked, "coins", progress))
     scans, observed = sum(one.scans for one in walked), sum_of(one.observed for one in walked)
@@ -47,24 +46,16 @@ class CoinSignals:
     observed: dict[str, int]
 
 
-def signals_of(
-    task: CoinTask, settings: Sequence[RuntimeSettings], end: int, stopped: Stopped = lambda: False
-) -> CoinSignals:
-    """Return the coin's signals under each of *settings*; the recordings of all coins end at *end*."""
-    work = CoinWork(task)
+def signals_of(task: CoinTask, settings: Sequence[RuntimeSettings], stopped: Stopped = lambda: False) -> CoinSignals:
+    """Return the coin's signals under each of *settings*."""
+    work = CoinWork(task, stopped)
     found = []
-    for each in settings:
-        work = work.under(each)
-        result = walk(work, stopped)
-        found.append(_signals(work.task, result, end))
-    return CoinSignals(found, result.scans, result.observed)
-
-
-def _signals(task: CoinTask, result: CoinResult, end: int) -> list[Outcome]:
-    follower = OutcomeFollower({task.symbol: result.bars}, task.settings, near=lambda _: False, end=end)
-    scans = range(task.first, task.last + 1, SCAN_MS)
-    analyses = {scan_id: {task.symbol: unpacked(row)} for scan_id, row in result.rows.items()}
-    settled = reduce(scans, lambda at: analyses.get(at, {}), task.settings, market=task.market, degraded=task.degraded)
-    for one in settled:
-        follower.take(one.decisions)
-    return follower.signals
+    with work.saving(), suppress(StoppedError):
+        for each in settings:
+            work = work.under(each)
+            follower = OutcomeFollower(work.bars, each, near=lambda _: False, end=task.end)
+            for one in work.settled():
+                follower.take(one.decisions)
+            found.append(follower.signals)
+    observed = observed_scans(work.history, task.first, min(task.last, work.history.end))
+    return CoinSignals(found, len(work.scans()), observed)

@@ -7,13 +7,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from services.backtest.coin_task import CoinTask, CoinWork
-from services.backtest.kept import packed, slim, unpacked
-from services.backtest.outcomes import Entry, Moment, OutcomeFollower, bars_to_follow, entry_of
-from services.backtest.recorded.survey import degraded_scans
-from services.backtest.reduce import reduce
-from services.backtest.run import look_over
-from shared.contracts import SCAN_MS, Analysis, Decision, LifecycleBody, Outcome
+from services.backtest.coin_work import CoinWork
+from services.backtest.kept import slim
+from services.backtest.reduce import Reducer
+from services.backtest.run import BacktestPlan, look_over, run, tasks_of
+from shared.contracts import SCAN_MS, Decision, LifecycleBody, Outcome
 from shared.settings import MARKET, RuntimeSettings
 from tests.integration.backtest.lockstep import LockstepRun, alike, record
 from tests.unit.backtest.bars import frames, write
@@ -35,33 +33,18 @@ SETTINGS = RuntimeSettings.model_validate(
 def backtest(
     bars: Path, kept: Path, scans: range
 ) -> tuple[dict[str, Decision], dict[str, LifecycleBody], list[Outcome]]:
-    """Return every decision, lifecycle end and outcome that the backtest makes of *scans*."""
+    """Return every decision that the analyses of *scans* come to, and the ends and outcomes of a backtest of them."""
     coins, _ = look_over(bars)
-    degraded = degraded_scans(coins, scans[0], scans[-1])
-    works = {
-        coin.symbol: CoinWork(
-            CoinTask(coin.symbol, bars, kept, MARKET, SETTINGS, scans[0], scans[-1], degraded, all_scores=True)
-        )
-        for coin in coins
-    }
-
-    def analyses_of(scan_id: int) -> dict[str, Analysis]:
-        made = {name: work.walker.analyse(scan_id) for name, work in works.items()}
-        return {name: unpacked(packed(one)) for name, one in made.items() if one is not None}
-
-    follower = OutcomeFollower({name: bars_to_follow(work.history) for name, work in works.items()}, SETTINGS)
-    decisions: dict[str, Decision] = {}
-    ends: dict[str, LifecycleBody] = {}
-    for settled in reduce(scans, analyses_of, SETTINGS, market=MARKET, degraded=degraded):
-        decisions |= {one.decision_id: one for one in settled.decisions}
-        ends |= {body.signal_id: body for body in settled.ends}
-        follower.take(settled.decisions)
-    known: dict[Moment, Entry | None] = {}
-    while wanted := (followed := follower.controls(known)).wanted:
-        for name, first, last in wanted:
-            entries = (entry_of(works[name].walker.analyse(scan_id)) for scan_id in range(first, last + 1, SCAN_MS))
-            known[name, first, last] = next(filter(None, entries), None)
-    return decisions, ends, followed.outcomes
+    plan = BacktestPlan(bars, kept, MARKET, SETTINGS, first=scans[0], last=scans[-1], all_scores=True)
+    tasks = tasks_of(plan, coins)
+    works = [CoinWork(task) for task in tasks.values()]
+    reducer, decisions = Reducer(MARKET, SETTINGS), dict[str, Decision]()
+    for scan_id in scans:
+        analyses = {one.task.symbol: one.analysis(scan_id) for one in works if one.history.has_bar(scan_id)}
+        degraded = works[0].task.degraded.get(scan_id, "")
+        decisions |= {one.decision_id: one for one in reducer.settle(scan_id, analyses, degraded).decisions}
+    found = run(plan, coins, lambda *_: None)
+    return decisions, found.ends, found.outcomes
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +70,9 @@ async def test_the_services_and_a_backtest_say_the_same(bars: Path, tmp_path: Pa
     assert decisions.keys() == run.decisions.keys()
     assert {name: alike(end) for name, end in ends.items()} == {name: alike(end) for name, end in run.ends.items()}
     _compare_outcomes(run, outcomes, settled[-1])
-    signals = [one for one in decisions.values() if one.signal_id]
+    signals = {one.signal_id for one in decisions.values() if one.signal_id}
     assert signals
+    assert signals == {one.outcome_id for one in outcomes if one.kind == "signal"}
     assert ends
 
 

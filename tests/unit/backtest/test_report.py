@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
+from zstandard import ZstdCompressor
 
 from services.backtest import command, holdout, kept, trials
-from services.backtest.kept import KeptAnalyses, KeptError
+from services.backtest.kept import KeptAnalyses, KeptError, KeptMonth
 from shared.contracts import SCAN_MS, Analysis
 from tests.unit.backtest import asking
 from tests.unit.backtest.asking import SET
@@ -174,7 +175,7 @@ def test_holes_late_coins_and_missing_funding_are_told(tmp_path: Path) -> None:
 def test_a_full_disk_is_told(bars: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be kept ends the run with a sentence that says where."""
 
-    def full(_path: Path, _rows: Mapping[int, bytes]) -> None:
+    def full(_path: Path, _month: KeptMonth) -> None:
         raise KeptError("the analyses cannot be kept in X (No space left on device): make room")
 
     monkeypatch.setattr(KeptAnalyses, "write", staticmethod(full))
@@ -191,22 +192,26 @@ def test_a_run_that_was_stopped_goes_on_from_what_is_kept(bars: Path, monkeypatc
         made.append(analysis)
         return whole(analysis)
 
-    monkeypatch.setattr("services.backtest.coin_task.packed", stop_later)
+    monkeypatch.setattr("services.backtest.kept.packed", stop_later)
     answer = asked(bars, *SET)
     assert answer.exit_code == 130
     assert "goes on from there" in " ".join(answer.stderr.split())
-    monkeypatch.setattr("services.backtest.coin_task.packed", whole)
+    monkeypatch.setattr("services.backtest.kept.packed", whole)
     assert json.loads(asked(bars, "--json", *SET).stdout)["reused"] >= 30
 
 
 def test_a_broken_file_of_kept_analyses_is_made_anew(tmp_path: Path) -> None:
     """What cannot be read counts as not kept."""
     path = tmp_path / "month.zst"
-    assert KeptAnalyses.read(path) == {}
-    path.write_bytes(b"torn")
-    assert KeptAnalyses.read(path) == {}
-    KeptAnalyses.write(path, {5: b"row"})
-    assert KeptAnalyses.read(path) == {5: b"row"}
+    assert not KeptAnalyses.read(path).rows
+    month = KeptMonth({5: b"row", 3: b"another"}, {5: (1.0, math.nan), 3: (2.0, 0.5)}, ("score", "fmqs"))
+    KeptAnalyses.write(path, month)
+    assert repr(KeptAnalyses.read(path)) == repr(month)
+    whole = path.read_bytes()
+    earlier = ZstdCompressor().compress(msgspec.msgpack.encode({5: b"row"}))  # as it was before there were figures
+    for broken in (b"torn", b"", whole[:-1], whole[: len(whole) // 2], earlier):
+        path.write_bytes(broken)
+        assert not KeptAnalyses.read(path).rows
 
 
 def test_the_last_third_begins_at_a_midnight() -> None:

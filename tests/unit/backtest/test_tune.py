@@ -158,7 +158,7 @@ def test_a_search_that_was_stopped_goes_on_from_what_is_kept(bars: Path, monkeyp
         made.append(analysis)
         return packed(analysis)
 
-    monkeypatch.setattr("services.backtest.coin_task.packed", stop_later)
+    monkeypatch.setattr("services.backtest.kept.packed", stop_later)
     words = ("--vary", "thresholds.score=55", "--folds", "1", "--to", "2025-10-24", *SET)
     first = asked(bars, *words)
     assert first.exit_code == 130
@@ -170,7 +170,7 @@ def test_a_search_that_was_stopped_goes_on_from_what_is_kept(bars: Path, monkeyp
         made.append(analysis)
         return packed(analysis)
 
-    monkeypatch.setattr("services.backtest.coin_task.packed", count)
+    monkeypatch.setattr("services.backtest.kept.packed", count)
     assert asked(bars, *words).exit_code == 0
     assert made
     assert not seen & {one.scan_id for one in made}
