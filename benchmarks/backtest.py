@@ -6,8 +6,9 @@
 
 Run: python -m benchmarks.backtest [FOLDER of recorded five-minute bars] [--coins 2] [--days 4] [--funding FILE]
 
-Without a folder the bars are the seeded market's.  The last lines are the largest memory of a process, and what 150
-coins over 90 days come to on two cores if nothing else runs on them: CPU time a coin and day, in proportion.
+Without a folder the bars are the seeded market's.  Then come the share of the cold run that the analyses themselves
+take, CPU time a coin and day, the largest memory of a process, and what 150 coins over 90 days come to on two cores if
+nothing else runs on them, in proportion.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import argparse
 import resource
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeVar
@@ -26,10 +28,11 @@ import pandas as pd
 from services.backtest.recorded.recording import read_funding
 from services.backtest.run import Backtest, BacktestPlan, look_over, run, span_of
 from services.backtest.tuning.search import search
+from services.backtest.walk import Walker
 from services.simulator.market.replay import recordings
 from services.simulator.market.seeded import SeededMarket
 from services.simulator.market.tape import CLOSE, HIGH, LOW, OPEN, VOLUME
-from shared.contracts import DAY_MS, SCAN_MS
+from shared.contracts import DAY_MS, SCAN_MS, Analysis
 from shared.settings import MARKET, RuntimeSettings
 
 START: Final = 1_756_684_800_000  #: 2025-09-01
@@ -58,6 +61,24 @@ def timed(work: Callable[[], Found]) -> tuple[float, Found]:
     began = time.process_time()
     found = work()
     return time.process_time() - began, found
+
+
+@contextmanager
+def analysing() -> Iterator[list[float]]:
+    """Yield the CPU times of the analyses that the block makes in this process, s."""
+    took: list[float] = []
+    whole = Walker.analyse
+
+    def measured(walker: Walker, scan_id: int) -> Analysis | None:
+        seconds, found = timed(lambda: whole(walker, scan_id))
+        took.append(seconds)
+        return found
+
+    Walker.analyse = measured  # type: ignore[method-assign]
+    try:
+        yield took
+    finally:
+        Walker.analyse = whole  # type: ignore[method-assign]
 
 
 def with_score(score: float) -> RuntimeSettings:
@@ -93,7 +114,8 @@ def main() -> None:
             return timed(lambda: run(replace(plan, **changes), coins, lambda *_: None))  # type: ignore[arg-type]
 
         whole, every = backtest(kept=Path(scratch) / "every", all_scores=True)
-        cold, found = backtest()
+        with analysing() as took:
+            cold, found = backtest()
         other, warm = backtest(settings=with_score(72))
         one_by_one = sum(backtest(settings=with_score(score))[0] for score in SCORES)
         together, _ = timed(lambda: search(plan, [with_score(score) for score in SCORES], coins, lambda *_: None))
@@ -103,9 +125,12 @@ def main() -> None:
     print(f"scans a second of CPU: every scan {every.scans / whole:.0f}, with the shortcut {found.scans / cold:.0f}")
     print(f"ratio {whole / cold:.1f}")
     print(f"cold {cold:.1f} s, another threshold {other:.2f} s ({warm.analysed} analysed), ratio {cold / other:.1f}")
+    share, each = sum(took) / cold, 1e3 * sum(took) / len(took)
+    print(f"analyses and their windows take {share:.0%} of the cold run, {each:.1f} ms each")
     print(f"{len(SCORES)} backtests {one_by_one:.2f} s, one search {together:.2f} s, ratio {one_by_one / together:.1f}")
     print(f"largest memory of the process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024:.0f} MB")
     days = len(coins) * ((plan.last or end) - first) / DAY_MS
+    print(f"CPU a coin and day: cold {1e3 * cold / days:.0f} ms, another threshold {1e3 * other / days:.1f} ms")
     share = WANTED[0] * WANTED[1] / days / CORES
     named = f"{WANTED[0]} coins × {WANTED[1]} days"
     print(f"{named}: cold {cold * share / 60:.1f} min, another threshold {other * share:.0f} s")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from services.backtest.coin_work import CoinTask, CoinWork, Stopped, StoppedError
@@ -25,7 +26,6 @@ class CoinResult:
     analysed: int = 0  #: anew
     reused: int = 0  #: kept by an earlier run
     observed: dict[str, int] = field(default_factory=dict)  #: scans by what of them is recorded, see `observed_scans`
-    finished: bool = True
 
 
 def prepare(task: CoinTask) -> int:
@@ -40,20 +40,15 @@ def run(task: CoinTask, keep_decisions: bool = False, stopped: Stopped = lambda:
     result = CoinResult(task.symbol)
     work = CoinWork(task, stopped)
     follower = follower_of(work)
-    try:
-        with work.saving():
-            for settled in work.settled():
-                follower.take(settled.decisions)
-                result.ends += settled.ends
-                result.decisions += settled.decisions if keep_decisions else ()
-            result.analysed, result.reused = work.analysed, work.reused
-            for signal in follower.begun:
-                result.controls[signal.outcome_id] = (
-                    other_side(signal, follower),
-                    other_moment(signal, follower, work.entry),
-                )
-    except StoppedError:
-        result.finished = False
+    with work.saving(), suppress(StoppedError):
+        for settled in work.settled():
+            follower.take(settled.decisions)
+            result.ends += settled.ends
+            result.decisions += settled.decisions if keep_decisions else ()
+        result.analysed, result.reused = work.analysed, work.reused
+        for signal in follower.begun:
+            moment = other_moment(signal, follower, work.entry)
+            result.controls[signal.outcome_id] = other_side(signal, follower), moment
     result.outcomes = follower.outcomes
     result.scans = len(work.scans())
     result.observed = observed_scans(work.history, task.first, min(task.last, work.history.end))
@@ -74,12 +69,9 @@ def entered(task: CoinTask, signals: Sequence[Outcome], stopped: Stopped = lambd
     """
     work = CoinWork(task, stopped)
     follower, found = follower_of(work), dict[str, Outcome | None]()
-    try:
-        with work.saving():
-            for signal in sorted(signals, key=lambda one: one.scan_id):
-                entry = work.entry(signal.scan_id, signal.scan_id)
-                if entry is not None:
-                    found[signal.outcome_id] = other_coin(signal, follower, task.symbol, entry)
-    except StoppedError:
-        pass
+    with work.saving(), suppress(StoppedError):
+        for signal in sorted(signals, key=lambda one: one.scan_id):
+            entry = work.entry(signal.scan_id, signal.scan_id)
+            if entry is not None:
+                found[signal.outcome_id] = other_coin(signal, follower, task.symbol, entry)
     return found

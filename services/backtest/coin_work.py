@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
 from services.backtest.candidates import candidates
-from services.backtest.kept import KeptAnalyses, KeptMonth, Scans, asked_of_analysis, end_of_month, table_of, unpacked
+from services.backtest.kept import KeptAnalyses, KeptMonth, Scans, asked_of_analysis, end_of_month, joined, unpacked
 from services.backtest.outcomes import Entry, bars_to_follow, entry_of
 from services.backtest.recorded.observed import Flags, Settlements
 from services.backtest.recorded.recording import BITCOIN, bitcoin_bars, load
@@ -144,7 +143,7 @@ class CoinWork:
 
     def analyse(self) -> None:
         """Analyse what is `wanted`; each month is kept at once."""
-        for scans in by_month(self.wanted().tolist()):
+        for scans in by_month(self.wanted()):
             with self.saving():
                 month = self._month(scans[0])
                 for scan_id in scans:
@@ -154,7 +153,7 @@ class CoinWork:
         """Yield the results of the scans at which something can happen, oldest first."""
         self.analyse()
         wanted, task = self.wanted(), self.task
-        table = table_of([self._month(scans[0]) for scans in by_month(wanted.tolist())])
+        table = joined([self._month(scans[0]).table() for scans in by_month(wanted)])
         chosen = candidates(table.at(wanted), task.settings.thresholds_for(task.symbol))
         coin = CoinScans(
             self.history,
@@ -184,7 +183,10 @@ def months(first: int, last: int) -> Iterable[range]:
         first = end + SCAN_MS
 
 
-def by_month(scans: Sequence[int]) -> Iterable[list[int]]:
+def by_month(scans: Scans) -> Iterable[list[int]]:
     """Yield *scans*, which are in order, each month's by themselves."""
-    for _, found in groupby(scans, end_of_month):
-        yield list(found)
+    start = 0
+    while start < len(scans):
+        end = int(np.searchsorted(scans, end_of_month(int(scans[start])), side="right"))
+        yield scans[start:end].tolist()
+        start = end

@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +25,8 @@ import numpy.typing as npt
 import zstandard
 
 from services.backtest.recorded.recording import CoinHistory
-from shared.contracts import SCAN_MS, Analysis, Floats
+from services.fetcher.domain.bars import CLOSE, OPEN_TIME
+from shared.contracts import Analysis, Floats
 from shared.gates import GATES
 from shared.settings import RuntimeSettings
 
@@ -118,28 +119,41 @@ class Table:
 class KeptMonth:
     """A coin's analyses of one month."""
 
+    names: tuple[str, ...] = ()  #: of the figures
     rows: dict[int, bytes] = field(default_factory=dict)  #: by scan, as `packed` writes them
-    figures: dict[int, tuple[float, ...]] = field(default_factory=dict)  #: of the same scans, in the order of `names`
-    names: tuple[str, ...] = ()
-    added: int = 0  #: since the file was read
+    read: Floats = field(default_factory=lambda: np.empty((0, 0)))  #: figures of the first rows, a column a name
+    added: list[tuple[float, ...]] = field(default_factory=list)  #: of the others
 
     def add(self, analysis: Analysis) -> None:
         """Keep *analysis*."""
         figures = figures_of(analysis)
         self.names = self.names or tuple(figures)
-        self.figures[analysis.scan_id] = tuple(figures[name] for name in self.names)
-        self.rows[analysis.scan_id] = packed(analysis)  # last: what has a row has figures too, whenever it is stopped
-        self.added += 1
+        self.rows[analysis.scan_id] = packed(analysis)
+        self.added.append(tuple(figures[name] for name in self.names))
+
+    @property
+    def figures(self) -> Floats:
+        """The figures of all rows, shape (rows, names)."""
+        if not self.added:
+            return self.read
+        return np.concatenate((self.read.reshape(-1, len(self.names)), np.array(self.added)))
+
+    def table(self) -> Table:
+        """Return the figures as a table."""
+        figures = self.figures
+        scans = np.fromiter(islice(self.rows, len(figures)), np.int64)  # one that was broken off has none yet
+        order = np.argsort(scans)
+        return Table(scans[order], {name: figures[order, column] for column, name in enumerate(self.names)})
 
 
-def table_of(months: Iterable[KeptMonth]) -> Table:
-    """Return the figures of all analyses of *months*."""
-    every = [month for month in months if month.rows]
-    scans = np.array([scan_id for month in every for scan_id in month.rows], dtype=np.int64)
-    values = np.array([month.figures[scan_id] for month in every for scan_id in month.rows], dtype=np.float64)
-    order = np.argsort(scans)
-    names = every[0].names if every else ()
-    return Table(scans[order], {name: values[order, column] for column, name in enumerate(names)})
+def joined(tables: Sequence[Table]) -> Table:
+    """Return *tables*, which follow one another, as one."""
+    every = [table for table in tables if table.scans.size]
+    if not every:
+        return Table(np.empty(0, np.int64), {})
+    names = every[0].figures
+    figures = {name: np.concatenate([table.figures[name] for table in every]) for name in names}
+    return Table(np.concatenate([table.scans for table in every]), figures)
 
 
 class _File(msgspec.Struct, array_like=True):
@@ -177,17 +191,19 @@ class KeptAnalyses:
         return self._folder / f"{month_of(scan_id)}-{digest.hexdigest()}.zst"
 
     def _content(self, last: int) -> bytes:
-        """Return a digest of what was recorded up to the scan *last*."""
+        """Return a digest of what was recorded up to the scan *last*: of its month, after all those before."""
         if last not in self._contents:
-            end = self._history.column(last)
-            digest = hashlib.blake2b(self._history.five[:, :end].tobytes(), digest_size=12)
-            digest.update(self._history.derivatives[:, :end].tobytes())
-            digest.update(self._history.observed.points[:, :end].tobytes())
-            until = self._history.genesis + end * SCAN_MS
-            digest.update(self._bitcoin[:, self._bitcoin[0] < until].tobytes())
-            if (settled := self._history.settlements) is not None:
-                known = settled.at < until
-                digest.update(settled.at[known].tobytes() + settled.rate[known].tobytes())
+            history, start = self._history, beginning_of_month(last)
+            has_earlier = start > history.genesis
+            before, since = (self._content(start), float(start)) if has_earlier else (b"", -math.inf)
+            columns = slice(max(0, history.column(start)), history.column(last))
+            digest = hashlib.blake2b(before + history.five[:, columns].tobytes(), digest_size=12)
+            digest.update(history.derivatives[:, columns].tobytes())
+            points = history.observed.points[:, columns]
+            digest.update(points.tobytes() if np.isfinite(points).any() else b"nothing")
+            digest.update(_between(self._bitcoin[[OPEN_TIME, CLOSE]], since, last))
+            if (settled := history.settlements) is not None:
+                digest.update(_between(np.array((settled.at, settled.rate)), since, last))
             self._contents[last] = digest.digest()
         return self._contents[last]
 
@@ -210,7 +226,7 @@ class KeptAnalyses:
         for path, month in self._months.items():
             if month.added:
                 self.write(path, month)
-                month.added = 0
+                month.read, month.added = month.figures, []
 
     @staticmethod
     def read(path: Path) -> KeptMonth:
@@ -219,24 +235,25 @@ class KeptAnalyses:
             file = _file(zstandard.ZstdDecompressor().decompress(path.read_bytes()))
             scans: list[int] = np.frombuffer(file.scans, "<i8").tolist()
             ends: list[int] = np.frombuffer(file.ends, "<i8").tolist()
-            figures = np.frombuffer(file.figures, "<f8").reshape(len(scans), len(file.names)).tolist()
+            figures = np.frombuffer(file.figures, "<f8").reshape(len(scans), len(file.names))
         except (FileNotFoundError, zstandard.ZstdError, msgspec.DecodeError, ValueError):
             return KeptMonth()
-        rows = [file.rows[start:end] for start, end in pairwise([0, *ends])]
-        if len(rows) != len(scans) or sum(map(len, rows)) != len(file.rows):
+        if len(ends) != len(scans) or ends[-1:] != [len(file.rows)]:
             return KeptMonth()
-        known = dict(zip(scans, map(tuple, figures), strict=True))
-        return KeptMonth(dict(zip(scans, rows, strict=True)), known, file.names)
+        rows = [file.rows[start:end] for start, end in pairwise([0, *ends])]
+        return KeptMonth(file.names, dict(zip(scans, rows, strict=True)), figures)
 
     @staticmethod
     def write(path: Path, month: KeptMonth) -> None:
         """Keep *month*; raises `KeptError` with a sentence where it cannot be."""
+        figures = month.figures
+        rows = dict(islice(month.rows.items(), len(figures)))
         file = _File(
             month.names,
-            np.fromiter(month.rows, "<i8").tobytes(),
-            np.array([month.figures[scan_id] for scan_id in month.rows], "<f8").tobytes(),
-            np.cumsum([len(row) for row in month.rows.values()], dtype="<i8").tobytes(),
-            b"".join(month.rows.values()),
+            np.fromiter(rows, "<i8").tobytes(),
+            figures.astype("<f8").tobytes(),
+            np.cumsum([len(row) for row in rows.values()], dtype="<i8").tobytes(),
+            b"".join(rows.values()),
         )
         part = path.with_suffix(f".{os.getpid()}.part")
         try:
@@ -251,9 +268,21 @@ class KeptAnalyses:
             ) from error
 
 
+def _between(rows: Floats, start: float, end: float) -> bytes:
+    """Return those columns of *rows* whose time, in the first row, is from *start* to before *end*."""
+    first, last = np.searchsorted(rows[0], (start, end))
+    return rows[:, first:last].tobytes()
+
+
 def month_of(scan_id: int) -> str:
     """Return the UTC month of a scan: "2025-08"; midnight belongs to the day before, whose bar closes then."""
     return datetime.fromtimestamp((scan_id - 1) / 1_000, UTC).strftime("%Y-%m")
+
+
+def beginning_of_month(scan_id: int) -> int:
+    """Return the midnight at which the month of *scan_id* begins, the last scan of the month before."""
+    within = datetime.fromtimestamp((scan_id - 1) / 1_000, UTC)
+    return int(datetime(within.year, within.month, 1, tzinfo=UTC).timestamp() * 1_000)
 
 
 def end_of_month(scan_id: int) -> int:

@@ -103,14 +103,13 @@ def load(folder: Path, symbol: str, settlements: Settlements | None = None) -> C
     market = _market(folder, symbol)
     found = observed(recordings(folder)[symbol], market.genesis, market.bars.shape[2])
     contract = market.contracts[0]
-    derivatives = np.concatenate([market.day(number).derivatives for number in range(market.days)], axis=2)
     bars = _as_written(market.bars, contract)
     return CoinHistory(
         symbol=symbol,
         tick=float(f"{contract.tick:.12f}"),
         genesis=market.genesis,
         bars={name: _matrix(bars, name, market.genesis) for name in INTERVALS},
-        derivatives=_as_sent(derivatives[:, 0]),
+        derivatives=_as_sent(market.derivatives()[:, 0]),
         estimated=market.estimated,
         observed=found,
         settlements=settlements or found.settlements,

@@ -52,7 +52,7 @@ class CoinSurvey:
 def survey(symbol: str, path: Path) -> CoinSurvey:
     """Return what *path* holds; raises `NoBarsError` with a sentence where it cannot be used."""
     try:
-        frame = read(path)
+        frame = read(path, ("open_time", "close", "volume"))
         if frame.empty:
             raise NoBarsError(f"{path.name}: no bars in it")
         times = frame["open_time"].to_numpy(np.int64)

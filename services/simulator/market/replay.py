@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from services.simulator.instruments import BAR_MS, Contract
 from services.simulator.market.derivatives import DerivativesRule
@@ -39,33 +40,39 @@ RECORDED: Final = ("quote_volume", "count", "taker_buy_volume", "taker_buy_quote
 MONTHS: Final = "????-??.parquet"  #: files of a coin in the folder of a history
 MOST_PLACES: Final = 12  #: decimals of a price or quantity
 FULL_WINDOWS: Final = (FULL_BARS, LEAST_BARS)  #: bars of 4h to have before the start, the better one first
+FEW: Final = 500  #: values of a recording
 LEAST_TO_PLAY_MS: Final = 2 * DAY_MS
 
 
-def read(path: Path) -> pd.DataFrame:
-    """Return a recording with the columns that it has, sorted by open time in ms, each time once.
+def read(path: Path, only: Collection[str] = (*NEEDED, *RECORDED)) -> pd.DataFrame:
+    """Return those columns of a recording that it has and *only* names, sorted by open time in ms, each time once.
 
-    *path* is a file, or a coin's folder in a history.
+    *path* is a file, or a coin's folder in a history; *only* names the open time and the close at least.
     """
     if path.is_dir():
-        frame = pd.concat([_read_parquet(month) for month in sorted(path.glob(MONTHS))]).dropna(subset="close")
+        frame = pd.concat([_read_parquet(month, only) for month in sorted(path.glob(MONTHS))]).dropna(subset="close")
         if frame.empty:
             raise NoBarsError(f"{path.name}: no bars in it, only what was observed beside them")
     else:
-        frame = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
-    missing = [name for name in NEEDED if name not in frame]
+        frame = _read_parquet(path, only) if path.suffix == ".parquet" else _read_csv(path)
+    missing = [name for name in NEEDED if name in only and name not in frame]
     if missing:
         raise NoBarsError(f"{path.name}: no column {', '.join(missing)}")
-    frame = frame.drop_duplicates("open_time").sort_values("open_time", ignore_index=True)
+    times = frame["open_time"].to_numpy()
+    if not (times[1:] > times[:-1]).all():
+        frame = frame.drop_duplicates("open_time").sort_values("open_time")
+    frame = frame.reset_index(drop=True)
     apart = np.median(np.diff(frame["open_time"])) if len(frame) > 1 else BAR_MS
     if apart != BAR_MS:
         raise NoBarsError(f"{path.name}: its bars are {apart / 60_000:g} min apart; five-minute bars are wanted")
     return frame
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
-    frame = pd.read_parquet(path)
-    return pd.DataFrame({name: frame.iloc[:, place] for name, place in find_columns(list(frame.columns)).items()})
+def _read_parquet(path: Path, only: Collection[str]) -> pd.DataFrame:
+    headings = pq.read_schema(path).names
+    places = {name: place for name, place in find_columns(headings).items() if name in only}
+    table = pq.read_table(path, columns=[headings[place] for place in places.values()])
+    return pd.DataFrame({name: table.column(headings[place]).to_pandas() for name, place in places.items()})
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -84,14 +91,20 @@ def grid(values: Iterable[Floats]) -> float:
     A grid on which a value that is not zero would become zero is too coarse, however near it lies.
     """
     numbers = np.concatenate([series[np.isfinite(series)] for series in values])
+    few = numbers[:: max(1, len(numbers) // FEW)]  # enough to find most grids too coarse
     for places in range(MOST_PLACES + 1):
-        scaled = numbers * 10.0**places
-        whole = np.round(scaled)
-        near = np.abs(scaled - whole) < 1e-6 * np.maximum(1.0, np.abs(scaled) * 1e-8) + 1e-4
-        if np.all(near & ((whole != 0) | (numbers == 0))):
-            common = int(np.gcd.reduce(whole.astype(np.int64)))
+        if _on_grid(few, places) and _on_grid(numbers, places):
+            common = int(np.gcd.reduce(np.round(numbers * 10.0**places).astype(np.int64)))
             return float(f"{_one_two_five(common) * 10.0**-places:.{MOST_PLACES}f}")
     return float(10.0**-MOST_PLACES)
+
+
+def _on_grid(numbers: Floats, places: int) -> bool:
+    """Return whether *numbers* have no more than *places* decimals."""
+    scaled = numbers * 10.0**places
+    whole = np.round(scaled)
+    near = np.abs(scaled - whole) < 1e-6 * np.maximum(1.0, np.abs(scaled) * 1e-8) + 1e-4
+    return bool(np.all(near & ((whole != 0) | (numbers == 0))))
 
 
 def _one_two_five(common: int) -> int:
@@ -190,6 +203,12 @@ class RecordedMarket:
         if bars.shape[2] == 0:
             bars = np.full((COLUMNS, len(self.contracts), BARS_A_DAY), np.nan)
         return Day(bars, self._rule.day(bars))
+
+    def derivatives(self) -> Floats:
+        """Return the derivatives of all days at once, shape (5, rows, n): what `day` returns one by one."""
+        rule = DerivativesRule(self.contracts)
+        parts = self.bars[:, :, :BARS_A_DAY], self.bars[:, :, BARS_A_DAY:]  # the first day fixes each row's size
+        return np.concatenate([rule.day(bars) for bars in parts if bars.shape[2]], axis=2)
 
 
 def fill_in(bars: Floats, recorded: dict[str, Floats]) -> set[str]:

@@ -92,5 +92,5 @@ def _compare_outcomes(run: LockstepRun, outcomes: list[Outcome], last: int) -> N
 
 
 def _came_to(outcome: Outcome) -> object:
-    """Return the outcome without what its decision said, which is compared by itself."""
-    return alike(msgspec.structs.replace(outcome, fmqs=None, score=0.0))
+    """Return the outcome without what its decision and its signal's end said, which are compared by themselves."""
+    return alike(msgspec.structs.replace(outcome, fmqs=None, score=0.0, lifecycle=""))

@@ -18,7 +18,7 @@ from services.backtest import coin_work
 from services.backtest.candidates import candidates
 from services.backtest.coin_task import follower_of
 from services.backtest.coin_work import CoinTask, CoinWork
-from services.backtest.kept import KeptMonth, figures_of, slim, table_of
+from services.backtest.kept import KeptMonth, figures_of, slim
 from services.backtest.recorded.recording import CoinHistory, load
 from services.backtest.reduce import Reducer
 from services.backtest.run import look_over
@@ -220,7 +220,7 @@ def test_what_is_no_candidate_more_than_one_gate_refuses(folder: Path, values: d
     month = KeptMonth()
     for one in analyses.values():
         month.add(one)
-    chosen = set(candidates(table_of([month]), limits).tolist())
+    chosen = set(candidates(month.table(), limits).tolist())
     streak: Appearance | None = None
     for scan_id, one in analyses.items():
         verdicts = {name: gate.verdict(one, limits, streak).passed for name, gate in GATES.items()}
