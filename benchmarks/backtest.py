@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeVar
+from unittest.mock import patch
 
 import pandas as pd
 
@@ -74,11 +75,8 @@ def analysing() -> Iterator[list[float]]:
         took.append(seconds)
         return found
 
-    Walker.analyse = measured  # type: ignore[method-assign]
-    try:
+    with patch.object(Walker, "analyse", measured):
         yield took
-    finally:
-        Walker.analyse = whole  # type: ignore[method-assign]
 
 
 def with_score(score: float) -> RuntimeSettings:

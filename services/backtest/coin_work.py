@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from services.backtest.candidates import candidates
 from services.backtest.kept import KeptAnalyses, KeptMonth, Scans, asked_of_analysis, end_of_month, joined, unpacked
 from services.backtest.outcomes import Entry, bars_to_follow, entry_of
 from services.backtest.recorded.observed import Flags, Settlements
 from services.backtest.recorded.recording import BITCOIN, bitcoin_bars, load
-from services.backtest.reduce import ScanResult
-from services.backtest.settling import CoinScans, clear_scans, settled
+from services.backtest.scans.candidates import candidates
+from services.backtest.scans.reduce import ScanResult
+from services.backtest.scans.settling import CoinScans, clear_scans, settled
 from services.backtest.volume_gate import can_pass
 from services.backtest.walk import Walker, without_holes
 from services.fetcher.domain.bars import CLOSE

@@ -103,16 +103,16 @@ def figures_of(analysis: Analysis) -> dict[str, float]:
 
 
 @dataclass(frozen=True)
-class Table:
+class GateTable:
     """The gates' figures of many analyses, oldest first."""
 
     scans: Scans
     figures: Mapping[str, Floats]  #: by name, each as long as `scans`
 
-    def at(self, scans: Scans) -> Table:
+    def at(self, scans: Scans) -> GateTable:
         """Return the part of *scans* alone."""
         chosen = np.isin(self.scans, scans)
-        return Table(self.scans[chosen], {name: values[chosen] for name, values in self.figures.items()})
+        return GateTable(self.scans[chosen], {name: values[chosen] for name, values in self.figures.items()})
 
 
 @dataclass
@@ -138,22 +138,22 @@ class KeptMonth:
             return self.read
         return np.concatenate((self.read.reshape(-1, len(self.names)), np.array(self.added)))
 
-    def table(self) -> Table:
+    def table(self) -> GateTable:
         """Return the figures as a table."""
         figures = self.figures
         scans = np.fromiter(islice(self.rows, len(figures)), np.int64)  # one that was broken off has none yet
         order = np.argsort(scans)
-        return Table(scans[order], {name: figures[order, column] for column, name in enumerate(self.names)})
+        return GateTable(scans[order], {name: figures[order, column] for column, name in enumerate(self.names)})
 
 
-def joined(tables: Sequence[Table]) -> Table:
+def joined(tables: Sequence[GateTable]) -> GateTable:
     """Return *tables*, which follow one another, as one."""
     every = [table for table in tables if table.scans.size]
     if not every:
-        return Table(np.empty(0, np.int64), {})
+        return GateTable(np.empty(0, np.int64), {})
     names = every[0].figures
     figures = {name: np.concatenate([table.figures[name] for table in every]) for name in names}
-    return Table(np.concatenate([table.scans for table in every]), figures)
+    return GateTable(np.concatenate([table.scans for table in every]), figures)
 
 
 class _File(msgspec.Struct, array_like=True):

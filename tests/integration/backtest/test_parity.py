@@ -9,8 +9,8 @@ import pytest
 
 from services.backtest.coin_work import CoinWork
 from services.backtest.kept import slim
-from services.backtest.reduce import Reducer
 from services.backtest.run import BacktestPlan, look_over, run, tasks_of
+from services.backtest.scans.reduce import Reducer
 from shared.contracts import SCAN_MS, Decision, LifecycleBody, Outcome
 from shared.settings import MARKET, RuntimeSettings
 from tests.integration.backtest.lockstep import LockstepRun, alike, record

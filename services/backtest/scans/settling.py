@@ -17,7 +17,7 @@ import numpy as np
 
 from services.backtest.kept import Scans
 from services.backtest.recorded.recording import CoinHistory
-from services.backtest.reduce import SETTINGS_VERSION, Reducer, ScanResult
+from services.backtest.scans.reduce import SETTINGS_VERSION, Reducer, ScanResult
 from services.fetcher.domain.bars import CLOSE, HIGH, LOW, OPEN, OPEN_TIME, VOLUME, sound, wicks
 from services.fetcher.domain.symbol_windows import QUARANTINE_MS, WICK
 from services.gatekeeper.domain import lifecycle

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from services.backtest.kept import Scans, Table
+from services.backtest.kept import GateTable, Scans
 from shared.contracts import SCAN_MS, Floats
 from shared.gate import STREAK, Flags, Gate, Limits
 from shared.gates import GATES
 
 
-def candidates(table: Table, limits: Limits) -> Scans:
+def candidates(table: GateTable, limits: Limits) -> Scans:
     """Return the scans of *table* that at most one gate may refuse, and those that may be part of a streak."""
     shape = table.scans.shape
     refused = np.zeros(shape, dtype=np.int64)

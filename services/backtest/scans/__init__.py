@@ -1,0 +1,1 @@
+"""Which scans of a coin matter, and what comes of them."""
