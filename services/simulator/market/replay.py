@@ -50,12 +50,17 @@ def read(path: Path, only: Collection[str] = (*NEEDED, *RECORDED)) -> pd.DataFra
     *path* is a file, or a coin's folder in a history; *only* names the open time and the close at least.
     """
     if path.is_dir():
-        frame = pd.concat([_read_parquet(month, only) for month in sorted(path.glob(MONTHS))]).dropna(subset="close")
+        months = [_read_parquet(month, only) for month in sorted(path.glob(MONTHS))]
+        frame = pd.concat([month for month, _ in months]).dropna(subset="close")
+        there = {name for _, names in months for name in names}
         if frame.empty:
             raise NoBarsError(f"{path.name}: no bars in it, only what was observed beside them")
+    elif path.suffix == ".parquet":
+        frame, there = _read_parquet(path, only)
     else:
-        frame = _read_parquet(path, only) if path.suffix == ".parquet" else _read_csv(path)
-    missing = [name for name in NEEDED if name in only and name not in frame]
+        frame = _read_csv(path)
+        there = set(frame.columns)
+    missing = [name for name in NEEDED if name not in there]
     if missing:
         raise NoBarsError(f"{path.name}: no column {', '.join(missing)}")
     times = frame["open_time"].to_numpy()
@@ -68,11 +73,14 @@ def read(path: Path, only: Collection[str] = (*NEEDED, *RECORDED)) -> pd.DataFra
     return frame
 
 
-def _read_parquet(path: Path, only: Collection[str]) -> pd.DataFrame:
+def _read_parquet(path: Path, only: Collection[str]) -> tuple[pd.DataFrame, set[str]]:
+    """Return those columns of *only* that the file has, and the names of all that it has."""
     headings = pq.read_schema(path).names
-    places = {name: place for name, place in find_columns(headings).items() if name in only}
+    there = find_columns(headings)
+    places = {name: place for name, place in there.items() if name in only}
     table = pq.read_table(path, columns=[headings[place] for place in places.values()])
-    return pd.DataFrame({name: table.column(headings[place]).to_pandas() for name, place in places.items()})
+    frame = pd.DataFrame({name: table.column(headings[place]).to_pandas() for name, place in places.items()})
+    return frame, set(there)
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
