@@ -7,17 +7,14 @@ quotient with all its digits) is near one, or near zero: the difference of their
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from shared.contracts import Floats
-from shared.kernels import kernel
 
 Wholes = npt.NDArray[np.int64]
-NewWholes = Wholes  #: what a kernel fills
-Bytes = memoryview
 
 LIMIT: Final = 2.0**51  #: whole numbers below it, and their sums and differences, are exact
 POWERS: Final = 10.0 ** np.arange(10)
@@ -25,7 +22,6 @@ NO_DECIMALS: Final = -1  #: the places of numbers that are mostly none: they cou
 TO_ZERO: Final = 1e-300  #: the power that makes zeros of them
 SAMPLE: Final = np.linspace(0.0, 1.0, 24)  #: where in a section the numbers stand that tell its places
 NUMBER: Final = 8  #: bytes
-SIGNLESS: Final = 2**63 - 1  #: all bits but the sign
 
 
 def places(values: Floats, lengths: Sequence[int]) -> list[int]:
@@ -81,19 +77,14 @@ def to_planes(wholes: Wholes) -> tuple[int, bytes]:
 
 def from_planes(data: memoryview, width: int, wholes: Wholes) -> None:
     """Fill *wholes* with the numbers of `to_planes`; raises `ValueError` where *data* are not that many."""
-    if not 0 <= width <= NUMBER or len(data) != width * wholes.size:
-        raise ValueError("not as many bytes as its head says")
-    fill_wholes(data, width, wholes)
-
-
-@kernel
-def fill_wholes(planes: Bytes, width: int, wholes: NewWholes) -> None:
-    """Fill *wholes* with numbers of *width* bytes: all their lowest bytes come first."""
-    count: int = len(wholes)
-    signless: int = SIGNLESS
-    for at in range(count):
-        number: int = 0
-        for place in range(width):
-            byte: int = planes[place * count + at]
-            number |= byte << (8 * place)
-        wholes[at] = ((number >> 1) & signless) ^ -(number & 1)
+    planes = np.frombuffer(data, dtype=np.uint8).reshape(width, wholes.size)
+    if width > NUMBER:
+        raise ValueError("no number has so many bytes")
+    unsigned: npt.NDArray[Any] = np.zeros(wholes.size, dtype=np.uint32 if width <= NUMBER // 2 else np.uint64)
+    for plane in planes[::-1]:
+        unsigned <<= 8
+        unsigned |= plane
+    signs = -(unsigned & 1)
+    unsigned >>= 1
+    unsigned ^= signs
+    wholes[:] = unsigned.view(np.int32 if width <= NUMBER // 2 else np.int64)

@@ -19,9 +19,6 @@ import numpy.typing as npt
 from shared.bus import decimals
 from shared.bus.decimals import NO_DECIMALS, POWERS, Wholes
 from shared.contracts import COLUMNS, NO_POINTS, Bars, Floats, MarketSnapshot, Points
-from shared.kernels import kernel
-
-NewSeries = Floats  #: what a kernel fills
 
 TIME, OPEN, HIGH, LOW, CLOSE, VOLUME, TURNOVER, TAKER = range(len(COLUMNS))
 PRICES: Final = range(OPEN, CLOSE + 1)
@@ -164,11 +161,18 @@ def _subtract(shape: Shape, places: Sequence[int], wholes: SnapshotNumbers, near
 
 
 def _add(shape: Shape, places: Sequence[int], numbers: Wholes) -> Floats:
-    """Add to *numbers* what `_subtract` took; return them as decimals."""
+    """Add to *numbers* what `_subtract` took; return them as decimals.
+
+    It goes section by section: a vector of all numbers is memory that the system would have to give anew each time.
+    """
     values = np.empty(numbers.size)
     wholes, near = SnapshotNumbers(shape, numbers), SnapshotNumbers(shape, values)
     prices, volume, taker, turnover, *rest = (decimals.power(number) for number in places)
-    fill_prices(wholes.open, wholes.high, wholes.low, wholes.close, prices, near.open, near.high, near.low, near.close)
+    np.cumsum(wholes.open + wholes.close, out=wholes.close)
+    wholes.open[1:] += wholes.close[:-1]
+    wholes.high += np.maximum(wholes.open, wholes.close)
+    wholes.low += np.minimum(wholes.open, wholes.close)
+    np.divide(wholes.prices, prices, out=near.prices)
     np.divide(wholes.volume, volume, out=near.volume)
     if places[2] == places[1]:
         wholes.taker += wholes.volume[shape.among(shape.taker)] >> 1
@@ -179,28 +183,6 @@ def _add(shape: Shape, places: Sequence[int], numbers: Wholes) -> Floats:
     np.cumsum(wholes.rest, out=wholes.rest)
     np.divide(wholes.rest, np.repeat(rest, sections(shape)[4:]), out=near.rest)
     return values
-
-
-@kernel
-def fill_prices(
-    opens: Wholes,
-    highs: Wholes,
-    lows: Wholes,
-    bodies: Wholes,
-    power: float,
-    opened: NewSeries,
-    high: NewSeries,
-    low: NewSeries,
-    close: NewSeries,
-) -> None:
-    """Fill the prices: an open lies so far from the close before, high and low from the body, a close from its open."""
-    last = 0
-    for at in range(len(opens)):
-        first = last + opens[at]
-        last = first + bodies[at]
-        opened[at], close[at] = first / power, last / power
-        high[at] = (max(first, last) + highs[at]) / power
-        low[at] = (min(first, last) + lows[at]) / power
 
 
 def _expected_turnover(shape: Shape, places: Sequence[int], near: SnapshotNumbers) -> Wholes:
