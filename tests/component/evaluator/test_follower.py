@@ -25,7 +25,7 @@ async def taken(bus: RedisBus, scan_id: int) -> None:
             [(await bus.backlog(stream, NAME)).pending for stream in STREAMS]
         )
 
-    await until(done, 30.0)
+    await until(done)
 
 
 @pytest.fixture(autouse=True)

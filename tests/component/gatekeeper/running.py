@@ -23,6 +23,7 @@ from shared.contracts import (
 from shared.runtime.service import Service
 from shared.settings import RuntimeSettings
 from tests.component.leased import running
+from tests.patience import PATIENCE_S
 
 
 async def begin(bus: RedisBus, settings: RuntimeSettings | None = None, *asked: PriceAlert, version: int = 1) -> None:
@@ -50,7 +51,7 @@ async def everything(bus: RedisBus, stream: Stream) -> list[Any]:
     return [message for _, _, message in await bus.tail({stream: "0-0"}, count=10_000, block_ms=1)]
 
 
-async def until(found: Callable[[], Any], seconds: float = 60.0) -> Any:
+async def until(found: Callable[[], Any], seconds: float = PATIENCE_S) -> Any:
     """Wait until the coroutine function *found* answers something true."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -60,7 +61,7 @@ async def until(found: Callable[[], Any], seconds: float = 60.0) -> Any:
     raise AssertionError("it did not come in time")
 
 
-async def settled(bus: RedisBus, count: int, seconds: float = 50.0) -> list[ScanSettled]:
+async def settled(bus: RedisBus, count: int, seconds: float = PATIENCE_S) -> list[ScanSettled]:
     """Return the settled scans once there are *count*."""
 
     async def enough() -> list[ScanSettled]:

@@ -10,6 +10,7 @@ from shared.bus import RedisBus
 from shared.contracts import MutesChanged, PriceAlertsChanged, SettingsChanged, StateRestored
 from shared.settings import RuntimeSettings
 from tests.component.gatekeeper.running import gatekeeper
+from tests.patience import PATIENCE_S
 
 
 async def test_why_nothing_settles_is_said_once(fresh_valkey: str) -> None:
@@ -19,7 +20,7 @@ async def test_why_nothing_settles_is_said_once(fresh_valkey: str) -> None:
     await bus.publish_settings(PriceAlertsChanged(version=1, price_alerts=()))
     await bus.publish_settings(SettingsChanged(version=1, value=RuntimeSettings().dump(), at=0))
     with capture_logs() as lines:
-        async with asyncio.timeout(20), gatekeeper(fresh_valkey) as service:
+        async with asyncio.timeout(PATIENCE_S), gatekeeper(fresh_valkey) as service:
             while service.health()[1]["waiting_for"] != "state from the API":
                 await asyncio.sleep(0.02)
             await asyncio.sleep(0.5)

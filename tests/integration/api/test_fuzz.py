@@ -27,9 +27,9 @@ from shared.config import local_secrets
 from shared.contracts import Alert, AnomalyBody, AnomalyFigures, PriceTick, Stream
 from tests.integration.api import facts
 from tests.integration.api.conftest import assembled
+from tests.patience import PATIENCE_S
 
 MARKUP = "<IMG SRC=X ONERROR=ALERT(1)>"
-PATIENCE_S = 120.0  #: for an answer, on whatever machine
 
 
 @dataclass
@@ -127,7 +127,7 @@ def _try(
     @settings(max_examples=15, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=mode))
     def ask(case: Any) -> None:
-        response = case.call(base_url=running.address, headers=running.credential, timeout=20)
+        response = case.call(base_url=running.address, headers=running.credential, timeout=PATIENCE_S)
         statuses.append(response.status_code)
         assert "Traceback" not in response.text
         if response.status_code < 500:

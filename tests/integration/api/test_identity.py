@@ -16,6 +16,7 @@ from services.api.store.database import Database, migrate
 from services.api.store.ownership import NewerSchemaError, OtherInstanceError, OtherSourceError
 from shared.settings import Environment
 from tests.conftest import ROOT
+from tests.patience import PATIENCE_S
 
 
 async def test_a_database_is_taken_once_and_refuses_the_other(fresh_database: str) -> None:
@@ -69,7 +70,7 @@ async def test_the_service_ends_with_a_sentence(fresh_valkey: str, fresh_databas
         env=environment,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert ended.returncode == 2, ended.stderr

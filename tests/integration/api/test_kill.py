@@ -20,6 +20,7 @@ from shared.bus import RedisBus
 from shared.contracts import SCAN_MS, Stream
 from tests.conftest import ROOT
 from tests.integration.api import facts
+from tests.patience import PATIENCE_S
 
 SCANS = 60
 COINS = 50
@@ -68,12 +69,12 @@ async def test_killed_while_recording_nothing_is_lost_or_doubled(
         await bus.publish(Stream.DELIVERIES, [facts.report(f"signal:C{number}USDT:long:{scan}")])
     kills_in_flight = 0
     for _ in range(3):
-        async with api_process(fresh_valkey, fresh_database, tmp_path), asyncio.timeout(150):
+        async with api_process(fresh_valkey, fresh_database, tmp_path), asyncio.timeout(PATIENCE_S):
             while await pending(bus) == 0 and await unread(bus) > 0:
                 await asyncio.sleep(0.001)
         kills_in_flight += await pending(bus) > 0
     assert kills_in_flight > 0, "no kill hit messages in flight"
-    async with api_process(fresh_valkey, fresh_database, tmp_path), asyncio.timeout(150):
+    async with api_process(fresh_valkey, fresh_database, tmp_path), asyncio.timeout(PATIENCE_S):
         while await pending(bus) + await unread(bus) > 0:
             await asyncio.sleep(0.1)
     async with await psycopg.AsyncConnection.connect(fresh_database) as connection:

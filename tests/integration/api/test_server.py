@@ -16,6 +16,7 @@ from services.api.app import create_app
 from services.api.context import Context
 from services.api.routes.page import DIST
 from services.api.server import PatientProtocol
+from tests.patience import PATIENCE_S
 
 
 class Hurried(PatientProtocol):
@@ -48,7 +49,7 @@ async def test_a_connection_that_does_not_ask_is_closed(api: Context, sent: byte
     async with served(api) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(sent)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             answered = await reader.read()
         assert answered.startswith(b"HTTP/1.1 200") == (sent.count(b"\r\n\r\n") == 1)
         writer.close()
@@ -70,20 +71,23 @@ async def test_three_hundred_half_open_requests_are_gone_and_the_next_is_served(
             writer.write(b"POST /api/mutes HTTP/1.1\r\n")
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
             assert (await client.get("/health")).status_code == 200
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             assert [await received(reader) for reader, _ in opened] == [b""] * 300
 
 
 async def test_a_listener_is_not_closed_for_being_quiet(api: Context) -> None:
     """An answer that goes on for ever is no half-open request; each event has the id to go on from."""
-    async with served(api) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+    async with (
+        served(api) as port,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S) as client,
+    ):
         async with client.stream("GET", "/api/events") as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
             lines = answer.aiter_lines()
             assert await anext(lines) == "event: heartbeat"
             await asyncio.sleep(3 * Hurried.patience)
             api.broadcast.send("scan", {"scan_id": 7})
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 found = [line async for line in _until(lines, "id: ")]
         assert found[-3:] == ["event: scan", 'data: {"scan_id":7}', f"id: {api.broadcast.newest_id}"]
 

@@ -25,9 +25,9 @@ from services.fetcher.domain.derivatives import MarkPrice
 from services.terminal.local.listening import free_port
 from shared.bus import RedisBus
 from shared.contracts import Floats, MarketSnapshot, Message, PriceTick, ScanOpened, SettingsChanged, Stream
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[3]
-PATIENCE_S = 120.0
 
 
 class Deaf:

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from shared.contracts import Alert, Stream, SystemBody
+from tests.patience import PATIENCE_S
 
 from .conftest import Feed
 from .test_faults import FAST
@@ -21,7 +22,7 @@ async def codes(feed: Feed) -> list[str]:
     return [alert.body.code for alert in alerts if isinstance(alert.body, SystemBody)]
 
 
-async def alerts_are(feed: Feed, expected: list[str], seconds: float = 60.0) -> None:
+async def alerts_are(feed: Feed, expected: list[str], seconds: float = PATIENCE_S) -> None:
     """Wait until the alerts are *expected*."""
     async with asyncio.timeout(seconds):
         while await codes(feed) != expected:

@@ -11,6 +11,7 @@ from services.fetcher.binance.weight_ledger import WeightLedger
 from services.fetcher.exchange import BlockedError
 from services.fetcher.feed.clock import ExchangeClock
 from shared.bus import RedisBus
+from tests.patience import PATIENCE_S
 
 MINUTE = 1_768_222_800_000
 
@@ -61,7 +62,7 @@ async def test_the_exchange_s_higher_count_is_believed(bus: RedisBus) -> None:
 async def test_a_new_minute_has_a_new_budget(bus: RedisBus) -> None:
     """At 600× a minute lasts a tenth of a second: a full ledger makes one wait that long."""
     fast = ledger(bus, speed=600.0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         for _ in range(60):
             await fast.spend(100)
 

@@ -15,6 +15,7 @@ from aiohttp import web
 from services.fetcher.binance.rest_messages import parse_klines
 from services.fetcher.domain.bars import QUOTE_VOLUME
 from shared.contracts import FULL_BARS, INTERVALS, SCAN_MS, Interval, ScanOpened, Stream
+from tests.patience import PATIENCE_S
 
 from .conftest import Feed, listening
 
@@ -91,7 +92,7 @@ async def test_a_coin_that_cannot_be_loaded_does_not_hold_up_the_others(feed: Fe
 
     async with listening(between) as address:
         feed.start_fetcher(SEVENGATE_BINANCE_REST_URL=f"http://{address}")
-        opened = await feed.scan(patience=90)
+        opened = await feed.scan()
         assert opened.missing == {VICTIM: "no answer"}
         assert not opened.degraded
         broken = False
@@ -258,7 +259,7 @@ async def test_nothing_newer_than_five_minutes_before_the_scan_is_in_its_derivat
 FAST = ("--symbols", "8", "--seed", "3", "--speed", "200")
 
 
-async def scans_until(feed: Feed, scan_id: int, patience: float = 120.0) -> list[ScanOpened]:
+async def scans_until(feed: Feed, scan_id: int, patience: float = PATIENCE_S) -> list[ScanOpened]:
     """Return all scans once *scan_id* is among them."""
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
@@ -307,7 +308,7 @@ async def test_a_refused_address_is_silent_also_after_a_restart(feed: Feed, name
     await feed.scan()
     await feed.fault(name, None, 36_000)
     stepping = asyncio.ensure_future(feed.step())  # its sweep meets the refusal
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while not (await feed.bus.redis.pttl(feed.bus.key("ban")) > 0 and await feed.all(Stream.ALERTS)):
             await asyncio.sleep(0.1)
     fetcher.kill()
@@ -372,7 +373,7 @@ async def test_a_funding_interval_that_changes_is_taken_over(feed: Feed) -> None
     assert (await feed.snapshots(first.scan_id))[VICTIM].derivatives.funding_interval_hours == 8
     await feed.fault("funding-interval-change", VICTIM)
     hours: dict[str, int | None] = {}
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while hours.get(VICTIM) != 4:
             opened = await feed.next_scan()
             snapshots = await feed.snapshots(opened.scan_id)
@@ -387,7 +388,7 @@ async def test_answers_that_take_seconds_hold_nobody_up(feed: Feed) -> None:
     feed.start_fetcher()
     first = await feed.scan()
     await feed.fault("slow")
-    scans = await scans_until(feed, first.scan_id + 5 * SCAN_MS, patience=60)
+    scans = await scans_until(feed, first.scan_id + 5 * SCAN_MS)
     during = [scan for scan in scans if scan.scan_id > first.scan_id + SCAN_MS]
     assert [b.scan_id - a.scan_id for a, b in itertools.pairwise(during)] == [SCAN_MS] * (len(during) - 1)
     assert not any(scan.missing or scan.degraded for scan in during)

@@ -31,6 +31,7 @@ from services.simulator.market.replay import grid
 from shared.bus import RedisBus
 from shared.contracts import SCAN_MS
 from shared.network.proxies import ProxyError
+from tests.patience import PATIENCE_S
 
 from .conftest import Deaf, Feed, http_proxy, listening
 
@@ -72,7 +73,7 @@ async def test_rest_and_streams_go_through_the_proxy(fresh_valkey: str, monkeypa
         async with aiohttp.ClientSession() as session:
             batch = StreamBatch("ws://exchange.invalid/market/stream", ["!ticker@arr"], Deaf(), lambda: 60.0)
             running = asyncio.ensure_future(batch.run(session))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 while not batch.up:
                     await asyncio.sleep(0.02)
             running.cancel()
@@ -111,7 +112,7 @@ async def test_a_retired_request_costs_one_try_a_period_and_v2_steps_in(
 
     async with listening(serve) as target, asking(fresh_valkey, f"http://{target}") as rest:
         for _ in range(3):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 assert await rest.prices() == (MINUTE, {"BTCUSDT": 1.5})
         with pytest.raises(RetiredError, match="no longer served"):
             await rest.get("/fapi/v1/ticker/price", {}, weight=2)
@@ -177,7 +178,7 @@ async def test_sockets_that_are_cut_after_a_frame_are_reopened_ever_more_slowly(
     async with listening(serve) as target, aiohttp.ClientSession() as session:
         batch = StreamBatch(f"ws://{target}/", ["!ticker@arr"], Deaf(), lambda: 60.0)
         running = asyncio.ensure_future(batch.run(session))
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(PATIENCE_S):
             while len(opened) < 6:
                 await asyncio.sleep(0.02)
         running.cancel()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from shared.contracts import INTERVALS, SCAN_MS, SettingsChanged
+from tests.patience import PATIENCE_S
 
 from .conftest import Feed
 from .test_faults import FAST, scans_until
@@ -31,7 +32,7 @@ async def test_a_close_becomes_a_scan_with_whole_windows(feed: Feed) -> None:
             assert (np.diff(times) == INTERVALS[interval]).all()  # type: ignore[index]
             assert times[-1] <= second.scan_id - SCAN_MS < times[-1] + INTERVALS[interval]  # type: ignore[index]
         assert np.isfinite(snapshot.bars["5m"].matrix).all()
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(PATIENCE_S):
         while not any(
             remark.startswith("/futures/data: ") for report in await feed.bus.reports.all() for remark in report.remarks
         ):
@@ -50,7 +51,7 @@ async def test_changed_settings_are_obeyed_without_a_restart(feed: Feed) -> None
             version=9, value={"universe": {"size": 3, "min_quote_volume": 0}, "feed": {"rest_only": True}}, at=0
         )
     )
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(PATIENCE_S):
         while (await feed.status())["connections"]:
             await asyncio.sleep(0.2)
     for _ in range(2):
@@ -81,7 +82,7 @@ async def test_ticks_come_at_most_once_a_second_and_know_every_price(feed: Feed)
     """Each second has one tick at most, and changed symbols only do not mean missing ones."""
     feed.start_fetcher()
     await feed.scan()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while len(ticks := await feed.ticks()) < 5:
             await asyncio.sleep(0.1)
     assert all(later.at // 1_000 > earlier.at // 1_000 for earlier, later in itertools.pairwise(ticks))

@@ -18,6 +18,7 @@ from services.fetcher.binance import ws as streams
 from services.fetcher.binance.ws import StreamBatch, StreamSocket, backoff
 from services.terminal.local.listening import free_port
 from shared.contracts import SCAN_MS, ScanOpened
+from tests.patience import PATIENCE_S
 
 from .conftest import Deaf, Feed, listening
 from .test_faults import VICTIM, assert_true_windows, scans_until
@@ -107,7 +108,7 @@ async def served(serve: Callable[[int, web.WebSocketResponse], Any]) -> AsyncIte
 
 async def until(reached: Callable[[], bool]) -> None:
     """Wait for a condition."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while not reached():
             await asyncio.sleep(0.02)
 

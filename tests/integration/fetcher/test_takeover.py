@@ -9,6 +9,7 @@ import pytest
 
 from shared.contracts import SCAN_MS, MarketSnapshot, ScanOpened, Stream
 from shared.runtime.leader import LEASE_MS
+from tests.patience import PATIENCE_S
 
 from .conftest import Feed
 from .test_faults import assert_true_windows, scans_until
@@ -46,7 +47,7 @@ async def test_a_lost_fetcher_is_replaced_without_a_second_scan(feed: Feed, how:
     active.send_signal(how)
     before = len(await feed.scans())
     assert await feed.bus.redis.pttl(feed.bus.key("lease:fetcher")) + LEASE_MS / 4 < TAKEOVER_MS
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(PATIENCE_S):
         while len(await feed.scans()) <= before:
             await asyncio.sleep(0.1)
     assert await feed.bus.redis.get(feed.bus.key("lease:fetcher")) != b"a"
@@ -70,7 +71,7 @@ async def test_snapshots_of_a_scan_that_was_only_opened_are_said_again(feed: Fee
     before = len([message for message in await feed.all(Stream.SNAPSHOTS) if isinstance(message, MarketSnapshot)])
     await redis.delete(feed.bus.key("lease:fetcher"))
     feed.start_fetcher()
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(PATIENCE_S):
         while len(await feed.all(Stream.SNAPSHOTS)) < before + len(opened.symbols):
             await asyncio.sleep(0.1)
     again = await feed.snapshots(opened.scan_id)

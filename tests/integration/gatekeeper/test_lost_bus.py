@@ -25,6 +25,7 @@ from shared import ids
 from shared.bus import RedisBus
 from shared.config import local_secrets
 from shared.contracts import StateRestored, Stream
+from tests.patience import PATIENCE_S
 
 CLOSES = 8
 #: low enough for many signals in few scans
@@ -50,7 +51,7 @@ async def stack_with(sink: Sink, folder: Path) -> AsyncIterator[LocalStack]:
             yield house
 
 
-async def until(found: Callable[[], Any], seconds: float = 60.0) -> Any:
+async def until(found: Callable[[], Any], seconds: float = PATIENCE_S) -> Any:
     """Wait until the coroutine function *found* answers something true."""
     deadline = time.monotonic() + seconds
     while not (result := await found()):

@@ -48,7 +48,7 @@ async def test_a_mistake_costs_one_symbol_and_is_put_right_afterwards(fresh_valk
             letters = await bus.dead_letters()
             return letters if len(letters) == 2 else []
 
-        letters = await until(both, 30.0)
+        letters = await until(both)
         scans = await settled(bus, 2)
     assert [(one.missing, one.at_deadline) for one in scans] == [(("BADUSDT",), False)] * 2
     assert {(letter.tries, letter.error) for letter in letters} == {
@@ -64,6 +64,6 @@ async def test_a_mistake_costs_one_symbol_and_is_put_right_afterwards(fresh_valk
             found = [one for one in await everything(bus, Stream.DECISIONS) if one.outcome == "late"]
             return found if len(found) == 2 else []
 
-        recorded: list[Decision] = await until(late, 30.0)
+        recorded: list[Decision] = await until(late)
     await bus.close()
     assert {one.decision_id for one in recorded} == {f"binance-um:BADUSDT:{SCAN}", f"binance-um:BADUSDT:{SCAN + STEP}"}

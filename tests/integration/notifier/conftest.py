@@ -22,6 +22,7 @@ from shared.bus import RedisBus
 from shared.contracts import Alert, DeliveryReport, Mute, MutesChanged, SettingsChanged, StateRestored, Stream
 from shared.settings import RuntimeSettings
 from tests.integration.notifier.sinks import BotApi, Sink
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[3]
 TOKEN = "123456:ABC-fake"
@@ -80,7 +81,7 @@ class Stage:
         return [message for _, _, message in found if isinstance(message, DeliveryReport)]
 
     async def until(
-        self, condition: Callable[[list[DeliveryReport]], bool], seconds: float = 120.0
+        self, condition: Callable[[list[DeliveryReport]], bool], seconds: float = PATIENCE_S
     ) -> list[DeliveryReport]:
         """Wait until the reports fulfil *condition*; fail with what there is after *seconds*."""
         deadline = time.monotonic() + seconds

@@ -22,6 +22,7 @@ from shared.sending.results import Ambiguous, Later, NotDelivered, Rejected, Sus
 from shared.settings import RuntimeSettings
 from tests.integration.notifier.conftest import LOCAL, Stage
 from tests.integration.notifier.sinks import Answer, Sink, deliver, hang, status
+from tests.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(600)]
 SECRET = "verysecrettoken"
@@ -103,7 +104,7 @@ async def test_a_name_is_looked_up_here_for_datagrams_too() -> None:
     """FAULTS 38: a service that is not spoken to by HTTP may leave the look-up to its socket."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as log_server:
         log_server.bind(("127.0.0.1", 0))
-        log_server.settimeout(5)
+        log_server.settimeout(PATIENCE_S)
         port = log_server.getsockname()[1]
         named = {"channel": "apprise", "url": f"rsyslog://{socket.gethostname()}:{port}"}
         with pytest.raises(Rejected, match="forbidden address"):

@@ -18,6 +18,7 @@ from shared.contracts import PriceTick, Stream
 from tests.integration.api import facts
 from tests.integration.notifier.conftest import TOKEN, Stage, real_api
 from tests.integration.notifier.sinks import Received, refuse
+from tests.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio, pytest.mark.timeout(600)]
 HERE, GROUP, TOPIC, ELSEWHERE = 42, -100_777, 7, 666
@@ -56,7 +57,7 @@ class Talk:
         return list((await self.api.get(path)).json()["items"])
 
 
-async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
@@ -249,7 +250,7 @@ async def test_another_program_with_the_token_is_one_sentence(
     stage.bot_api.other_poller = True
     stage.start("services.notifier")
     await stage.configure()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while stage.bot_api.conflicts < 3:
             await asyncio.sleep(0.05)
     await asyncio.to_thread(stage.stop)

@@ -21,6 +21,7 @@ from services.notifier.cli import sample_alerts as samples
 from shared.contracts import Alert, DeliveryReport, Mute
 from tests.integration.notifier.conftest import LOCAL, ROOT, Stage, now_ms
 from tests.integration.notifier.sinks import Sink, hang, refuse, status
+from tests.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio, pytest.mark.timeout(600)]
 PHONE = {"channel": "telegram", "chat_id": "42"}
@@ -204,10 +205,10 @@ async def test_a_worker_killed_while_sending_leaves_an_unknown(idle_stage: Stage
         await asyncio.sleep(0.05)
     workers = psutil.Process(deliverer.pid).children(recursive=True)
     deliverer.kill()
-    psutil.wait_procs(workers, timeout=5)
+    psutil.wait_procs(workers, timeout=PATIENCE_S)
     assert not any(worker.is_running() for worker in workers), "the workers outlived the deliverer"
     stage.start("services.notifier.deliverer")
-    reports = await stage.until(settled(1), 80)
+    reports = await stage.until(settled(1))
     assert told(reports) == [("house", "unknown", "died while sending")]
     assert len(stage.sink.received) == 1
 
@@ -321,7 +322,7 @@ async def test_a_muted_and_a_held_alert_are_suppressed_and_told_in_a_digest(idle
     await asyncio.sleep(12)  # digests are looked for every ten seconds
     assert not stage.sink.received
     await stage.mute()
-    await stage.until(settled(3), 40)
+    await stage.until(settled(3))
     (digest,) = (json.loads(got.body) for got in stage.sink.received)
     assert digest["body"]["code"] == "digest"
     assert "C1USDT" in digest["text"]
@@ -334,7 +335,7 @@ async def test_a_reply_names_its_parent_even_when_the_parent_is_late(stage: Stag
     await stage.route(phone={**PHONE, "topic_id": 7})
     alone = msgspec.structs.replace(samples.lifecycle(created_at=now_ms()), alert_id="x", parent_id="never told")
     await stage.tell(samples.signal(created_at=now_ms()), samples.lifecycle(created_at=now_ms()), alone)
-    reports = await stage.until(settled(3), 30)
+    reports = await stage.until(settled(3))
     reference = next(r.reference for r in reports if ":signal:" in r.alert_id and r.status == "sent")
     replies = [
         json.loads(fields["reply_parameters"]) for _, fields in stage.bot_api.calls if "reply_parameters" in fields

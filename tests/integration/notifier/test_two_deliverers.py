@@ -86,7 +86,7 @@ async def test_one_of_two_killed_in_a_burst_doubles_nothing(idle_stage: Stage) -
     while len(stage.sink.received) < 20:
         await asyncio.sleep(0.005)
     stage.processes[-1].kill()
-    reports = await stage.until(lambda found: sum(report.status != "retrying" for report in found) >= 120, 90)
+    reports = await stage.until(lambda found: sum(report.status != "retrying" for report in found) >= 120)
     arrived = [(got.path, json.loads(got.body)["alert_id"]) for got in stage.sink.received]
     assert len(arrived) == len(set(arrived))
     sent = {(report.destination, report.alert_id) for report in reports if report.status == "sent"}

@@ -13,6 +13,7 @@ from services.simulator.exchange import NEW_LISTING
 from services.simulator.faults.faults import KINDS
 from services.simulator.instruments import BAR_MS
 from tests.integration.simulator.test_simulator import START, Client, closed, frames, opened
+from tests.patience import PATIENCE_S
 
 
 async def play(client: Client, name: str, **more: object) -> None:
@@ -59,7 +60,7 @@ async def test_disconnect_cuts_every_socket() -> None:
     """All sockets end; a new one is taken."""
     async with opened() as client, client.socket("/market/ws", "btcusdt@kline_5m") as socket:
         await play(client, "disconnect")
-        assert (await socket.receive(timeout=5)).type is not aiohttp.WSMsgType.TEXT
+        assert (await socket.receive(timeout=PATIENCE_S)).type is not aiohttp.WSMsgType.TEXT
         assert len((await bars_after_a_step(client))["BTCUSDT"]) == 1
 
 
@@ -152,7 +153,7 @@ async def test_what_is_not_a_number(name: str, text: str) -> None:
         await client.step()
         got: list[str] = []
         while not got or '"x":true' not in got[-1]:
-            got.append((await socket.receive(timeout=5)).data)
+            got.append((await socket.receive(timeout=PATIENCE_S)).data)
         assert text in got[-1]
         _, body, _ = await client.raw("/fapi/v1/klines", symbol="ETHUSDT", interval="5m", limit=2)
         assert text.removeprefix('"c":') in body

@@ -25,6 +25,7 @@ from services.simulator.market.tape import Source
 from services.simulator.protocol.server import ServerOptions, Simulator
 from services.simulator.protocol.streams import LIFETIME_MS
 from tests.conftest import SHARED_DATA
+from tests.patience import PATIENCE_S
 from tests.unit.simulator.test_market import recording
 
 START = 1_768_222_800_000  # 13:00 UTC, a close of 5m, 15m and 1h bars
@@ -64,7 +65,7 @@ class Client:
         async with self.session.ws_connect(self.base + address) as socket:
             if streams:
                 await socket.send_json({"method": "SUBSCRIBE", "params": list(streams), "id": 1})
-                assert await socket.receive_json(timeout=5) == {"result": None, "id": 1}
+                assert await socket.receive_json(timeout=PATIENCE_S) == {"result": None, "id": 1}
             yield socket
 
     async def step(self) -> dict[str, Any]:
@@ -109,7 +110,7 @@ async def frames(socket: aiohttp.ClientWebSocketResponse, seconds: float = 0.3) 
 async def until(socket: aiohttp.ClientWebSocketResponse, wanted: Callable[[Any], bool]) -> Any:
     """Return the first frame that is *wanted*."""
     while True:
-        frame = await socket.receive_json(timeout=10)
+        frame = await socket.receive_json(timeout=PATIENCE_S)
         if wanted(frame):
             return frame
 
@@ -401,14 +402,14 @@ async def test_messages_of_the_socket() -> None:
     """LIST, UNSUBSCRIBE and mistakes are answered as the exchange does."""
     async with opened() as client, client.socket("/market/ws", "btcusdt@kline_5m") as socket:
         await socket.send_json({"method": "LIST_SUBSCRIPTIONS", "id": 2})
-        assert await socket.receive_json(timeout=5) == {"result": ["btcusdt@kline_5m"], "id": 2}
+        assert await socket.receive_json(timeout=PATIENCE_S) == {"result": ["btcusdt@kline_5m"], "id": 2}
         await socket.send_json({"method": "UNSUBSCRIBE", "params": ["btcusdt@kline_5m"], "id": 3})
-        assert await socket.receive_json(timeout=5) == {"result": None, "id": 3}
+        assert await socket.receive_json(timeout=PATIENCE_S) == {"result": None, "id": 3}
         await socket.send_json({"method": "DANCE", "id": 4})
-        assert (await socket.receive_json(timeout=5))["error"]["code"] == 2
+        assert (await socket.receive_json(timeout=PATIENCE_S))["error"]["code"] == 2
         for parameters in ("btcusdt@kline_5m", [1], {"a": 1}):
             await socket.send_json({"method": "SUBSCRIBE", "params": parameters, "id": 5})
-            assert (await socket.receive_json(timeout=5))["error"]["code"] == 2
+            assert (await socket.receive_json(timeout=PATIENCE_S))["error"]["code"] == 2
         await client.post("/sim/step")
         assert await frames(socket) == []
 
@@ -417,7 +418,7 @@ async def test_one_stream_too_many_closes_the_connection() -> None:
     """1024 streams are taken, the 1025th closes."""
     async with opened() as client, client.socket("/market/ws", *[f"x{n}usdt@kline_5m" for n in range(1_024)]) as socket:
         await socket.send_json({"method": "SUBSCRIBE", "params": ["one@kline_5m"], "id": 2})
-        while (message := await socket.receive(timeout=5)).type is aiohttp.WSMsgType.TEXT:
+        while (message := await socket.receive(timeout=PATIENCE_S)).type is aiohttp.WSMsgType.TEXT:
             pass
         assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1008)
 
@@ -430,7 +431,7 @@ async def test_a_connection_lives_a_day() -> None:
         async with client.socket("/market/ws", "!miniTicker@arr") as young:
             await client.post("/sim/step")
             await client.post("/sim/step")
-            while (message := await old.receive(timeout=5)).type is aiohttp.WSMsgType.TEXT:
+            while (message := await old.receive(timeout=PATIENCE_S)).type is aiohttp.WSMsgType.TEXT:
                 pass
             assert message.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR, aiohttp.WSMsgType.CLOSE)
             assert len(await frames(young)) == 8

@@ -16,6 +16,7 @@ import pytest
 from services.terminal.local import data_folder, listening
 from services.terminal.local.processes import stopping
 from tests.conftest import ROOT
+from tests.patience import PATIENCE_S
 
 COMMAND = [sys.executable, "-m", "services.terminal"]
 
@@ -98,14 +99,14 @@ def test_the_api_on_this_machine_is_asked_past_the_proxy(environment: dict[str, 
             "SEVENGATE_API_URL": f"http://127.0.0.1:{server.getsockname()[1]}",
         }
         with subprocess.Popen([*COMMAND, "config", "get"], env=environment, cwd=ROOT, stdout=subprocess.PIPE) as asking:
-            server.settimeout(40)
+            server.settimeout(PATIENCE_S)
             connection, _ = server.accept()
             with connection:
                 assert connection.recv(4_096).startswith(b"GET /api/config ")
                 connection.sendall(
                     b'HTTP/1.1 200 OK\r\nContent-Length: 24\r\nConnection: close\r\n\r\n{"value": {"a": "told"}}'
                 )
-            assert asking.communicate(timeout=40)[0] == b"a: told\n"
+            assert asking.communicate(timeout=PATIENCE_S)[0] == b"a: told\n"
 
 
 def test_up_checks_config_before_anything_starts(environment: dict[str, str], tmp_path: Path) -> None:
@@ -197,9 +198,9 @@ def test_doctor_asks_the_exchange_through_the_proxy(environment: dict[str, str])
             "SEVENGATE_BINANCE_REST_URL": "http://binance.test",
         }
         with subprocess.Popen([*COMMAND, "doctor"], env=environment, cwd=ROOT, stdout=subprocess.PIPE) as doctor:
-            proxy.settimeout(40)
+            proxy.settimeout(PATIENCE_S)
             connection, _ = proxy.accept()
             with connection:
                 assert connection.recv(4_096).startswith(b"GET http://binance.test/fapi/v1/ping ")
                 connection.sendall(b"HTTP/1.1 451 Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-            assert b"does not serve this region" in doctor.communicate(timeout=40)[0]
+            assert b"does not serve this region" in doctor.communicate(timeout=PATIENCE_S)[0]

@@ -24,6 +24,7 @@ import yaml
 from services.terminal.local.listening import free_port
 from services.terminal.local.processes.linux import die_with_parent
 from tests.conftest import ROOT, running
+from tests.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo"), pytest.mark.timeout(600)]
 READY = re.compile(rb"Sevengate is at (http://\[::1\]:\d+)")
@@ -69,7 +70,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         process.wait(30)
 
 
-def wait_for(demo: Demo, reached: object, seconds: float = 90) -> None:
+def wait_for(demo: Demo, reached: object, seconds: float = PATIENCE_S) -> None:
     """Return when *reached* is true; fail with the log when the demo ends or takes too long."""
     deadline = time.monotonic() + seconds
     while not reached():  # type: ignore[operator]
@@ -123,7 +124,7 @@ def test_each_services_metrics_are_listed(demo: Demo) -> None:
     assert {item["labels"]["service"] for item in targets} >= {"api", "fetcher", "gatekeeper", "analyzer1"}
     for item in targets:
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
-            f"http://{item['targets'][0]}/metrics", timeout=10
+            f"http://{item['targets'][0]}/metrics", timeout=PATIENCE_S
         ) as answer:
             assert b"sevengate_" in answer.read()
 
@@ -159,7 +160,7 @@ def test_the_way_of_an_alert_can_be_followed(demo: Demo) -> None:
     key = {"Authorization": f"Bearer {demo.environment['SEVENGATE_API_KEY']}"}
 
     def delivered() -> bool:
-        for alert in httpx.get(address, headers=key, trust_env=False, timeout=30).json()["items"]:
+        for alert in httpx.get(address, headers=key, trust_env=False, timeout=PATIENCE_S).json()["items"]:
             steps = json.loads(demo.run("trace", alert["alert_id"], "--json").stdout)["steps"]
             if [step["stage"] for step in steps] == whole:
                 return bool(steps[-1]["what"].startswith("demo (webhook), attempt 1: sent"))
@@ -214,7 +215,7 @@ def test_every_expression_of_the_boards_answers(demo: Demo, tmp_path: Path) -> N
         f"--storage.tsdb.path={tmp_path}/data",
         f"--web.listen-address={address}",
     ]
-    with running(argv), httpx.Client(base_url=f"http://{address}/api/v1", timeout=10) as client:
+    with running(argv), httpx.Client(base_url=f"http://{address}/api/v1", timeout=PATIENCE_S) as client:
         boards = [json.loads(path.read_text()) for path in (ROOT / "deploy/grafana/dashboards").glob("*.json")]
         wanted = {
             target["expr"].replace("$__rate_interval", "1m")
@@ -253,7 +254,7 @@ def test_ctrl_c_leaves_no_process_behind(demo: Demo) -> None:
     assert len(children) > 6
     demo.process.send_signal(signal.SIGINT)
     assert demo.process.wait(30) in {0, 130}
-    _, alive = psutil.wait_procs(children, timeout=5)
+    _, alive = psutil.wait_procs(children, timeout=PATIENCE_S)
     assert not alive
     gone = demo.run("peek", "scans")
     assert gone.returncode == 1

@@ -13,6 +13,7 @@ import pytest
 from shared.moment import moment
 from tests.conftest import ROOT
 from tests.integration.fetcher.conftest import start_simulator
+from tests.patience import PATIENCE_S
 
 STARTED = "2026-01-12T12:03:00Z"  #: three minutes after a close: too late to open its scan in a running scanner
 
@@ -32,7 +33,7 @@ def test_the_last_close_is_judged_at_once(tmp_path: Path) -> None:
     try:
         answer = subprocess.run(
             [sys.executable, "-m", "services.terminal", "scan", "--once", "--json"],
-            env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+            env=environment, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
         )  # fmt: skip
     finally:
         simulator.terminate()

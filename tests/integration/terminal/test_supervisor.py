@@ -19,6 +19,7 @@ import pytest
 from services.terminal.local.listening import free_port
 from services.terminal.local.processes.supervisor import ROOT, StartError, Supervisor
 from services.terminal.local.stack import LocalStack, LocalStackError, Plan
+from tests.patience import PATIENCE_S
 
 FOREVER = "import time\nprint('up', flush=True)\ntime.sleep(600)"
 STUBBORN = f"import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n{FOREVER}"
@@ -33,7 +34,7 @@ def python(code: str) -> list[str]:
     return [sys.executable, "-c", code]
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
     """Return when *condition* holds; fail when it does not in time."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -11,6 +11,7 @@ from services.fetcher.feed.listener import MarketListener
 from shared.bus import Lease
 from shared.contracts import PriceTick, Stream
 from tests.memory_bus import MemoryBus
+from tests.patience import PATIENCE_S
 
 
 async def test_frames_that_come_a_little_early_are_ticks_all_the_same() -> None:
@@ -23,7 +24,7 @@ async def test_frames_that_come_a_little_early_are_ticks_all_the_same() -> None:
     times = [10_500, 11_495, 12_505, 13_500, 13_900, 14_500]
     for at in times:
         listener.prices(at, {"BTCUSDT": float(at)})
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await listener.publish_ticks()
     ticks = [one for _, _, one in await bus.tail({Stream.TICKS: "0-0"}, block_ms=0) if isinstance(one, PriceTick)]
     assert [tick.at for tick in ticks] == [10_500, 11_495, 12_505, 13_500, 14_500]
