@@ -50,7 +50,7 @@ def running(valkey_url: str, postgres_url: str, tmp_path_factory: pytest.TempPat
     serving = _serve(valkey_url, postgres_url, folder, listener, ready, stop)
     thread = threading.Thread(target=lambda: asyncio.run(serving))
     thread.start()
-    assert ready.wait(60)
+    assert ready.wait(PATIENCE_S)
     token = local_secrets.read(folder, local_secrets.TOKEN)
     yield Running(f"http://127.0.0.1:{listener.getsockname()[1]}", {"Authorization": f"Bearer {token}"})
     stop.set()
@@ -92,6 +92,7 @@ async def _serve(
         async with _uvicorn_of(create_app(api), listener):
             ready.set()
             while not stop.is_set():
+                api.service.beat()  # nothing reads the bus here, which would
                 await asyncio.sleep(0.05)
 
 

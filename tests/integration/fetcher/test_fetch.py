@@ -30,6 +30,7 @@ from services.fetcher.history.download import TRIES, ArchiveClient, ArchiveError
 from services.fetcher.history.fetch import BadPlanError, Fetch, FetchReport, plan_of
 from services.fetcher.history.store import History
 from services.simulator.market.replay import RecordedMarket, read
+from tests.patience import PATIENCE_S
 
 from .conftest import ROOT, http_proxy, listening
 
@@ -348,7 +349,7 @@ def wait_for_files(folder: Path, count: int) -> None:
 
 async def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Return the exit code and everything it said."""
-    out, err = await asyncio.to_thread(process.communicate, None, 60)
+    out, err = await asyncio.to_thread(process.communicate, None, PATIENCE_S)
     return process.returncode, out + err
 
 

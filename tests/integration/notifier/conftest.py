@@ -59,7 +59,7 @@ class Stage:
     async def configure(self, *, restored: tuple[str, ...] = (), **value: Any) -> None:
         """Publish settings as the API does."""
         self.version += 1
-        delivery = {"timeout_seconds": 1.0, **value.pop("delivery", {})}
+        delivery = {"timeout_seconds": 30.0, **value.pop("delivery", {})}
         settings = RuntimeSettings.model_validate({"delivery": delivery, **value}).dump()
         await self.bus.publish_settings(SettingsChanged(version=self.version, value=settings, at=now_ms()))
         await self.bus.publish_settings(MutesChanged(version=self.version, mutes=()))

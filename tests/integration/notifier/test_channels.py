@@ -33,7 +33,7 @@ LOOPBACK = ["127.0.0.0/8", "::1/128"]
 PUBLIC = "93.184.216.34"
 
 
-def outgoing(alert: Alert | None = None, seconds: float = 2.0) -> Outgoing:
+def outgoing(alert: Alert | None = None, seconds: float = 30.0) -> Outgoing:
     made = alert or samples.signal()
     text = text_of(made)
     settings = RuntimeSettings.model_validate({"delivery": {"timeout_seconds": seconds}})

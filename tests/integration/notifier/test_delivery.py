@@ -71,7 +71,9 @@ async def test_a_webhook_is_signed_and_its_card_free_json_is_versioned(stage: St
 async def test_a_time_out_after_sending_is_unknown_and_not_repeated(stage: Stage, fresh_signal: Alert) -> None:
     """FAULTS 29: what may have arrived is counted as unknown and left at that."""
     stage.sink.answers.append(hang(5))
-    await stage.route(house=stage.webhook())
+    await stage.configure(
+        destinations={"house": stage.webhook()}, routes=[{"destinations": ["house"]}], delivery={"timeout_seconds": 1.0}
+    )
     await stage.tell(fresh_signal)
     reports = await stage.until(settled(1))
     assert told(reports) == [("house", "unknown", "no answer in time")]
@@ -83,7 +85,9 @@ async def test_a_time_out_is_repeated_where_the_settings_say_so(stage: Stage, fr
     """With `repeat_unknown` the second attempt is made and recorded."""
     stage.sink.answers.append(hang(5))
     await stage.configure(
-        destinations={"house": stage.webhook()}, routes=[{"destinations": ["house"]}], delivery={"repeat_unknown": True}
+        destinations={"house": stage.webhook()},
+        routes=[{"destinations": ["house"]}],
+        delivery={"timeout_seconds": 1.0, "repeat_unknown": True},
     )
     await stage.tell(fresh_signal)
     reports = await stage.until(settled(2))
