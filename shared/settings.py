@@ -28,6 +28,7 @@ from shared.config.mistakes import sentence
 from shared.config.sections import Kind, Percentage, QuietHours, Section, Side, TimeOrNever
 from shared.destinations import Destination
 from shared.gates import GATES
+from shared.redis_address import RedisAddress
 from shared.sending.destination import DestinationName, Network, may_be_called
 from shared.symbols import pair_of, pattern_of
 
@@ -47,7 +48,14 @@ def _address(*schemes: str) -> AfterValidator:
     return AfterValidator(checked)
 
 
+def _redis(address: str) -> str:
+    """Return the address, of a server or of sentinels."""
+    RedisAddress.of(address)
+    return address
+
+
 Web = Annotated[str, _address("http", "https")]
+Redis = Annotated[str, AfterValidator(_redis)]
 
 
 def _postgresql(address: SecretStr) -> SecretStr:
@@ -77,7 +85,8 @@ class Environment(BaseSettings):
     fear_greed_url: Web = "https://api.alternative.me/fng/"
     telegram_api_url: Web = "https://api.telegram.org"
     telegram_token: SecretStr = SecretStr("")
-    redis_url: Annotated[str, _address("redis", "rediss", "unix")] = "redis://127.0.0.1:6379/0"
+    redis_url: Redis = "redis://127.0.0.1:6379/0"
+    jobs_redis_url: Redis = ""  #: of rq's jobs; empty: they are on the bus's Redis
     database_url: Annotated[SecretStr, AfterValidator(_postgresql)] = SecretStr("postgresql://127.0.0.1:5432/sevengate")
     api_key: SecretStr = SecretStr("")
     settings_key: SecretStr = SecretStr("")  #: seals secrets on the bus; empty: that of the data folder
@@ -138,6 +147,11 @@ class Environment(BaseSettings):
         host = urlsplit(self.binance_rest_url).hostname or ""
         is_near = "." not in host or host.startswith("127.")
         return "simulated" if is_near or self.clock_speed != 1.0 else "real"
+
+    @property
+    def jobs_url(self) -> str:
+        """The Redis that has rq's jobs."""
+        return self.jobs_redis_url or self.redis_url
 
     @property
     def sealing_key(self) -> str:

@@ -36,7 +36,7 @@ class Notifier:
     def __init__(self, service: Service, bus: RedisBus) -> None:
         self._service = service
         self._delivery_log = DeliveryLog(bus)
-        self._outbox = Outbox(connect(service.environment.redis_url), bus.market)
+        self._outbox = Outbox(connect(service.environment), bus.market)
         self._bus = bus
         self._restored: tuple[StateRestored | None, frozenset[str]] = (None, frozenset())
 

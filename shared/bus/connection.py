@@ -1,13 +1,28 @@
-"""The connection to the server: timeouts, and cancellations that are never lost."""
+"""The connections to the server: timeouts, the master wherever it is now, and cancellations that are never lost."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any, Final
 
+import redis as blocking
 import redis.asyncio as redis
+from redis import sentinel as blocking_sentinel
+from redis.asyncio import sentinel
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ReadOnlyError, ResponseError
+from redis.retry import Retry as BlockingRetry
+
+from shared.redis_address import RedisAddress
 
 SOCKET_TIMEOUT_S: Final = 10.0  #: well above the longest blocking read
+CONNECT_TIMEOUT_S: Final = 5.0
+HEALTH_CHECK_S: Final = 15
+SENTINEL_TIMEOUT_S: Final = 1.0  #: then the next sentinel is asked
+#: a server that is no master any more, or none that may write; as part of an error: a script's, in Redis 6.2
+NO_MASTER: Final = ("READONLY", "UNBLOCKED", "NOREPLICAS")
 
 
 class _Interruptible:
@@ -26,10 +41,126 @@ class _Interruptible:
             raise asyncio.CancelledError
 
 
-def client(url: str, **retrying: Any) -> Any:  # redis' types cover both text and bytes
-    """Return a client of the server at *url*; close it when done."""
-    pool = redis.ConnectionPool.from_url(
-        url, socket_timeout=SOCKET_TIMEOUT_S, socket_connect_timeout=5.0, health_check_interval=15, **retrying
+class _AtMaster:
+    """Before a connection class: each connection asks anew where the master is, and leaves one that is none any more.
+
+    Nothing was written where a server says that it is no master, so the command may be repeated like one that could
+    not be sent.
+    """
+
+    address: RedisAddress
+    host: str
+    port: int
+
+    async def _connect(self) -> None:
+        if self.address.sentinels:
+            self.host, self.port = await _master(self.address, _tls(self))
+        await super()._connect()  # type: ignore[misc]
+
+    async def read_response(self, *arguments: Any, **options: Any) -> Any:
+        try:
+            return await super().read_response(*arguments, **options)  # type: ignore[misc]
+        except ResponseError as error:
+            if not _is_no_master(error):
+                raise
+            await self.disconnect(nowait=True)  # type: ignore[attr-defined]
+            raise RedisConnectionError(f"no master: {error}") from error
+
+
+class _BlockingAtMaster:
+    """`_AtMaster` for the connections of rq."""
+
+    address: RedisAddress
+    host: str
+    port: int
+
+    def _connect(self) -> Any:
+        if self.address.sentinels:
+            self.host, self.port = _blocking_master(self.address, _tls(self))
+        return super()._connect()  # type: ignore[misc]
+
+    def read_response(self, *arguments: Any, **options: Any) -> Any:
+        try:
+            return super().read_response(*arguments, **options)  # type: ignore[misc]
+        except ResponseError as error:
+            if not _is_no_master(error):
+                raise
+            self.disconnect()  # type: ignore[attr-defined]
+            raise RedisConnectionError(f"no master: {error}") from error
+
+
+def _is_no_master(error: ResponseError) -> bool:
+    return isinstance(error, ReadOnlyError) or any(word in str(error) for word in NO_MASTER)
+
+
+def _tls(connection: Any) -> dict[str, Any]:
+    """Return the options with which *connection* trusts its server: the sentinels are of the same authority."""
+    pool_options: dict[str, Any] = connection.tls_options
+    return pool_options
+
+
+async def _master(address: RedisAddress, tls: dict[str, Any]) -> tuple[str, int]:
+    """Ask one sentinel after another where the master is; raise `ConnectionError` where none knows."""
+    known = sentinel.Sentinel(address.sentinels, sentinel_kwargs=_asking(address, Retry(NoBackoff(), 0), tls))
+    try:
+        host, port = await known.discover_master(address.service)
+    finally:
+        for one in known.sentinels:
+            await one.aclose()
+    return str(host), int(port)
+
+
+def _blocking_master(address: RedisAddress, tls: dict[str, Any]) -> tuple[str, int]:
+    known = blocking_sentinel.Sentinel(
+        address.sentinels, sentinel_kwargs=_asking(address, BlockingRetry(NoBackoff(), 0), tls)
     )
-    pool.connection_class = type("Connection", (_Interruptible, pool.connection_class), {})
+    try:
+        host, port = known.discover_master(address.service)
+    finally:
+        for one in known.sentinels:
+            one.close()
+    return str(host), int(port)
+
+
+def _asking(address: RedisAddress, retry: Any, tls: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of the connections to the sentinels."""
+    login = {"username": address.username, "password": address.password}
+    timeouts = {"socket_timeout": SENTINEL_TIMEOUT_S, "socket_connect_timeout": SENTINEL_TIMEOUT_S}
+    return {**login, **timeouts, "retry": retry, **tls}
+
+
+def client(url: str, **retrying: Any) -> Any:  # redis' types cover both text and bytes
+    """Return a client of the server at *url*, or of the master that its sentinels name; close it when done."""
+    address = RedisAddress.of(url)
+    pool = redis.ConnectionPool.from_url(
+        address.url,
+        socket_timeout=SOCKET_TIMEOUT_S,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        health_check_interval=HEALTH_CHECK_S,
+        **retrying,
+    )
+    pool.connection_class = type("Connection", (_Interruptible, _AtMaster, pool.connection_class), _own(address, pool))
     return redis.Redis.from_pool(pool)
+
+
+def blocking_client(url: str, *, socket_timeout: float = SOCKET_TIMEOUT_S) -> blocking.Redis:
+    """Return the blocking client that rq needs, of the same server as `client`; close it when done.
+
+    rq's workers raise *socket_timeout* above the time that they wait for a job.
+    """
+    address = RedisAddress.of(url)
+    pool = blocking.ConnectionPool.from_url(
+        address.url,
+        socket_timeout=socket_timeout,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        health_check_interval=HEALTH_CHECK_S,
+    )
+    pool.connection_class = type("Connection", (_BlockingAtMaster, pool.connection_class), _own(address, pool))
+    return blocking.Redis.from_pool(pool)
+
+
+def _own(address: RedisAddress, pool: Any) -> dict[str, Any]:
+    """Return what the connections of *pool* know of their address."""
+    options: dict[str, Any] = pool.connection_kwargs
+    tls = {name: value for name, value in options.items() if name.startswith("ssl_")}
+    return {"address": address, "tls_options": {"ssl": True, **tls} if address.url.startswith("rediss:") else {}}

@@ -8,6 +8,9 @@ import redis
 from rq import Queue
 from rq.job import Job
 
+from shared.bus.connection import blocking_client
+from shared.settings import Environment
+
 MAINTENANCE_S: Final = 15  #: how soon a dead worker's job is looked for
 SILENCE_S: Final = 12  #: a job without a sign of life for so long belongs to a dead worker
 WORKER_TTL_S: Final = 30  #: a worker looks up from its queue every half of it
@@ -29,6 +32,6 @@ class ShortSilence:
         return SILENCE_S
 
 
-def connect(url: str) -> redis.Redis:
-    """Return the blocking connection that rq needs."""
-    return redis.Redis.from_url(url, socket_connect_timeout=5.0, health_check_interval=15)
+def connect(environment: Environment) -> redis.Redis:
+    """Return the blocking connection that rq needs, to the Redis that has the jobs."""
+    return blocking_client(environment.jobs_url)

@@ -16,6 +16,7 @@ from rq.exceptions import NoSuchJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from shared.runtime.watched_queue import connect
 from shared.settings import Environment
 
 FUNCTION: Final = "services.api.exports.worker.export"
@@ -28,10 +29,6 @@ STATUS: Final = {"queued": "waiting", "deferred": "waiting", "scheduled": "waiti
 
 class TooManyExports(Exception):  # noqa: N818 - an answer, not a fault
     """Enough exports are waiting."""
-
-
-def connect(environment: Environment) -> redis.Redis:
-    return redis.Redis.from_url(environment.redis_url, socket_connect_timeout=5.0)
 
 
 def queue_of(environment: Environment, connection: redis.Redis) -> Queue:
@@ -54,6 +51,7 @@ class ExportJobs:
         environment = self._environment
         own = {
             "SEVENGATE_REDIS_URL": environment.redis_url,
+            "SEVENGATE_JOBS_REDIS_URL": environment.jobs_redis_url,
             "SEVENGATE_DATABASE_URL": environment.database_url.get_secret_value(),
             "SEVENGATE_DATA_DIR": str(environment.data_dir),
             "SEVENGATE_MARKET": environment.market,

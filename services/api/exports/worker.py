@@ -10,11 +10,12 @@ from rq import SimpleWorker, get_current_job
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from services.api.exports.jobs import ExportJobs, connect, queue_of
+from services.api.exports.jobs import ExportJobs, queue_of
 from services.api.routes.signals import filters_of
 from services.api.store import queries
 from services.api.store.database import Database
 from services.api.views.signals_csv import HEAD, lines
+from shared.runtime.watched_queue import connect
 from shared.settings import Environment
 
 

@@ -55,7 +55,7 @@ def spread(
     jobs that have not begun.
     """
     try:
-        with connect(environment.redis_url) as connection:
+        with connect(environment) as connection:
             queue = queue_of(environment.market, connection)
             if not Worker.count(queue=queue):
                 raise NoWorkersError(NOBODY)

@@ -77,7 +77,7 @@ def main() -> None:
     configure_logging(environment.log_level, environment.log_format)
     logging.getLogger("rq").setLevel(logging.WARNING)
     try:
-        connection = connect(environment.redis_url)
+        connection = connect(environment)
         worker = MonthWorker(
             [queue_of(environment.market, connection)],
             connection=connection,

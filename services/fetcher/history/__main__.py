@@ -39,8 +39,7 @@ def _history(folder: Path | None) -> History:
 
 def bus_name(url: str) -> str:
     """Return *url* without its password."""
-    parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port}"
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 @app.command("record")

@@ -40,7 +40,7 @@ class ResendService:
     """Finds and repeats deliveries."""
 
     def __init__(self, environment: Environment) -> None:
-        self._connection = connect(environment.redis_url)
+        self._connection = connect(environment)
         self._bus = RedisBus(environment.redis_url, environment.market)
         self._delivery_log = DeliveryLog(self._bus)
         self._outbox = queues.Outbox(self._connection, environment.market)

@@ -51,9 +51,7 @@ async def send(environment: Environment, destination: str) -> int:
             return _fail(f"No destination is called {destination!r}. There are: {', '.join(names) or 'none'}.")
         if not names:
             return _fail("No destinations are configured: add some to config.yaml.")
-        return await _send(
-            bus, Outbox(connect(environment.redis_url), bus.market), [destination] if destination else names
-        )
+        return await _send(bus, Outbox(connect(environment), bus.market), [destination] if destination else names)
     except (RedisError, OSError) as error:
         return _fail(f"The bus does not answer: {error}")
     finally:

@@ -32,7 +32,7 @@ async def main(service: Service) -> None:
         raise TypeError("the deliverer needs Redis: its jobs live there")
     tasks = [asyncio.ensure_future(follow_settings(service)), asyncio.ensure_future(count_reports(service, bus))]
     pool = WorkerPool()
-    scheduler = JobScheduler(service.environment.redis_url, bus.market)
+    scheduler = JobScheduler(service.environment, bus.market)
     try:
         if await settings_arrived(service):
             await _keep(service, pool, scheduler, bus)

@@ -10,13 +10,14 @@ from rq.serializers import JSONSerializer
 from services.notifier.deliverer.orphaned_jobs import OrphanedJobs
 from services.notifier.delivery.queues import queue_name
 from shared.runtime.watched_queue import connect
+from shared.settings import Environment
 
 
 class JobScheduler:
     """The scheduler of one market's queues."""
 
-    def __init__(self, url: str, market: str) -> None:
-        self._connection = connect(url)
+    def __init__(self, environment: Environment, market: str) -> None:
+        self._connection = connect(environment)
         self._market = market
         self._names: frozenset[str] = frozenset()
         self._scheduler: Any = None  # rq's scheduler has no types

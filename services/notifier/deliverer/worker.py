@@ -64,7 +64,7 @@ def work(destination: str, environment: Environment | None = None) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     queue = WatchedQueue(
         queue_name(environment.market, destination),
-        connection=connect(environment.redis_url),
+        connection=connect(environment),
         serializer=JSONSerializer,
     )
     try:

@@ -29,7 +29,7 @@ class DeliveryContext:
     @classmethod
     def of(cls, environment: Environment) -> DeliveryContext:
         bus = RedisBus(environment.redis_url, environment.market)
-        outbox = queues.Outbox(connect(environment.redis_url), environment.market)
+        outbox = queues.Outbox(connect(environment), environment.market)
         delivery_log = DeliveryLog(bus)
         sending = SendContext(environment, RateLimiter(bus), delivery_log)
         return cls(environment, bus, delivery_log, sending, outbox)

@@ -9,32 +9,39 @@ import psycopg
 import redis
 
 from services.terminal.local.stores import StoreError
+from shared.bus.connection import blocking_client
 
 OLDEST_REDIS: Final = (6, 2)
 OLDEST_POSTGRES: Final = 130_000  #: as `server_version` gives it: 13.0
 PATIENCE_SECONDS: Final = 5.0
 
 
-def require(redis_url: str, database_url: str) -> None:
+def require(redis_url: str, jobs_url: str, database_url: str) -> None:
     """Raise `StoreError` where a named store cannot be used; an empty address is not checked."""
     if redis_url:
         check_redis(redis_url)
+    if jobs_url:
+        check_redis(jobs_url, "SEVENGATE_JOBS_REDIS_URL")
     if database_url:
         check_database(database_url)
 
 
-def check_redis(url: str) -> str:
+def check_redis(url: str, variable: str = "SEVENGATE_REDIS_URL") -> str:
     """Return which server answers at *url*; raise `StoreError` where it does not, or may lose messages."""
     where = place(url)
     try:
-        with redis.Redis.from_url(
-            url, socket_timeout=PATIENCE_SECONDS, socket_connect_timeout=PATIENCE_SECONDS
-        ) as client:
+        with blocking_client(url, socket_timeout=PATIENCE_SECONDS) as client:
             server = client.info("server")
             memory = client.info("memory")
             cluster = client.info("cluster")
+            replication = client.info("replication")
     except (redis.RedisError, OSError, ValueError) as error:
-        raise StoreError(f"Redis at {where} (SEVENGATE_REDIS_URL) cannot be used: {error}") from error
+        raise StoreError(f"Redis at {where} ({variable}) cannot be used: {error}") from error
+    if replication.get("role") == "slave":
+        raise StoreError(
+            f"Redis at {where} ({variable}) is a replica and takes no messages: name the master, or its sentinels"
+            " (docs/growing.md)"
+        )
     policy = str(memory.get("maxmemory_policy", "noeviction"))
     if policy != "noeviction":
         raise StoreError(

@@ -120,6 +120,8 @@ def valkey(environment: Environment) -> Iterator[Finding]:
         yield Finding("ok", "redis", store_checks.check_redis(environment.redis_url))
     else:
         yield Finding("ok", "embedded valkey", str(stores.valkey_server()))
+    if environment.jobs_redis_url:
+        yield Finding("ok", "jobs", store_checks.check_redis(environment.jobs_redis_url, "SEVENGATE_JOBS_REDIS_URL"))
 
 
 def postgres(environment: Environment) -> Iterator[Finding]:

@@ -9,12 +9,13 @@ from rq.serializers import JSONSerializer
 
 from services.notifier.delivery import queues
 from shared.runtime.watched_queue import connect
+from shared.settings import Environment
 from tests.conftest import SecuredRedis
 
 
 def test_a_job_is_done(secured_redis: SecuredRedis) -> None:
     """rq queues and works as that user."""
-    connection = connect(secured_redis.url)
+    connection = connect(Environment(redis_url=secured_redis.url))
     queue = queues.Outbox(connection, "binance-um").queue("phone")
     job = queue.enqueue(len, [1, 2, 3])
     SimpleWorker([queue], connection=connection, serializer=JSONSerializer).work(burst=True, logging_level="ERROR")

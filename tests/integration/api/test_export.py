@@ -14,8 +14,9 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from services.api.context import Context
-from services.api.exports.jobs import KEPT_S, SILENT_S, ExportJobs, connect
+from services.api.exports.jobs import KEPT_S, SILENT_S, ExportJobs
 from services.api.routes import export
+from shared.runtime.watched_queue import connect
 
 pytestmark = pytest.mark.timeout(180)
 FILL = """

@@ -76,6 +76,7 @@ def test_a_symbol_overrides_only_what_it_names() -> None:
         ("SEVENGATE_API_PORT", "70000"),
         ("SEVENGATE_LOG_LEVEL", "loud"),
         ("SEVENGATE_REDIS_URL", "localhost:6379"),
+        ("SEVENGATE_JOBS_REDIS_URL", "redis+sentinel://one:26379"),
         ("SEVENGATE_BINANCE_WS_URL", "https://fstream.binance.com"),
         ("SEVENGATE_TELEGRAM_TOKEN_FILE", "/nowhere/hush-token"),
     ],

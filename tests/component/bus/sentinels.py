@@ -1,0 +1,104 @@
+"""A Redis, its replica and three sentinels, on the loopback."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import redis
+
+from services.terminal.local import listening, stores
+from tests.conftest import running
+
+SERVICE = "bus"
+PASSWORD = "server-secret"
+SENTINEL_PASSWORD = "sentinel-secret"
+DOWN_AFTER_MS = 1_000
+
+
+@dataclass(frozen=True)
+class Watched:
+    """The servers and the sentinels that watch them."""
+
+    url: str  #: as Sevengate is told it
+    servers: dict[int, subprocess.Popen[bytes]]  #: port -> process; the first was the first master
+    sentinels: tuple[int, ...]
+
+    def on(self, port: int) -> redis.Redis:
+        """Return a client of the server at *port*."""
+        return redis.Redis(port=port, password=PASSWORD)
+
+    def master(self) -> int:
+        """Return the port of the master that the first sentinel knows."""
+        with redis.Redis(port=self.sentinels[0], password=SENTINEL_PASSWORD) as sentinel:
+            return int(sentinel.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)[1])
+
+
+def until(found: Callable[[], object], seconds: float = 60.0) -> None:
+    """Wait until *found* returns something true; a server that does not answer yet is not."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(redis.RedisError):
+            if found():
+                return
+        assert time.monotonic() < deadline, "it did not come in time"
+        time.sleep(0.05)
+
+
+@contextmanager
+def watched(folder: Path) -> Iterator[Watched]:
+    """Run the servers and the sentinels while the block runs."""
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("redis-server is not installed (apt-get install redis-server)")
+    first, second, *sentinels = listening.free_ports(random_port(), 5)
+    with ExitStack() as stack:
+        servers = {}
+        for port in (first, second):
+            argv = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+            argv += ["--requirepass", PASSWORD, "--masterauth", PASSWORD, "--repl-diskless-sync-delay", "0"]
+            argv += ["--dbfilename", f"{port}.rdb"]
+            servers[port] = stack.enter_context(running(argv))
+            stores.wait_for_valkey(f"redis://:{PASSWORD}@127.0.0.1:{port}/0")
+        made = Watched(address_of(sentinels), servers, tuple(sentinels))
+        with made.on(second) as replica:
+            replica.replicaof("127.0.0.1", first)  # type: ignore[no-untyped-call]
+            until(lambda: replica.info("replication")["master_link_status"] == "up")
+        for port in sentinels:
+            file = folder / f"sentinel-{port}.conf"
+            file.write_text(
+                f"port {port}\nbind 127.0.0.1\ndir {folder}\nrequirepass {SENTINEL_PASSWORD}\n"
+                f"sentinel sentinel-pass {SENTINEL_PASSWORD}\n"
+                f"sentinel monitor {SERVICE} 127.0.0.1 {first} 2\nsentinel auth-pass {SERVICE} {PASSWORD}\n"
+                f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}\n"
+                f"sentinel failover-timeout {SERVICE} 5000\n"
+            )
+            stack.enter_context(running([program, str(file), "--sentinel"]))
+        for port in sentinels:
+            with redis.Redis(port=port, password=SENTINEL_PASSWORD) as sentinel:
+                until(lambda sentinel=sentinel: _knows_all(sentinel))
+        yield made
+
+
+def _knows_all(sentinel: redis.Redis) -> bool:
+    """Return whether it has found the replica and both other sentinels."""
+    state = sentinel.sentinel_masters()[SERVICE]  # type: ignore[no-untyped-call]
+    return bool(state["num-slaves"] == 1 and state["num-other-sentinels"] == 2)
+
+
+def address_of(sentinels: list[int]) -> str:
+    """Return the address that names the first sentinel last, after one where nobody listens."""
+    places = ",".join(f"127.0.0.1:{port}" for port in [1, *reversed(sentinels)])
+    return f"redis+sentinel://:{PASSWORD}@{places}/{SERVICE}/0?sentinel_password={SENTINEL_PASSWORD}"
+
+
+def random_port() -> int:
+    """Return where to look for free ports: below those of outgoing connections, elsewhere than other tests."""
+    return 10_000 + listening.free_port() % 20_000

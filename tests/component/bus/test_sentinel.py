@@ -1,0 +1,146 @@
+"""A master that sentinels watch: the bus and rq find it, and find the next one."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator
+
+import pytest
+from redis.exceptions import RedisError
+from rq import SimpleWorker
+from rq.serializers import JSONSerializer
+
+from services.notifier.delivery import queues
+from services.terminal.checks.stores import check_redis
+from services.terminal.local.stores import StoreError
+from shared.bus import Commit, CommitResult, Delivery, RedisBus, StateChange
+from shared.contracts import MutesChanged, Stream
+from shared.runtime.watched_queue import connect
+from shared.settings import Environment
+from tests.component.bus.sentinels import PASSWORD, Watched, until, watched
+
+pytestmark = pytest.mark.timeout(300)
+MESSAGES = 300
+
+
+@pytest.fixture
+def sentinels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    """A master, a replica and three sentinels."""
+    with watched(tmp_path_factory.mktemp("sentinels")) as servers:
+        yield servers
+
+
+async def persistent(work: object) -> object:
+    """Return what *work* returns, tried until it gets through, as the services' loops do."""
+    while True:
+        try:
+            return await work()  # type: ignore[operator]
+        except (RedisError, OSError):
+            await asyncio.sleep(0.1)
+
+
+async def written(bus: RedisBus, count: int, failover: asyncio.Event) -> None:
+    """Write *count* messages, each with the number of its state's version; set *failover* in the middle."""
+    done = 0
+    while done < count:
+
+        async def step() -> CommitResult:
+            state = await bus.load_state("writer")
+            change = StateChange("writer", state.version, {"n": str(state.version + 1).encode()})
+            message = MutesChanged(version=state.version + 1, mutes=())
+            return await bus.commit(Commit(state=change, outputs=[(Stream.SETTINGS, message)]))
+
+        await persistent(step)
+        done = (await persistent(lambda: bus.load_state("writer"))).version  # type: ignore[attr-defined]
+        if done >= count // 3:
+            failover.set()
+
+
+async def read_until(bus: RedisBus, count: int) -> list[int]:
+    """Read and acknowledge until message *count* has come; return the versions that were committed as read."""
+    found: list[int] = []
+    while not found or found[-1] < count:
+
+        async def committed(delivery: Delivery) -> bool:
+            return await bus.commit(Commit(tokens=[delivery.token])) is CommitResult.COMMITTED
+
+        async def step() -> None:
+            deliveries = await bus.read("readers", "one", [Stream.SETTINGS], count=8, block_ms=200)
+            found.extend([delivery.message.version for delivery in deliveries if await committed(delivery)])  # type: ignore[union-attr]
+
+        await persistent(step)
+    return found
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hangs"])
+async def test_a_failover_under_load(sentinels: Watched, how: signal.Signals) -> None:
+    """The writer goes on at the new master, where state and outputs fit each other; the reader gets each of them."""
+    old = sentinels.master()
+    writer, reader = RedisBus(sentinels.url), RedisBus(sentinels.url)
+    failover = asyncio.Event()
+    writing = asyncio.ensure_future(written(writer, MESSAGES, failover))
+    reading = asyncio.ensure_future(read_until(reader, MESSAGES))
+    await failover.wait()
+    sentinels.servers[old].send_signal(how)
+    try:
+        await writing
+        found = await reading
+    finally:
+        sentinels.servers[old].send_signal(signal.SIGCONT)
+    assert sentinels.master() != old
+    entries = [message.version for _, message in await writer.newest(Stream.SETTINGS, 2 * MESSAGES)]  # type: ignore[union-attr]
+    assert entries == list(range(1, MESSAGES + 1))  # what was rolled back was written again by the state's version
+    assert set(found) == set(entries)
+    assert (await writer.backlog(Stream.SETTINGS, "readers")).pending == 0
+    await writer.close()
+    await reader.close()
+
+
+async def test_a_master_that_becomes_a_replica_is_left(sentinels: Watched) -> None:
+    """A failover that an administrator asks for loses nothing, and open connections follow it."""
+    old = sentinels.master()
+    bus = RedisBus(sentinels.url)
+    await bus.publish(Stream.SETTINGS, [MutesChanged(version=1, mutes=())])
+    other = next(port for port in sentinels.servers if port != old)
+    with sentinels.on(old) as client:  # as in a failover; it leaves connections open that Sentinel would close
+        until(lambda: client.wait(1, 100) == 1)
+        with sentinels.on(other) as next_master:
+            next_master.replicaof("NO", "ONE")  # type: ignore[no-untyped-call]
+        client.replicaof("127.0.0.1", other)  # type: ignore[no-untyped-call]
+        until(lambda: sentinels.on(other).info("replication")["role"] == "master")
+
+    async def step() -> list[str]:
+        return await bus.publish(Stream.SETTINGS, [MutesChanged(version=2, mutes=())])
+
+    await persistent(step)
+    assert [message.version for _, message in await bus.newest(Stream.SETTINGS, 9)] == [1, 2]  # type: ignore[union-attr]
+    await bus.close()
+
+
+def test_the_check_takes_the_sentinels_and_refuses_the_replica(sentinels: Watched) -> None:
+    """A replica, named by itself, would refuse every message."""
+    assert "version " in check_redis(sentinels.url)
+    replica = next(port for port in sentinels.servers if port != sentinels.master())
+    with pytest.raises(StoreError, match="is a replica") as refused:
+        check_redis(f"redis://:{PASSWORD}@127.0.0.1:{replica}/0")
+    assert PASSWORD not in str(refused.value)
+
+
+def test_jobs_are_done_at_the_next_master(sentinels: Watched) -> None:
+    """rq's own connection finds the master, and the next one after the first was killed."""
+    connection = connect(Environment(redis_url="redis://127.0.0.1:1/0", jobs_redis_url=sentinels.url))
+    queue = queues.Outbox(connection, "binance-um").queue("phone")
+    worker = SimpleWorker([queue], connection=connection, serializer=JSONSerializer)
+    job = queue.enqueue(len, [1, 2, 3])
+    worker.work(burst=True, logging_level="ERROR")
+    assert job.return_value(refresh=True) == 3
+    waiting = queue.enqueue(len, [1, 2])
+    old = sentinels.master()
+    with sentinels.on(old) as client:
+        until(lambda: client.wait(1, 100) == 1)
+    sentinels.servers[old].kill()
+    until(lambda: sentinels.master() != old and connection.ping())
+    SimpleWorker([queue], connection=connection, serializer=JSONSerializer).work(burst=True, logging_level="ERROR")
+    assert waiting.return_value(refresh=True) == 2
+    connection.close()
