@@ -56,6 +56,7 @@ def _redis(address: str) -> str:
 
 Web = Annotated[str, _address("http", "https")]
 Redis = Annotated[str, AfterValidator(_redis)]
+RedisOrEmpty = Annotated[str, AfterValidator(lambda address: address and _redis(address))]
 
 
 def _postgresql(address: SecretStr) -> SecretStr:
@@ -86,7 +87,7 @@ class Environment(BaseSettings):
     telegram_api_url: Web = "https://api.telegram.org"
     telegram_token: SecretStr = SecretStr("")
     redis_url: Redis = "redis://127.0.0.1:6379/0"
-    jobs_redis_url: Redis = ""  #: of rq's jobs; empty: they are on the bus's Redis
+    jobs_redis_url: RedisOrEmpty = ""  #: of rq's jobs; empty: they are on the bus's Redis
     database_url: Annotated[SecretStr, AfterValidator(_postgresql)] = SecretStr("postgresql://127.0.0.1:5432/sevengate")
     api_key: SecretStr = SecretStr("")
     settings_key: SecretStr = SecretStr("")  #: seals secrets on the bus; empty: that of the data folder

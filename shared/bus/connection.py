@@ -101,7 +101,8 @@ def _tls(connection: Any) -> dict[str, Any]:
 
 async def _master(address: RedisAddress, tls: dict[str, Any]) -> tuple[str, int]:
     """Ask one sentinel after another where the master is; raise `ConnectionError` where none knows."""
-    known = sentinel.Sentinel(address.sentinels, sentinel_kwargs=_asking(address, Retry(NoBackoff(), 0), tls))
+    asking = _asking(address, Retry(NoBackoff(), 0), tls)
+    known = sentinel.Sentinel(address.sentinels, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
     try:
         host, port = await known.discover_master(address.service)
     finally:
@@ -111,11 +112,10 @@ async def _master(address: RedisAddress, tls: dict[str, Any]) -> tuple[str, int]
 
 
 def _blocking_master(address: RedisAddress, tls: dict[str, Any]) -> tuple[str, int]:
-    known = blocking_sentinel.Sentinel(
-        address.sentinels, sentinel_kwargs=_asking(address, BlockingRetry(NoBackoff(), 0), tls)
-    )
+    asking = _asking(address, BlockingRetry(NoBackoff(), 0), tls)
+    known = blocking_sentinel.Sentinel(address.sentinels, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
     try:
-        host, port = known.discover_master(address.service)
+        host, port = known.discover_master(address.service)  # type: ignore[no-untyped-call]
     finally:
         for one in known.sentinels:
             one.close()

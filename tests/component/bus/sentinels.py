@@ -9,7 +9,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -38,7 +40,7 @@ class Watched:
     def master(self) -> int:
         """Return the port of the master that the first sentinel knows."""
         with redis.Redis(port=self.sentinels[0], password=SENTINEL_PASSWORD) as sentinel:
-            return int(sentinel.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)[1])
+            return int(state_of(sentinel)["port"])
 
 
 def until(found: Callable[[], object], seconds: float = 60.0) -> None:
@@ -69,7 +71,7 @@ def watched(folder: Path) -> Iterator[Watched]:
             stores.wait_for_valkey(f"redis://:{PASSWORD}@127.0.0.1:{port}/0")
         made = Watched(address_of(sentinels), servers, tuple(sentinels))
         with made.on(second) as replica:
-            replica.replicaof("127.0.0.1", first)  # type: ignore[no-untyped-call]
+            replica.replicaof("127.0.0.1", first)
             until(lambda: replica.info("replication")["master_link_status"] == "up")
         for port in sentinels:
             file = folder / f"sentinel-{port}.conf"
@@ -83,13 +85,19 @@ def watched(folder: Path) -> Iterator[Watched]:
             stack.enter_context(running([program, str(file), "--sentinel"]))
         for port in sentinels:
             with redis.Redis(port=port, password=SENTINEL_PASSWORD) as sentinel:
-                until(lambda sentinel=sentinel: _knows_all(sentinel))
+                until(partial(_knows_all, sentinel))
         yield made
+
+
+def state_of(sentinel: redis.Redis) -> dict[str, Any]:
+    """Return what *sentinel* knows of the master."""
+    masters: Any = sentinel.sentinel_masters()
+    return dict(masters[SERVICE])
 
 
 def _knows_all(sentinel: redis.Redis) -> bool:
     """Return whether it has found the replica and both other sentinels."""
-    state = sentinel.sentinel_masters()[SERVICE]  # type: ignore[no-untyped-call]
+    state = state_of(sentinel)
     return bool(state["num-slaves"] == 1 and state["num-other-sentinels"] == 2)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeVar
 
 import pytest
 from redis.exceptions import RedisError
@@ -15,13 +16,15 @@ from services.notifier.delivery import queues
 from services.terminal.checks.stores import check_redis
 from services.terminal.local.stores import StoreError
 from shared.bus import Commit, CommitResult, Delivery, RedisBus, StateChange
-from shared.contracts import MutesChanged, Stream
+from shared.contracts import Message, MutesChanged, Stream
 from shared.runtime.watched_queue import connect
 from shared.settings import Environment
 from tests.component.bus.sentinels import PASSWORD, Watched, until, watched
 
 pytestmark = pytest.mark.timeout(300)
 MESSAGES = 300
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -31,13 +34,19 @@ def sentinels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         yield servers
 
 
-async def persistent(work: object) -> object:
+async def persistent(work: Callable[[], Awaitable[T]]) -> T:
     """Return what *work* returns, tried until it gets through, as the services' loops do."""
     while True:
         try:
-            return await work()  # type: ignore[operator]
+            return await work()
         except (RedisError, OSError):
             await asyncio.sleep(0.1)
+
+
+def version_of(message: Message) -> int:
+    """Return the number that the writer gave *message*."""
+    assert isinstance(message, MutesChanged)
+    return message.version
 
 
 async def written(bus: RedisBus, count: int, failover: asyncio.Event) -> None:
@@ -52,7 +61,7 @@ async def written(bus: RedisBus, count: int, failover: asyncio.Event) -> None:
             return await bus.commit(Commit(state=change, outputs=[(Stream.SETTINGS, message)]))
 
         await persistent(step)
-        done = (await persistent(lambda: bus.load_state("writer"))).version  # type: ignore[attr-defined]
+        done = (await persistent(lambda: bus.load_state("writer"))).version
         if done >= count // 3:
             failover.set()
 
@@ -67,7 +76,7 @@ async def read_until(bus: RedisBus, count: int) -> list[int]:
 
         async def step() -> None:
             deliveries = await bus.read("readers", "one", [Stream.SETTINGS], count=8, block_ms=200)
-            found.extend([delivery.message.version for delivery in deliveries if await committed(delivery)])  # type: ignore[union-attr]
+            found.extend([version_of(delivery.message) for delivery in deliveries if await committed(delivery)])
 
         await persistent(step)
     return found
@@ -89,7 +98,7 @@ async def test_a_failover_under_load(sentinels: Watched, how: signal.Signals) ->
     finally:
         sentinels.servers[old].send_signal(signal.SIGCONT)
     assert sentinels.master() != old
-    entries = [message.version for _, message in await writer.newest(Stream.SETTINGS, 2 * MESSAGES)]  # type: ignore[union-attr]
+    entries = [version_of(message) for _, message in await writer.newest(Stream.SETTINGS, 2 * MESSAGES)]
     assert entries == list(range(1, MESSAGES + 1))  # what was rolled back was written again by the state's version
     assert set(found) == set(entries)
     assert (await writer.backlog(Stream.SETTINGS, "readers")).pending == 0
@@ -106,15 +115,15 @@ async def test_a_master_that_becomes_a_replica_is_left(sentinels: Watched) -> No
     with sentinels.on(old) as client:  # as in a failover; it leaves connections open that Sentinel would close
         until(lambda: client.wait(1, 100) == 1)
         with sentinels.on(other) as next_master:
-            next_master.replicaof("NO", "ONE")  # type: ignore[no-untyped-call]
-        client.replicaof("127.0.0.1", other)  # type: ignore[no-untyped-call]
+            next_master.replicaof("NO", "ONE")
+        client.replicaof("127.0.0.1", other)
         until(lambda: sentinels.on(other).info("replication")["role"] == "master")
 
     async def step() -> list[str]:
         return await bus.publish(Stream.SETTINGS, [MutesChanged(version=2, mutes=())])
 
     await persistent(step)
-    assert [message.version for _, message in await bus.newest(Stream.SETTINGS, 9)] == [1, 2]  # type: ignore[union-attr]
+    assert [version_of(message) for _, message in await bus.newest(Stream.SETTINGS, 9)] == [1, 2]
     await bus.close()
 
 
