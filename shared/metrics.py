@@ -18,6 +18,7 @@ FAILED: Final = Counter("sevengate_handler_failures_total", "Handlers that raise
 CLAIMED: Final = Counter("sevengate_messages_claimed_total", "Messages taken over from others", ["stream", "group"])
 COMMITS: Final = Counter("sevengate_commits_total", "Commits by their result", ["result"])
 GROUPS_RECREATED: Final = Counter("sevengate_groups_recreated_total", "Consumer groups that were lost", ["group"])
+ROLLED_BACK: Final = Counter("sevengate_rollbacks_total", "Failovers that took back what was recorded already")
 LAG: Final = Gauge("sevengate_stream_lag", "Undelivered entries", ["stream", "group"])
 OLDEST_PENDING: Final = Gauge(
     "sevengate_oldest_pending_seconds", "Age of the oldest unacknowledged entry", ["stream", "group"]

@@ -28,7 +28,7 @@ from shared.config.mistakes import sentence
 from shared.config.sections import Kind, Percentage, QuietHours, Section, Side, TimeOrNever
 from shared.destinations import Destination
 from shared.gates import GATES
-from shared.redis_address import RedisAddress
+from shared.network.redis_address import RedisAddress
 from shared.sending.destination import DestinationName, Network, may_be_called
 from shared.symbols import pair_of, pattern_of
 

@@ -338,6 +338,9 @@ class MemoryBus:
         undelivered = len(log.after(held.last))
         return Backlog(len(log.entries), undelivered, len(held.pending), max(0, age), held.trimmed)
 
+    async def rolled_back(self, stream: Stream, entry_id: str) -> bool:
+        return False  # nothing here is replicated
+
     async def trim_read(self, stream: Stream, *, readers: Sequence[str] = ()) -> int:
         groups = self._log(stream).groups
         if not groups or not set(readers) <= set(groups):

@@ -66,7 +66,12 @@ def assemble(service: Service, values: dict[str, Any], keyring: Keyring | None =
     )
     wanted = asyncio.Event()
     recorder = Recorder(service, service.bus, database, fired=wanted)
-    publisher = SettingsPublisher(service, service.bus, database, values, storing=recorder.storing, wanted=wanted)
+    publisher = SettingsPublisher(
+        *(service, service.bus, database, values),
+        storing=recorder.storing,
+        wanted=wanted,
+        restore=recorder.restore,
+    )
     keyring = keyring or Keyring(key=environment.api_key.get_secret_value(), token=own_secrets(environment))
     return Context(service, service.bus, database, Board(), Broadcast(), recorder, publisher, keyring)
 

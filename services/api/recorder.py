@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -17,7 +17,8 @@ from services.api.store import outcomes
 from services.api.store.database import Connection, Database, DatabaseAwayError
 from services.api.store.ladder import narrow
 from shared import metrics
-from shared.bus import Bus, Commit, Delivery
+from shared.bus import Bus, Commit, Delivery, Token
+from shared.bus.replies import order
 from shared.contracts import (
     Alert,
     Decision,
@@ -108,6 +109,8 @@ class Recorder:
         self.storing = asyncio.Lock()  #: held while read messages are not yet stored
         self.stored = 0  #: messages since this process started
         self.waiting = ""  #: why nothing is stored at present; empty: it is
+        self.restore = asyncio.Event()  #: set when the bus has to be told again what Postgres has
+        self._newest: dict[Stream, str] = {}  #: stream -> the id of the newest entry that is recorded
         self.lost = 0  #: messages that the bus dropped before they could be read, since this process started
 
     async def run(self) -> None:
@@ -117,6 +120,7 @@ class Recorder:
         while not self.service.stopping.is_set():
             try:
                 if not begun:
+                    await self.find_rollback()
                     await self.count_lost()
                     deliveries, begun = await self.bus.pending(GROUP, CONSUMER, STREAMS), True
                 for start in range(0, len(deliveries), BATCH):
@@ -134,6 +138,7 @@ class Recorder:
 
     async def _claimed(self) -> list[Delivery]:
         """Claim messages that failed, or that another consumer left."""
+        await self.find_rollback()
         claimed: list[Delivery] = []
         for stream in STREAMS:
             claimed += await self.bus.claim(GROUP, CONSUMER, stream, min_idle_ms=CLAIM_AFTER_MS)
@@ -152,11 +157,29 @@ class Recorder:
             return
         await self.bus.commit(Commit(tokens=[delivery.token for delivery in stored]))
         self.stored += len(stored)
+        self._remember(delivery.token for delivery in stored)
         if waited:
             await self.count_lost()
         observe_latency(delivery.token for delivery in stored)
         if any(isinstance(item.message, Alert) and isinstance(item.message.body, PriceBody) for item in stored):
             self.fired.set()
+
+    def _remember(self, tokens: Iterable[Token]) -> None:
+        """Keep the newest entry of each stream among *tokens* and before."""
+        for token in tokens:
+            self._newest[token.stream] = max(self._newest.get(token.stream, "0-0"), token.entry_id, key=order)
+
+    async def find_rollback(self) -> None:
+        """Notice a failover that took back what is recorded: the bus is told again what Postgres has."""
+        gone = [stream for stream, newest in self._newest.items() if await self.bus.rolled_back(stream, newest)]
+        if not gone:
+            return
+        for stream in gone:
+            del self._newest[stream]
+        metrics.ROLLED_BACK.inc()
+        log.error("the bus lacks what is recorded: a failover took it back", streams=gone)
+        self.restore.set()
+        self.fired.set()
 
     async def count_lost(self) -> None:
         """Count the messages that the bus dropped unread; the next read would hide them."""

@@ -45,6 +45,7 @@ class SettingsPublisher:
         *,
         storing: asyncio.Lock,
         wanted: asyncio.Event,
+        restore: asyncio.Event,
     ) -> None:
         self.service = service
         self.bus = bus
@@ -57,6 +58,7 @@ class SettingsPublisher:
         self._version = 0
         self._unsaved: list[SettingsChanged] = []
         self._wanted = wanted
+        self._restore_wanted = restore
         self._publishing = asyncio.Lock()
 
     def wake(self) -> None:
@@ -98,7 +100,7 @@ class SettingsPublisher:
             if not isinstance(mutes, MutesChanged) or mutes.mutes != self.set.mutes:
                 version = self._next(getattr(mutes, "version", 0))
                 await self.bus.publish_settings(MutesChanged(version=version, mutes=self.set.mutes))
-            if StateRestored not in held:
+            if StateRestored not in held or self._restore_wanted.is_set():
                 await self._restore()
             await self._save_versions()
 
@@ -169,6 +171,7 @@ class SettingsPublisher:
         finally:
             self.storing.release()
         await self.bus.publish_settings(state)
+        self._restore_wanted.clear()
         log.info("state restored", open_signals=len(state.open_signals), settled_scan=state.settled_scan)
 
     async def _save_versions(self) -> None:

@@ -48,6 +48,21 @@ class Backlogs:
             return int(info["length"])
         return int(await self._count(keys=[key], args=[last]))
 
+    async def rolled_back(self, stream: Stream, entry_id: str) -> bool:
+        """Return whether *stream* goes back to before *entry_id* and lacks it, as after a failover.
+
+        What was trimmed is no such loss, nor is a stream that is gone altogether.
+        """
+        key = self._key(stream)
+        if await self._redis.xrange(key, entry_id, entry_id, count=1):
+            return False
+        try:
+            info = await self._redis.xinfo_stream(key)
+        except ResponseError:
+            return False
+        first = info.get("first-entry")
+        return order(text(first[0]) if first else text(info["last-generated-id"])) < order(entry_id)
+
     async def trim_read(self, stream: Stream, *, readers: Sequence[str] = ()) -> int:
         """Drop what every group has acknowledged; return how many entries went.
 

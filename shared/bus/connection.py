@@ -15,7 +15,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, ResponseError
 from redis.retry import Retry as BlockingRetry
 
-from shared.redis_address import RedisAddress
+from shared.network.redis_address import RedisAddress
 
 SOCKET_TIMEOUT_S: Final = 10.0  #: well above the longest blocking read
 CONNECT_TIMEOUT_S: Final = 5.0

@@ -278,6 +278,10 @@ class RedisBus:
         """Return how far *group* is behind."""
         return await self._backlogs.of(stream, group)
 
+    async def rolled_back(self, stream: Stream, entry_id: str) -> bool:
+        """Return whether *stream* has lost *entry_id*, which nothing trimmed: a failover took it back."""
+        return await self._backlogs.rolled_back(stream, entry_id)
+
     async def trim_read(self, stream: Stream, *, readers: Sequence[str] = ()) -> int:
         """Drop what every group has acknowledged; return how many entries went.
 

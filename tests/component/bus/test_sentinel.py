@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import TypeVar
 
 import pytest
@@ -124,6 +125,25 @@ async def test_a_master_that_becomes_a_replica_is_left(sentinels: Watched) -> No
 
     await persistent(step)
     assert [version_of(message) for _, message in await bus.newest(Stream.SETTINGS, 9)] == [1, 2]
+    await bus.close()
+
+
+async def test_what_a_failover_takes_back_is_found(sentinels: Watched) -> None:
+    """An entry that the next master never got is missed; one that it got, and one that was trimmed, are not."""
+    old = sentinels.master()
+    other = next(port for port in sentinels.servers if port != old)
+    bus = RedisBus(sentinels.url)
+    trimmed, kept = await bus.publish(Stream.SETTINGS, [MutesChanged(version=n, mutes=()) for n in (1, 2)])
+    await bus.redis.xtrim(bus.key(Stream.SETTINGS), maxlen=1, approximate=False)
+    with sentinels.on(old) as client, sentinels.on(other) as next_master:
+        until(lambda: client.wait(1, 100) == 1)
+        next_master.replicaof("NO", "ONE")
+        (lost,) = await bus.publish(Stream.SETTINGS, [MutesChanged(version=3, mutes=())])
+        assert not await bus.rolled_back(Stream.SETTINGS, lost)
+        client.replicaof("127.0.0.1", other)
+        until(lambda: client.info("replication")["master_link_status"] == "up")
+    missed = [await persistent(partial(bus.rolled_back, Stream.SETTINGS, one)) for one in (trimmed, kept, lost)]
+    assert missed == [False, False, True]
     await bus.close()
 
 

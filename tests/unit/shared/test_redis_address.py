@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.redis_address import RedisAddress
+from shared.network.redis_address import RedisAddress
 
 
 def test_a_servers_address_stays_as_it_is() -> None:
