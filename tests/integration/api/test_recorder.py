@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import msgspec
 import pytest
@@ -12,9 +11,8 @@ from services.api.context import Context
 from services.api.recorder import CONSUMER, GROUP, STREAMS
 from services.api.store.database import Database, DatabaseAwayError
 from services.api.store.ladder.retention import keep_retention, retain
-from shared import metrics
-from shared.bus import RETENTION, RedisBus
-from shared.contracts import SCAN_MS, Message, StateRestored, Stream
+from shared.bus import RETENTION
+from shared.contracts import SCAN_MS, Message, Stream
 from shared.settings import RecordingSettings
 from tests.integration.api import facts
 from tests.integration.api.conftest import OwnPostgres, assembled
@@ -61,35 +59,6 @@ async def test_a_signal_is_recorded_with_all_that_belongs_to_it(api: Context) ->
     assert list(row["verdicts"]) == sorted(facts.GATES, key=lambda gate: (len(gate), gate))  # as JSONB orders keys
     assert (row["verdicts"]["score"]["passed"], row["verdicts"]["persistence"]["passed"]) == (True, False)
     assert row["verdicts"]["score"]["threshold"] == 65
-
-
-async def test_a_bus_that_went_back_is_told_what_is_recorded(api: Context) -> None:
-    """An alert that a failover took back is known as delivered, so that its second coming is not sent."""
-    alert = facts.signal_alert()
-    await publish(api, Stream.ALERTS, alert)
-    await read_and_record(api)
-    await api.publisher.publish()
-    before = await api.bus.newest_setting(StateRestored)
-    await api.recorder.find_rollback()
-    assert not api.recorder.restore.is_set()
-    bus = api.bus
-    assert isinstance(bus, RedisBus)
-    await publish(api, Stream.ALERTS, alert)  # recorded, and then taken back
-    await publish(api, Stream.DELIVERIES, facts.report(alert.alert_id, at=time.time_ns() // 1_000_000))
-    await read_and_record(api)
-    await bus.redis.xdel(bus.key(Stream.ALERTS), await bus.last_id(Stream.ALERTS))
-    counted = metrics.ROLLED_BACK._value.get()
-    await api.recorder.find_rollback()
-    assert metrics.ROLLED_BACK._value.get() == counted + 1
-    await api.publisher.publish()
-    after = await api.bus.newest_setting(StateRestored)
-    assert before is not None
-    assert after is not None
-    assert after.version > before.version
-    assert (before.delivered, after.delivered) == ((), (f"{alert.alert_id}:phone",))
-    assert not api.recorder.restore.is_set()
-    await api.recorder.find_rollback()
-    assert not api.recorder.restore.is_set()  # it is said once
 
 
 async def test_what_comes_twice_is_stored_once(api: Context) -> None:
