@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from services.backtest import coin_task
@@ -211,12 +213,22 @@ def _begin_worker(stop: Event) -> None:
 
 @contextmanager
 def _deaf_children() -> Iterator[None]:
-    """Let processes that start in the block never hear Ctrl-C; this one hears it once the block ends."""
+    """Let processes that start in the block never hear Ctrl-C; this one hears it once the block ends.
+
+    The mask is for them, who inherit it.  Here any other thread may take the signal, so it is kept by a handler.
+    """
+    heard: list[tuple[int, FrameType | None]] = []
+    handling = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, lambda number, frame: heard.append((number, frame))) if handling else None
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if handling:
+            signal.signal(signal.SIGINT, handler)
+    if heard and callable(handler):
+        handler(*heard[0])
 
 
 def _stopped() -> bool:

@@ -72,16 +72,28 @@ def _workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
     raise AssertionError("no workers")
 
 
-def test_ctrl_c_while_workers_start_is_not_lost() -> None:
-    """It waits until they have started, whose first instructions shall not hear it."""
+@pytest.mark.parametrize("to", ["thread", "process"])
+def test_ctrl_c_while_workers_start_is_not_lost(to: str) -> None:
+    """It waits until they have started, whose first instructions shall not hear it; another thread may take it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background inherits that it is ignored
     reached = []
 
     def start() -> None:
         with _deaf_children():
-            signal.pthread_kill(threading.get_ident(), signal.SIGINT)  # to any other thread it would come at once
+            if to == "thread":
+                signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+            else:
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.1)  # whichever thread takes it has by now
             reached.append("the end of the block")
 
-    with pytest.raises(KeyboardInterrupt):
-        start()
+    ended = threading.Event()
+    other = threading.Thread(target=ended.wait)
+    other.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            start()
+    finally:
+        ended.set()
+        other.join()
     assert reached
