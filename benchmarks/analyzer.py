@@ -24,16 +24,13 @@ from typing import Any
 import numpy as np
 import psutil
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from services.analyzer.domain import analysis  # noqa: E402
-from services.analyzer.domain.chart.window import Window  # noqa: E402
-from services.analyzer.domain.indicator import catalogue, compute_recent  # noqa: E402
-from services.analyzer.domain.numeric import talib  # noqa: E402
-from services.analyzer.handler import analyse  # noqa: E402
-from shared.bus import RedisBus, to_wire  # noqa: E402
-from shared.contracts import (  # noqa: E402
+from services.analyzer.domain import analysis
+from services.analyzer.domain.chart.window import Window
+from services.analyzer.domain.indicator import catalogue, compute_recent
+from services.analyzer.domain.numeric import talib
+from services.analyzer.handler import analyse
+from shared.bus import RedisBus, to_wire
+from shared.contracts import (
     FULL_BARS,
     INTERVALS,
     Bars,
@@ -44,9 +41,10 @@ from shared.contracts import (  # noqa: E402
     encode,
     pack,
 )
-from shared.kernels import KERNELS, plain_kernels, uncompiled  # noqa: E402
-from shared.settings import RuntimeSettings  # noqa: E402
+from shared.kernels import KERNELS, plain_kernels, uncompiled
+from shared.settings import RuntimeSettings
 
+ROOT = Path(__file__).resolve().parents[1]
 BARS = FULL_BARS
 MIDNIGHT = 1_757_376_000_000
 ROUNDS = 15

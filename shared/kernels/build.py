@@ -26,7 +26,7 @@ from shared.kernels.source import module_source
 from shared.kernels.types import KernelError
 
 ROOT: Final = FOLDER.parents[1]
-KERNEL_FOLDERS: Final = ("services/analyzer/domain", "shared/bus")  #: whose modules have kernels
+KERNEL_FOLDERS: Final = ("services/analyzer/domain",)  #: whose modules have kernels
 STAMP: Final = LIBRARY.with_suffix(".stamp")
 MARK: Final = "@kernel\n"
 #: What makes C's numbers those of Python: no product and sum in one rounding, whatever the machine could do.
