@@ -11,7 +11,8 @@ from shared.bus import RedisBus
 from shared.contracts import SCAN_MS, Outcome, SettingsChanged, StateRestored, Stream
 from shared.settings import RuntimeSettings
 from tests.component.evaluator.running import evaluator, settle
-from tests.component.gatekeeper.running import address, everything, until
+from tests.component.gatekeeper.running import address, everything
+from tests.patience import until
 from tests.unit.evaluator.facts import SCAN, decision
 from tests.unit.evaluator.test_following import market, run
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -23,7 +20,7 @@ from shared.contracts import (
 from shared.runtime.service import Service
 from shared.settings import RuntimeSettings
 from tests.component.leased import running
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, until
 
 
 async def begin(bus: RedisBus, settings: RuntimeSettings | None = None, *asked: PriceAlert, version: int = 1) -> None:
@@ -49,16 +46,6 @@ def address(bus: RedisBus) -> str:
 async def everything(bus: RedisBus, stream: Stream) -> list[Any]:
     """Return all messages of *stream*."""
     return [message for _, _, message in await bus.tail({stream: "0-0"}, count=10_000, block_ms=1)]
-
-
-async def until(found: Callable[[], Any], seconds: float = PATIENCE_S) -> Any:
-    """Wait until the coroutine function *found* answers something true."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if result := await found():
-            return result
-        await asyncio.sleep(0.02)
-    raise AssertionError("it did not come in time")
 
 
 async def settled(bus: RedisBus, count: int, seconds: float = PATIENCE_S) -> list[ScanSettled]:

@@ -17,8 +17,8 @@ from services.gatekeeper import heartbeat
 from services.terminal.local.listening import free_port
 from shared.runtime.service import Service
 from shared.settings import Environment, RuntimeSettings
-from tests.component.gatekeeper.running import until
 from tests.memory_bus import MemoryBus
+from tests.patience import until
 
 SECRET = "/ping/5ecre7"
 LOCAL = ("127.0.0.0/8",)

@@ -25,15 +25,8 @@ from shared.runtime.service import Service
 from shared.runtime.stage.reader import CONSUMER
 from shared.settings import Environment, RuntimeSettings, ScanSettings, Thresholds
 from tests.chaos import inprocess
-from tests.component.gatekeeper.running import (
-    address,
-    begin,
-    everything,
-    gatekeeper,
-    publish,
-    settled,
-    until,
-)
+from tests.component.gatekeeper.running import address, begin, everything, gatekeeper, publish, settled
+from tests.patience import until
 from tests.unit.gatekeeper.facts import SCAN, STEP, analysis, opened
 
 

@@ -11,7 +11,8 @@ from services.gatekeeper.domain import gates
 from services.gatekeeper.domain import settle as settling
 from shared.bus import MAX_TRIES, DeadLetter, RedisBus
 from shared.contracts import Alert, Decision, PriceTick, ScanOpened, Stream
-from tests.component.gatekeeper.running import address, everything, gatekeeper, publish, settled, until
+from tests.component.gatekeeper.running import address, everything, gatekeeper, publish, settled
+from tests.patience import until
 from tests.unit.gatekeeper.facts import SCAN, STEP, analysis, opened
 
 

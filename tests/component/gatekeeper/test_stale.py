@@ -10,7 +10,8 @@ from services.gatekeeper.domain import inhibition
 from shared.bus import RedisBus
 from shared.contracts import Alert, Decision, PriceTick, Stream, SystemBody
 from shared.settings import FeedSettings, RuntimeSettings
-from tests.component.gatekeeper.running import address, begin, everything, gatekeeper, publish, settled, until
+from tests.component.gatekeeper.running import address, begin, everything, gatekeeper, publish, settled
+from tests.patience import until
 from tests.unit.gatekeeper.facts import SCAN, STEP, analysis, opened
 
 STALE_SECONDS = 1.0

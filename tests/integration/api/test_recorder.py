@@ -16,7 +16,7 @@ from shared.contracts import SCAN_MS, Message, Stream
 from shared.settings import RecordingSettings
 from tests.integration.api import facts
 from tests.integration.api.conftest import OwnPostgres, assembled
-from tests.patience import PATIENCE_S
+from tests.patience import until
 
 DAY = 86_400_000
 
@@ -250,11 +250,3 @@ async def test_three_scans_of_150_coins_are_recorded_at_once_and_only_once(api: 
     for _ in range(2):
         await api.recorder.record(deliveries)
         assert (await counts(api))["decisions"] == 450
-
-
-async def until(condition: object, seconds: float = PATIENCE_S) -> None:
-    """Wait until *condition* holds."""
-    assert callable(condition)
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.05)

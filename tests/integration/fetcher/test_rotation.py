@@ -18,7 +18,7 @@ from services.fetcher.binance import ws as streams
 from services.fetcher.binance.ws import StreamBatch, StreamSocket, backoff
 from services.terminal.local.listening import free_port
 from shared.contracts import SCAN_MS, ScanOpened
-from tests.patience import PATIENCE_S
+from tests.patience import until
 
 from .conftest import Deaf, Feed, listening
 from .test_faults import VICTIM, assert_true_windows, scans_until
@@ -104,13 +104,6 @@ async def served(serve: Callable[[int, web.WebSocketResponse], Any]) -> AsyncIte
 
     async with listening(accept) as address:
         yield f"ws://{address}/"
-
-
-async def until(reached: Callable[[], bool]) -> None:
-    """Wait for a condition."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not reached():
-            await asyncio.sleep(0.02)
 
 
 async def test_a_replacement_that_brings_nothing_does_not_cost_the_old_socket(monkeypatch: pytest.MonkeyPatch) -> None:

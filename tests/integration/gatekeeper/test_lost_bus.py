@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -25,7 +22,7 @@ from shared import ids
 from shared.bus import RedisBus
 from shared.config import local_secrets
 from shared.contracts import StateRestored, Stream
-from tests.patience import PATIENCE_S
+from tests.patience import until
 
 CLOSES = 8
 #: low enough for many signals in few scans
@@ -49,15 +46,6 @@ async def stack_with(sink: Sink, folder: Path) -> AsyncIterator[LocalStack]:
             await house.start(SimulatorPlan(symbols=12, seed=3, lockstep=True))
             assert await lockstep.exchange_ready(house.simulator_url, 120.0)
             yield house
-
-
-async def until(found: Callable[[], Any], seconds: float = PATIENCE_S) -> Any:
-    """Wait until the coroutine function *found* answers something true."""
-    deadline = time.monotonic() + seconds
-    while not (result := await found()):
-        assert time.monotonic() < deadline, "it did not come in time"
-        await asyncio.sleep(0.1)
-    return result
 
 
 async def state_of(bus: RedisBus) -> State:

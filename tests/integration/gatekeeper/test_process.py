@@ -11,9 +11,10 @@ import pytest
 
 from shared.bus import MAX_TRIES, DeadLetter, RedisBus
 from shared.contracts import Decision, Stream
-from tests.component.gatekeeper.running import begin, everything, publish, settled, until
+from tests.component.gatekeeper.running import begin, everything, publish, settled
 from tests.conftest import ROOT
 from tests.integration.gatekeeper.processes import process
+from tests.patience import until
 from tests.unit.gatekeeper.facts import SCAN, STEP, analysis, opened
 
 #: a gatekeeper with a programming error in a gate

@@ -14,8 +14,9 @@ from services.gatekeeper.runtime.reader import STREAMS
 from shared.bus import RedisBus
 from shared.contracts import Alert, Decision, PriceAlert, PriceTick, Stream
 from shared.runtime.leader import LEASE_MS
-from tests.component.gatekeeper.running import begin, everything, publish, settled, until
+from tests.component.gatekeeper.running import begin, everything, publish, settled
 from tests.integration.gatekeeper.processes import process
+from tests.patience import until
 from tests.unit.gatekeeper.facts import SCAN, STEP, analysis, opened
 
 TAKEOVER_MS = 15_000  #: until the other one holds the lease, on any machine that runs it at all

@@ -18,7 +18,7 @@ from shared.contracts import PriceTick, Stream
 from tests.integration.api import facts
 from tests.integration.notifier.conftest import TOKEN, Stage, real_api
 from tests.integration.notifier.sinks import Received, refuse
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio, pytest.mark.timeout(600)]
 HERE, GROUP, TOPIC, ELSEWHERE = 42, -100_777, 7, 666
@@ -55,13 +55,6 @@ class Talk:
     async def items(self, path: str) -> list[dict[str, Any]]:
         """Return what the API lists at *path*."""
         return list((await self.api.get(path)).json()["items"])
-
-
-async def until(condition: Callable[[], object], seconds: float = PATIENCE_S) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        await asyncio.sleep(0.02)
 
 
 def words(answer: Received) -> str:

@@ -13,7 +13,8 @@ import pytest
 
 from services.terminal.local.processes.forker import Forker
 from services.terminal.local.processes.supervisor import Supervisor
-from tests.integration.terminal.test_supervisor import Lines, gone, until
+from tests.integration.terminal.test_supervisor import Lines, gone
+from tests.patience import until
 
 WORKER = """
 import os, signal, sys, time

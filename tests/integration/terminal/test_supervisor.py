@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -19,7 +18,7 @@ import pytest
 from services.terminal.local.listening import free_port
 from services.terminal.local.processes.supervisor import ROOT, StartError, Supervisor
 from services.terminal.local.stack import LocalStack, LocalStackError, Plan
-from tests.patience import PATIENCE_S
+from tests.patience import until
 
 FOREVER = "import time\nprint('up', flush=True)\ntime.sleep(600)"
 STUBBORN = f"import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n{FOREVER}"
@@ -32,14 +31,6 @@ WITH_CHILD = (
 
 def python(code: str) -> list[str]:
     return [sys.executable, "-c", code]
-
-
-async def until(condition: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
-    """Return when *condition* holds; fail when it does not in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        await asyncio.sleep(0.02)
 
 
 def gone(pid: int) -> bool:
