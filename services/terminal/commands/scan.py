@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from redis import RedisError
 from rich.console import Console
 from rich.table import Table
 
 from services.terminal.checks.exchange import HOW_TO_GO_ON, unreachable
-from services.terminal.local import data_folder
+from services.terminal.local import data_folder, kept_windows
 from services.terminal.local.processes.forker import Forker
 from services.terminal.local.processes.stopping import stop_signals, unless
 from services.terminal.local.processes.supervisor import Supervisor
@@ -68,7 +69,10 @@ async def scan(
         raise LocalStackError(f"{problem}\n{HOW_TO_GO_ON}\n  ./sevengate scan --once --simulated 50    invented coins")
     settings = RuntimeSettings.model_validate(config_file.load(environment.config))
     folder = environment.data_dir / "scan"
-    data_folder.empty(folder, "a scan")
+    windows = None if simulated else _windows_file(folder, environment)
+    data_folder.empty(folder, "a scan", but=[windows.name] if windows else ())
+    if windows:
+        kept_windows.give(windows, folder / "valkey")
     async with AsyncExitStack() as stack:
         stop = await stack.enter_async_context(stop_signals())
         supervisor = await stack.enter_async_context(Supervisor(screen.log, forker=forker))
@@ -83,11 +87,26 @@ async def scan(
             await publish(bus, settings)
             screen.say("loading the windows; then the " + ("next" if wait else "last") + " five-minute close is judged")
             show(await first_scan(bus, screen.say))
+            await local.kill_services()
+            if windows:
+                await _keep(bus, windows, screen)
 
         try:
             return await unless(stop, work())
         finally:
-            await local.kill()  # the stores are as empty as the folder at the next scan
+            await local.kill()  # nothing but the windows is wanted any more
+
+
+def _windows_file(folder: Path, environment: Environment) -> Path:
+    return kept_windows.file_of(folder, market=environment.market, exchange=environment.binance_rest_url)
+
+
+async def _keep(bus: RedisBus, windows: Path, screen: Screen) -> None:
+    """Keep the windows for the next scan; that they cannot be kept is no fault of this one."""
+    try:
+        await kept_windows.keep(bus, windows, windows.parent / "valkey")
+    except (RedisError, OSError) as error:
+        screen.say(f"the windows are not kept, the next scan loads them anew: {error}")
 
 
 def _plan(folder: Path, environment: Environment, *, wait: bool) -> Plan:

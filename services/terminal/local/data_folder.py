@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+from collections.abc import Container
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
@@ -48,11 +49,11 @@ def claim(folder: Path, purpose: str) -> IO[str]:
     return file
 
 
-def empty(folder: Path, purpose: str) -> None:
-    """Remove what an earlier run left in *folder*; raise `FolderInUseError`."""
+def empty(folder: Path, purpose: str, *, but: Container[str] = ()) -> None:
+    """Remove what an earlier run left in *folder*, *but* some names; raise `FolderInUseError`."""
     with claim(folder, purpose):
         for path in folder.iterdir():
-            if path.name != "lock":
+            if path.name != "lock" and path.name not in but:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 

@@ -24,6 +24,7 @@ from services.terminal.local.processes.supervisor import Supervisor
 from shared.settings import reachable
 
 WORKERS: Final = ("fetcher", "gatekeeper", "evaluator", "notifier", "notifier.deliverer")
+LAST: Final = ("simulator", "valkey", "postgres")  #: these end after the services
 READY_SECONDS: Final = 120.0  #: all begin side by side; what ends instead of starting is noticed at once
 FUTILE_STARTS: Final = 2  #: restarts before the first answer, then the start fails
 DEFAULT_PORT: Final = 8710  #: of the dashboard
@@ -185,11 +186,13 @@ class LocalStack:
         try:
             aside = stores.set_aside_unreadable(self.plan.folder / "valkey", code, lines)
         except OSError as error:
-            self._say(f"Valkey cannot read its append-only file, which cannot be set aside: {error}")
+            self._say(f"Valkey cannot read its file, which cannot be set aside: {error}")
             return
-        if aside is not None:
+        if aside is not None and aside.name.startswith(stores.APPEND_ONLY):
             kept = f"Valkey's append-only file is broken: set aside as {aside}"
             self._say(f"{kept}; Valkey starts empty, Postgres restores the state")
+        elif aside is not None:
+            self._say(f"the windows of an earlier scan are broken: set aside as {aside}; they are loaded anew")
 
     def _place_postgres(self) -> None:
         """Choose where Postgres will answer, so that the API can be started beside it."""
@@ -272,6 +275,10 @@ class LocalStack:
                 await asyncio.sleep(0.05)
         raise LocalStackError(f"the {name} did not answer within {seconds:g} s; its lines above say why")
 
+    async def kill_services(self) -> None:
+        """End the services at once; the stores and the exchange go on."""
+        await self.supervisor.stop_all(self._services(), at_once=True)
+
     async def kill(self) -> None:
         """End everything, without the patience of `close`: nothing that it holds is wanted any more."""
         await self._stop(at_once=True)
@@ -285,8 +292,9 @@ class LocalStack:
             self._lock.close()
             self._lock = None
 
+    def _services(self) -> list[str]:
+        return [name for name in self.supervisor.names() if name not in LAST]
+
     async def _stop(self, *, at_once: bool = False) -> None:
-        last = ("simulator", "valkey", "postgres")
-        services = [name for name in self.supervisor.names() if name not in last]
-        await self.supervisor.stop_all(services, at_once=at_once)
-        await self.supervisor.stop_all(last, at_once=at_once)
+        await self.supervisor.stop_all(self._services(), at_once=at_once)
+        await self.supervisor.stop_all(LAST, at_once=at_once)

@@ -28,9 +28,11 @@ CAPABILITIES: Final = "-all,+dac_override,+dac_read_search"
 VALKEY_PASSWORD: Final = "valkey-password"
 POSTGRES_PASSWORD: Final = "postgres-password"
 APPEND_ONLY: Final = "appendonlydir"
-#: What Valkey and Redis say before they end because of their append-only file, its base or its manifest.
+VALKEY_SNAPSHOT: Final = "dump.rdb"  #: loaded where there is no append-only file
+#: What Valkey and Redis say before they end because of their append-only file, its base or its manifest, or a snapshot.
 UNREADABLE: Final = re.compile(
     r"reading the append only file|AOF MANIFEST|Unable to obtain the AOF|AOF loading aborted|Internal error in RDB"
+    r"|error loading the DB"
 )
 
 
@@ -70,15 +72,15 @@ def valkey(folder: Path, *, port: int = 0, durable: bool = True, password: str =
 
 
 def set_aside_unreadable(folder: Path, code: int, lines: Sequence[str]) -> Path | None:
-    """Move away the append-only files that Valkey ended over, and would at every start; return where to.
+    """Move away the files that Valkey ended over, and would at every start; return where to.
 
     *code* and *lines* are how it ended: a missing end it repairs itself, and the checker that comes with it
     calls sound files broken.  None where it ended for another reason.
     """
-    files = folder / APPEND_ONLY
-    if code != 1 or not files.exists() or not any(UNREADABLE.search(line) for line in lines):
+    files = next((path for name in (APPEND_ONLY, VALKEY_SNAPSHOT) if (path := folder / name).exists()), None)
+    if code != 1 or files is None or not any(UNREADABLE.search(line) for line in lines):
         return None
-    aside = files.with_name(f"{APPEND_ONLY}.broken-{datetime.now(UTC):%Y%m%dT%H%M%S}")
+    aside = files.with_name(f"{files.name}.broken-{datetime.now(UTC):%Y%m%dT%H%M%S}")
     files.rename(aside)
     lasting_file.sync_folder(folder)
     return aside
