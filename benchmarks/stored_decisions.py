@@ -26,7 +26,7 @@ from services.api.recorder import Statements
 from services.api.store.database import Database, migrate
 from services.api.store.ladder import narrow
 from services.api.store.ladder.record import readable
-from services.terminal.local import stores
+from services.terminal.local import listening, stores
 from shared.contracts import DAY_MS, HOUR_MS, SCAN_MS, Decision
 from shared.settings import MARKET, RecordingSettings
 from tests.conftest import ROOT, running
@@ -62,8 +62,8 @@ _SIZES: Final = """
 def run_demo(folder: Path, seconds: float) -> Path:
     """Let a demo of its own make decisions; return its data folder."""
     argv = [sys.executable, "-m", "services.terminal", "demo", "--lockstep", "--symbols", str(COINS), "--quiet"]
-    argv += ["--no-browser", "--for", str(seconds), "--port", "0"]
-    environment = os.environ | {"SEVENGATE_DATA_DIR": str(folder), "SEVENGATE_API_PORT": "0"}
+    argv += ["--no-browser", "--for", str(seconds), "--port", str(listening.free_port())]
+    environment = os.environ | {"SEVENGATE_DATA_DIR": str(folder)}
     subprocess.run(argv, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
     return folder / "demo"
 
