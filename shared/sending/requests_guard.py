@@ -27,7 +27,11 @@ from shared.sending import departure
 from shared.sending.http import refusal, seconds_of
 from shared.sending.results import Ambiguous, Later, Rejected
 
-lookup = socket.getaddrinfo  #: the system's own
+# the system's own, and the library's
+lookup = socket.getaddrinfo
+_connect: Any = socket.socket.connect
+_send_to: Any = socket.socket.sendto
+_send = HTTPAdapter.send
 NOT_SENT: Final = (NewConnectionError, ConnectTimeoutError)  #: a name that is not known is one of them
 
 
@@ -84,13 +88,13 @@ def guarded(allow: Sequence[str]) -> Iterator[GuardedRequests]:
         _current.reset(token)
 
 
-def _proxies(url: str, guard: GuardedRequests, checked: Any) -> dict[str, str]:
+def _proxies(url: str, guard: GuardedRequests) -> dict[str, str]:
     """Return the proxy for *url* as `shared.network.proxies` says, after a look at where *url* itself leads."""
     proxy, parts = proxy_for(url), urlsplit(url)
     if proxy is None:
         return {}
     try:
-        checked(parts.hostname, parts.port or PORTS[parts.scheme])
+        _permitted(parts.hostname, parts.port or PORTS[parts.scheme])
         place = urlsplit(proxy)
         own = [str(item[4][0]).split("%")[0] for item in lookup(place.hostname, place.port or PORTS[place.scheme])]
     except OSError as error:
@@ -102,50 +106,52 @@ def _proxies(url: str, guard: GuardedRequests, checked: Any) -> dict[str, str]:
 @cache
 def _install() -> None:
     """Put the guard between the library, `requests` and the network, once."""
-    send = HTTPAdapter.send
-    connect: Any = socket.socket.connect
-    send_to: Any = socket.socket.sendto
+    socket.getaddrinfo = _permitted
+    socket.socket.connect = _connect_guarded  # type: ignore[method-assign]
+    socket.socket.sendto = _send_to_guarded  # type: ignore[method-assign]
+    HTTPAdapter.send = _send_guarded  # type: ignore[method-assign,assignment]
 
-    def getaddrinfo(*args: Any, **more: Any) -> Any:
-        found, guard = lookup(*args, **more), _current.get()
-        for item in found if guard else ():
-            address = ipaddress.ip_address(str(item[4][0]).split("%")[0])
-            if not addresses.permitted(address, guard.allow):  # type: ignore[union-attr]
-                guard.forbidden = str(address)  # type: ignore[union-attr]
-                raise OSError("forbidden address")
-        return found
 
-    def send_guarded(self: HTTPAdapter, request: Any, **more: Any) -> requests.Response:
-        guard = _current.get()
-        if guard is None:
-            return send(self, request, **more)
-        try:
-            proxies = _proxies(request.url, guard, getaddrinfo)
-            departure.leave()
-            response = send(self, request, **{**more, "proxies": proxies})
-        except requests.RequestException as error:
-            guard.broke(error)
-            raise
-        guard.answered(response)
-        return response
+def _permitted(*args: Any, **more: Any) -> Any:
+    """Do what `socket.getaddrinfo` does; raise `OSError` in a guarded block for an address that it forbids."""
+    found, guard = lookup(*args, **more), _current.get()
+    for item in found if guard else ():
+        address = ipaddress.ip_address(str(item[4][0]).split("%")[0])
+        if not addresses.permitted(address, guard.allow):  # type: ignore[union-attr]
+            guard.forbidden = str(address)  # type: ignore[union-attr]
+            raise OSError("forbidden address")
+    return found
 
-    def pinned(where: socket.socket, address: Any) -> Any:
-        """Return *address* with its name looked up here: a socket would ask past `getaddrinfo`."""
-        if _current.get() is None or not isinstance(address, tuple):
-            return address
-        return getaddrinfo(*address[:2], where.family, where.type)[0][4]
 
-    def connect_guarded(self: Any, address: Any) -> None:
-        connect(self, pinned(self, address))
-        if _current.get() is not None:
-            departure.leave()
+def _send_guarded(self: HTTPAdapter, request: Any, **more: Any) -> requests.Response:
+    guard = _current.get()
+    if guard is None:
+        return _send(self, request, **more)
+    try:
+        proxies = _proxies(request.url, guard)
+        departure.leave()
+        response = _send(self, request, **{**more, "proxies": proxies})
+    except requests.RequestException as error:
+        guard.broke(error)
+        raise
+    guard.answered(response)
+    return response
 
-    def send_to_guarded(self: Any, data: Any, *more: Any) -> Any:
-        if _current.get() is not None:
-            departure.leave()
-        return send_to(self, data, *more[:-1], pinned(self, more[-1]))
 
-    socket.getaddrinfo = getaddrinfo
-    socket.socket.connect = connect_guarded  # type: ignore[method-assign]
-    socket.socket.sendto = send_to_guarded  # type: ignore[method-assign]
-    HTTPAdapter.send = send_guarded  # type: ignore[method-assign,assignment]
+def _connect_guarded(self: Any, address: Any) -> None:
+    _connect(self, _pinned(self, address))
+    if _current.get() is not None:
+        departure.leave()
+
+
+def _send_to_guarded(self: Any, data: Any, *more: Any) -> Any:
+    if _current.get() is not None:
+        departure.leave()
+    return _send_to(self, data, *more[:-1], _pinned(self, more[-1]))
+
+
+def _pinned(where: socket.socket, address: Any) -> Any:
+    """Return *address* with its name looked up here: a socket would ask past `getaddrinfo`."""
+    if _current.get() is None or not isinstance(address, tuple):
+        return address
+    return _permitted(*address[:2], where.family, where.type)[0][4]
