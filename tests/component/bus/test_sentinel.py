@@ -16,7 +16,7 @@ from rq.serializers import JSONSerializer
 from services.notifier.delivery import queues
 from services.terminal.checks.stores import check_redis
 from services.terminal.local.stores import StoreError
-from shared.bus import Commit, CommitResult, Delivery, RedisBus, StateChange
+from shared.bus import Commit, CommitResult, RedisBus, StateChange
 from shared.contracts import Message, MutesChanged, Stream
 from shared.runtime.watched_queue import connect
 from shared.settings import Environment
@@ -68,16 +68,17 @@ async def written(bus: RedisBus, count: int, failover: asyncio.Event) -> None:
 
 
 async def read_until(bus: RedisBus, count: int) -> list[int]:
-    """Read and acknowledge until message *count* has come; return the versions that were committed as read."""
+    """Read and acknowledge until message *count* has come; return the versions that were read.
+
+    One that was acknowledged as the master went, without an answer, does not come again.
+    """
     found: list[int] = []
     while not found or found[-1] < count:
 
-        async def committed(delivery: Delivery) -> bool:
-            return await bus.commit(Commit(tokens=[delivery.token])) is CommitResult.COMMITTED
-
         async def step() -> None:
-            deliveries = await bus.read("readers", "one", [Stream.SETTINGS], count=8, block_ms=200)
-            found.extend([version_of(delivery.message) for delivery in deliveries if await committed(delivery)])
+            for delivery in await bus.read("readers", "one", [Stream.SETTINGS], count=8, block_ms=200):
+                found.append(version_of(delivery.message))
+                await bus.commit(Commit(tokens=[delivery.token]))
 
         await persistent(step)
     return found
