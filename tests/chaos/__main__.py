@@ -21,6 +21,7 @@ from typing import Any
 from services.terminal.local import stores
 from shared.runtime.logging import configure_logging
 from tests.chaos import accidents, inprocess, processes
+from tests.chaos.buses import STORES, Stores
 from tests.conftest import running
 
 PER_MARKET = len(accidents.KINDS)  #: process runs that are compared with one undisturbed run: one of each kind
@@ -75,7 +76,7 @@ async def many(seeds: Iterable[int], *, rate: float, together: int, totals: Tota
             await asyncio.gather(*(one(seed) for seed in seeds))
 
 
-async def real(numbers: Iterable[int], *, closes: int, totals: Totals) -> None:
+async def real(numbers: Iterable[int], *, closes: int, stores: Stores, totals: Totals) -> None:
     """Run the services as processes, each run compared with its market's undisturbed one."""
     reference: processes.ProcessRun | None = None
     known = 0
@@ -84,7 +85,9 @@ async def real(numbers: Iterable[int], *, closes: int, totals: Totals) -> None:
         try:
             if reference is None or market != known:
                 reference, known = await _undisturbed(market, closes, totals), market
-            run = await processes.run(f"process run {number}", market, closes=closes, symbols=SYMBOLS, number=number)
+            run = await processes.run(
+                f"process run {number}", market, closes=closes, symbols=SYMBOLS, number=number, stores=stores
+            )
         except Exception as error:
             totals.broken(f"process run {number}", error)
             continue
@@ -135,6 +138,7 @@ def main() -> int:
     parser.add_argument("--together", type=int, default=6, help="runs at the same time")
     parser.add_argument("--processes", type=int, default=20, help="runs with real processes")
     parser.add_argument("--closes", type=int, default=18, help="scans of a run with real processes")
+    parser.add_argument("--stores", choices=STORES, default="valkey", help="what the bus of real processes is on")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that every store and process ends with this one
     alone = options.seed is not None or options.run is not None
@@ -150,7 +154,9 @@ def main() -> int:
             work = many(seeds, rate=options.rate, together=options.together, totals=inside)
             timed("stages in one process", inside, work)
         if numbers:
-            timed("real processes", outside, real(numbers, closes=options.closes, totals=outside))
+            timed(
+                "real processes", outside, real(numbers, closes=options.closes, stores=options.stores, totals=outside)
+            )
     except KeyboardInterrupt:
         print("\ninterrupted: the figures are those of the runs until then")
         summary(inside, outside)

@@ -12,12 +12,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import psutil
+from redis.exceptions import RedisError
 
 from services.terminal.local.processes.supervisor import Supervisor
 from services.terminal.local.webhook_sink import Sink
 from shared.bus import RedisBus
 from shared.runtime.consumer import CLAIM_AFTER_MS
 from shared.runtime.leader import LEASE_MS
+from tests.chaos.buses import Servers
+from tests.chaos.buses.sentinel import LOSSES, Loss
 from tests.chaos.proxy import CUTS, Cut, Proxy
 
 #: words of the command by which a service commits, so that a kill or a cut falls while it holds messages
@@ -32,21 +35,24 @@ COMMITS: Final[dict[str, tuple[bytes, ...]]] = {
 READS: Final = (b"XREADGROUP",)
 TAKEOVER_SECONDS: Final = 15.0
 PATIENCE: Final = 20.0  #: that an accident waits for its moment
+LONGEST: Final = 60.0  #: that an accident lasts, a master that hangs among them
 KINDS: Final = ("stops", "cuts", "fetcher", "valkey", "kills")
 PASSING: Final = "analyzer1"  #: takes a new name at every start: others claim what it held
 LASTING: Final = ("analyzer2", "analyzer3")  #: find what they held under their own name
 
 
 class SlowSink(Sink):
-    """Takes a webhook and, when asked to, delays its answer."""
+    """Takes a webhook and, when asked to, delays its answer; keeps when each came."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.arrivals: list[tuple[float, str]] = []  #: monotonic time, alert
         self.taken, self.answering = asyncio.Event(), asyncio.Event()
         self.answering.set()
 
     async def _take(self, request):  # type: ignore[no-untyped-def]
         answer = await super()._take(request)
+        self.arrivals.append((time.monotonic(), self.received[-1]))
         self.taken.set()
         await self.answering.wait()
         return answer
@@ -60,15 +66,25 @@ class Scene:
     supervisor: Supervisor
     proxy: Proxy
     sink: SlowSink
+    servers: Servers
     settled: Callable[[], int]  #: how many scans have settled
     source: random.Random
     struck: Counter[str] = field(default_factory=Counter)
     kills: Counter[str] = field(default_factory=Counter)  #: of services in flight
     violations: list[str] = field(default_factory=list)
+    failovers: list[tuple[float, float]] = field(default_factory=list)  #: from when until when, monotonic
 
     async def active_gatekeeper(self) -> str:
         """Return which of the two holds the lease."""
-        owner = (await self.bus.redis.get(self.bus.key("lease:gatekeeper")) or b"").decode()
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                owner = (await self.bus.redis.get(self.bus.key("lease:gatekeeper")) or b"").decode()
+                break
+            except RedisError:  # there is no master at this moment
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.1)
         return "gatekeeper2" if owner.startswith("gatekeeper2-") else "gatekeeper"
 
 
@@ -111,6 +127,18 @@ def plan(number: int) -> tuple[str, list[Strike]]:
         Strike(source.randint(4, 6), (kill(PASSING), *first)),
         Strike(source.randint(8, 10), second),
         Strike(source.randint(12, 14), third),
+    ]
+
+
+def failover_plan(number: int) -> tuple[str, list[Strike]]:
+    """Return the kind and the strikes of run *number* on servers of which one takes another's place."""
+    source, loss = random.Random(f"failovers:{number}"), LOSSES[(number - 1) % len(LOSSES)]
+    one, two = source.sample(LASTING, 2)
+    return loss, [
+        Strike(source.randint(1, 3), (kill_in_mid_send, kill("notifier"))),
+        Strike(source.randint(4, 6), (lose_master(loss),)),
+        Strike(source.randint(8, 10), (kill("gatekeeper"), cut(one), cut_every("notifier"))),
+        Strike(source.randint(12, 14), (lose_master(loss), kill(two), kill("evaluator"))),
     ]
 
 
@@ -243,3 +271,16 @@ async def kill_valkey(scene: Scene) -> None:
     await scene.proxy.cut(await scene.active_gatekeeper(), "before the answer", COMMITS["gatekeeper"], PATIENCE)
     scene.supervisor.kill("valkey", signal.SIGKILL)
     scene.struck["SIGKILL valkey"] += 1
+
+
+def lose_master(loss: Loss) -> Accident:
+    """Return the loss of the bus's master while the gatekeeper commits; another server takes its place."""
+
+    async def accident(scene: Scene) -> None:
+        await scene.proxy.cut(await scene.active_gatekeeper(), "before the answer", COMMITS["gatekeeper"], PATIENCE)
+        began = time.monotonic()
+        await scene.servers.fail_over(loss)
+        scene.failovers.append((began, time.monotonic()))
+        scene.struck[f"failover, master {loss}"] += 1
+
+    return accident

@@ -108,7 +108,9 @@ async def run(seed: int, url: str, *, analyzers: int = 3, rate: float = 0.03, sc
     await _begin(bus, market)
     for stage in stages:
         stage.start()
-    recording = asyncio.ensure_future(recorder(bus, stop, kept))
+    recording = asyncio.ensure_future(
+        recorder(bus, stop, list(kept), lambda one: kept[one.token.stream].append(one.message))
+    )
     result = Run(seed, name, kept, sink, faults.struck, Counter())
     try:
         settled = await _drive(bus, market)

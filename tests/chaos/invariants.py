@@ -72,6 +72,11 @@ def is_early(alert: Alert) -> bool:
     return bool(getattr(alert.body, "early", False))
 
 
+def scan_of(alert: Alert) -> int:
+    """Return the scan that *alert* is of, or the next one after it."""
+    return alert.scan_id or -(-alert.occurred_at // SCAN_MS) * SCAN_MS
+
+
 def all_told(alerts: Iterable[str], ends: Mapping[str, set[str]], received: Counter[str]) -> list[str]:
     """3, 4: every alert has an end, and arrived once where it is reported sent, never twice."""
     found = []

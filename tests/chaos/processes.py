@@ -15,7 +15,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import psutil
 from redis.exceptions import RedisError
@@ -27,15 +26,15 @@ from services.terminal.local.stack import LocalStack, Plan, SimulatorPlan, modul
 from services.terminal.local.webhook_sink import Sink
 from shared.bus import RETENTION, RedisBus
 from shared.contracts import (
-    SCAN_MS,
     Alert,
     PriceAlert,
     ScanSettled,
     Stream,
 )
 from shared.settings import MARKET, RuntimeSettings
-from tests.chaos import accidents, invariants
+from tests.chaos import accidents, failovers, invariants
 from tests.chaos.accidents import Scene, SlowSink, Strike
+from tests.chaos.buses import Servers, Stores, servers_of
 from tests.chaos.proxy import Proxy
 from tests.chaos.records import Records, difference
 from tests.chaos.stages import statuses
@@ -106,15 +105,33 @@ def price_alerts() -> tuple[PriceAlert, ...]:
 
 
 async def run(
-    name: str, market: int, *, closes: int, symbols: int, analyzers: int = 3, number: int | None = None
+    name: str,
+    market: int,
+    *,
+    closes: int,
+    symbols: int,
+    analyzers: int = 3,
+    number: int | None = None,
+    stores: Stores = "valkey",
 ) -> ProcessRun:
     """Drive *closes* scans through real processes, with the accidents of run *number*; return its result."""
-    kind, strikes = accidents.plan(number) if number is not None else ("undisturbed", [])
-    return await run_with(name, market, kind, strikes, closes=closes, symbols=symbols, analyzers=analyzers)
+    plan = accidents.plan if stores == "valkey" else accidents.failover_plan
+    kind, strikes = plan(number) if number is not None else ("undisturbed", [])
+    return await run_with(
+        name, market, kind, strikes, closes=closes, symbols=symbols, analyzers=analyzers, stores=stores
+    )
 
 
 async def run_with(
-    name: str, market: int, kind: str, strikes: list[Strike], *, closes: int, symbols: int, analyzers: int
+    name: str,
+    market: int,
+    kind: str,
+    strikes: list[Strike],
+    *,
+    closes: int,
+    symbols: int,
+    analyzers: int,
+    stores: Stores = "valkey",
 ) -> ProcessRun:
     """Drive *closes* scans through real processes, with *strikes*; return its result."""
     result, started = ProcessRun(name, kind), time.monotonic()
@@ -123,7 +140,8 @@ async def run_with(
         sink = await stack.enter_async_context(SlowSink())
         supervisor = await stack.enter_async_context(Supervisor(lambda process, line: _note(result, process, line)))
         proxy = await stack.enter_async_context(Proxy("127.0.0.1"))  # entered first, it outlives the services
-        plan = Plan(folder, folder / "config.yaml", listening.free_port(), services=())
+        servers = stack.enter_context(servers_of(stores, folder))
+        plan = Plan(folder, folder / "config.yaml", listening.free_port(), services=(), redis_url=servers.redis_url)
         local = await stack.enter_async_context(LocalStack(plan, supervisor, say=print))
         await local.start_stores()
         bus = RedisBus(local.redis_url)
@@ -131,11 +149,10 @@ async def run_with(
         value = RuntimeSettings.model_validate(config(sink, symbols))
         await begin(bus, value, *price_alerts())
         await local.start_simulator(SimulatorPlan(symbols=symbols, seed=market, lockstep=True))
-        proxy.port = urlsplit(local.redis_url).port or 0
-        await _start(local, proxy, analyzers, standby=bool(strikes))
+        await _start(local, servers, proxy, analyzers, standby=bool(strikes))
         stop = asyncio.Event()
         recording = asyncio.ensure_future(result.records.keep(local.redis_url, stop))
-        scene = Scene(bus, supervisor, proxy, sink, lambda: len(result.scans), random.Random(name))
+        scene = Scene(bus, supervisor, proxy, sink, servers, lambda: len(result.scans), random.Random(name))
         try:
             if not await _ready(local, result.records):
                 result.violations.append("the first scan never settled")
@@ -143,13 +160,19 @@ async def run_with(
             await _drive(local, scene, closes, strikes, result)
             await _drained(bus, result)
             result.memory = await _memory(scene)
+            final = await failovers.final_entries(bus) if scene.failovers else {}
         finally:
             stop.set()
             await asyncio.gather(recording, return_exceptions=True)
         result.kills, result.struck = scene.kills, result.struck + scene.struck
+        back, missing = failovers.take_final(result.records, final)
+        result.struck += back
+        again = failovers.sent_again(sink.arrivals, scene.failovers)
+        result.struck[failovers.AGAIN] += len(again)
         result.violations += [
             *scene.violations,
-            *check(result, sink, JudgingContext(MARKET, value, 0, (), price_alerts(), settings_version=1)),
+            *missing,
+            *check(result, sink, again, JudgingContext(MARKET, value, 0, (), price_alerts(), settings_version=1)),
         ]
     result.seconds = time.monotonic() - started
     return result
@@ -160,15 +183,13 @@ def _note(result: ProcessRun, process: str, line: str) -> None:
         result.struck[f"{process.rstrip('123456789')} logged an error"] += 1
 
 
-async def _start(local: LocalStack, proxy: Proxy, analyzers: int, *, standby: bool) -> None:
+async def _start(local: LocalStack, servers: Servers, proxy: Proxy, analyzers: int, *, standby: bool) -> None:
     """Start every service behind its own door to the bus; some have names that outlast them."""
     wanted = dict(SERVICES)
     wanted |= {"gatekeeper2": "gatekeeper"} if standby else {}
     wanted |= {f"analyzer{number}": "analyzer" for number in range(1, analyzers + 1)}
     for name, service in wanted.items():
-        port = await proxy.door(name)
-        url = local.redis_url.replace(f":{urlsplit(local.redis_url).port}/", f":{port}/")
-        environment = {**local.environment, "SEVENGATE_REDIS_URL": url}
+        environment = {**local.environment, **await servers.environment(proxy, name, local.redis_url)}
         if service == "gatekeeper" or name in accidents.LASTING:
             environment["SEVENGATE_INSTANCE"] = name
         await local.supervisor.start(name, module(service), environment)
@@ -189,15 +210,18 @@ async def _ready(local: LocalStack, records: Records, seconds: float = 120.0) ->
 async def _drive(local: LocalStack, scene: Scene, closes: int, strikes: list[Strike], result: ProcessRun) -> None:
     """Step the exchange while accidents happen."""
     breaking = asyncio.ensure_future(accidents.happen(scene, strikes))
+    patience = failovers.SETTLE_SECONDS if scene.servers.redis_url else lockstep.SETTLE_SECONDS
     try:
-        await lockstep.drive(scene.bus, local.simulator_url, closes=closes, settled=result.scans.append)
+        await lockstep.drive(
+            scene.bus, local.simulator_url, closes=closes, settled=result.scans.append, patience=patience
+        )
     except (lockstep.NotSettledError, RedisError, OSError) as error:
         result.violations.append(f"the lockstep driver gave up: {error!r}")
     except asyncio.CancelledError:
         breaking.cancel()  # the run was interrupted: no accident is waited for
         raise
     finally:
-        done, late = await asyncio.wait({breaking}, timeout=accidents.PATIENCE)
+        done, late = await asyncio.wait({breaking}, timeout=accidents.LONGEST)
         for task in late:
             task.cancel()
         for outcome in await asyncio.gather(*done, *late, return_exceptions=True):
@@ -261,12 +285,15 @@ async def _waiting(bus: RedisBus) -> list[str]:
     return found
 
 
-def check(result: ProcessRun, sink: SlowSink, world: JudgingContext) -> list[str]:
-    """Return what contradicts the invariants 1 to 8; 10 was waited for, and the streams' lengths with it."""
+def check(result: ProcessRun, sink: SlowSink, again: set[str], world: JudgingContext) -> list[str]:
+    """Return what contradicts the invariants 1 to 8; 10 was waited for, and the streams' lengths with it.
+
+    An alert of *again* may have come twice.
+    """
     records = result.records
     opened = records.opened.values()
     degraded = {event.scan_id for event in opened if event.degraded}
-    ends, received = statuses(records.reports), Counter(sink.received)
+    ends, received = statuses(records.reports), Counter(sink.received) - Counter(again)
     result.struck["alerts reported unknown"] += sum("unknown" in end for end in ends.values())
     return [
         *invariants.same_alerts(
@@ -305,7 +332,7 @@ def compare(reference: ProcessRun, other: ProcessRun) -> list[str]:
         text
         for text, alert in _differences(reference.alerts, other.alerts)
         if not any(
-            scan_id <= _scan_of(alert) and symbols and (not alert.symbol or alert.symbol in symbols)
+            scan_id <= invariants.scan_of(alert) and symbols and (not alert.symbol or alert.symbol in symbols)
             for scan_id, symbols in differing.items()
         )
     ]
@@ -327,7 +354,3 @@ def _differences(wanted: list[Alert], got: list[Alert]) -> list[tuple[str, Alert
         *((f"1: the undisturbed run has {name}", one[name]) for name in sorted(one.keys() - two.keys())),
         *((f"2: the undisturbed run has no {name}", two[name]) for name in sorted(two.keys() - one.keys())),
     ]
-
-
-def _scan_of(alert: Alert) -> int:
-    return alert.scan_id or -(-alert.occurred_at // SCAN_MS) * SCAN_MS

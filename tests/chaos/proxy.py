@@ -1,10 +1,10 @@
-"""A TCP proxy before the bus, with a door for each service, that cuts connections in mid-flight."""
+"""A TCP proxy before the bus, with doors for each service, that cuts connections in mid-flight."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Literal, Self
@@ -42,22 +42,26 @@ class Link:
 
 
 class Proxy:
-    """Doors to one server; an async context manager.  Its *port* may be set later than its host."""
+    """Doors to servers of one host; an async context manager.  The usual server's *port* may be set later."""
 
     def __init__(self, host: str, port: int = 0) -> None:
         self.host, self.port = host, port
-        self._doors: dict[str, asyncio.Server] = {}
+        self._doors: dict[tuple[str, int], asyncio.Server] = {}
         self._armed: dict[str, list[Armed]] = {}
         self._links: dict[str, set[Link]] = {}
 
-    async def door(self, name: str) -> int:
-        """Return the port at which *name* finds the server."""
-        if name not in self._doors:
-            self._links[name], self._armed[name] = set(), []
-            self._doors[name] = await asyncio.start_server(
-                lambda reader, writer: self._serve(name, reader, writer), "127.0.0.1", 0
+    async def door(self, name: str, port: int = 0, doors: Mapping[int, int] | None = None) -> int:
+        """Return the port at which *name* finds the server at *port*; 0: the usual server.
+
+        Where that server names ports of others, as a sentinel does, their *doors* are named in its answers instead.
+        """
+        if (name, port) not in self._doors:
+            self._links.setdefault(name, set())
+            self._armed.setdefault(name, [])
+            self._doors[name, port] = await asyncio.start_server(
+                lambda reader, writer: self._serve(name, port, doors or {}, reader, writer), "127.0.0.1", 0
             )
-        return int(self._doors[name].sockets[0].getsockname()[1])
+        return int(self._doors[name, port].sockets[0].getsockname()[1])
 
     async def __aenter__(self) -> Self:
         return self
@@ -90,16 +94,23 @@ class Proxy:
             link.abort()
         return len(links)
 
-    async def _serve(self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(
+        self,
+        name: str,
+        port: int,
+        doors: Mapping[int, int],
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
         try:
-            from_server, to_server = await asyncio.open_connection(self.host, self.port)
+            from_server, to_server = await asyncio.open_connection(self.host, port or self.port)
         except OSError:  # the server is dead at this moment
             writer.transport.abort()
             return
         link = Link(writer, to_server)
         self._links[name].add(link)
         try:
-            await asyncio.gather(self._commands(name, link, reader), self._answers(link, from_server))
+            await asyncio.gather(self._commands(name, link, reader), self._answers(link, from_server, doors))
         except (OSError, EOFError):
             pass
         finally:
@@ -119,8 +130,10 @@ class Proxy:
                 await link.server.drain()
         raise EOFError
 
-    async def _answers(self, link: Link, reader: asyncio.StreamReader) -> None:
+    async def _answers(self, link: Link, reader: asyncio.StreamReader, doors: Mapping[int, int]) -> None:
         while data := await reader.read(CHUNK):
+            for port, door in doors.items():
+                data = _renamed(data, port, door)
             if link.cut == "silently":
                 continue
             if link.cut == "within the answer":
@@ -132,3 +145,8 @@ class Proxy:
             link.client.write(data)
             await link.client.drain()
         raise EOFError
+
+
+def _renamed(answer: bytes, port: int, door: int) -> bytes:
+    """Return *answer* with *door* in the place of *port*; both have five digits, so that lengths stay true."""
+    return answer.replace(f"{port:05}\r\n".encode(), f"{door:05}\r\n".encode())

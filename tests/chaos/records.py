@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from redis.exceptions import RedisError
 
-from shared.bus import RedisBus
+from shared.bus import Delivery, RedisBus
 from shared.contracts import (
     SCAN_MS,
     Alert,
@@ -41,6 +41,7 @@ class Records:
     """The messages of one run."""
 
     kept: dict[Stream, list[Any]] = field(default_factory=lambda: {stream: [] for stream in READ})
+    entries: dict[Stream, dict[str, Message]] = field(default_factory=lambda: defaultdict(dict))  #: kept, by entry id
     ticks: dict[int, PriceTick] = field(default_factory=dict)  #: by time
     inputs: dict[int, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))  #: scan -> symbol -> digest
     newer: list[str] = field(default_factory=list)  #: what a snapshot held that was newer than its scan
@@ -107,10 +108,17 @@ class Records:
         bus = RedisBus(url)
         while not stop.is_set():
             try:
-                await recorder(bus, stop, self.kept)
+                await recorder(bus, stop, READ, self._keep)
             except (RedisError, OSError):
                 await asyncio.sleep(0.1)
         await bus.close()
+
+    def _keep(self, delivery: Delivery) -> None:
+        """Keep a message; one whose acknowledgement was lost comes twice."""
+        known = self.entries[delivery.token.stream]
+        if delivery.token.entry_id not in known:
+            known[delivery.token.entry_id] = delivery.message
+            self.kept[delivery.token.stream].append(delivery.message)
 
     async def _tail(self, url: str, stop: asyncio.Event) -> None:
         bus, after = RedisBus(url), {Stream.TICKS: "0-0", Stream.SNAPSHOTS: "0-0"}
@@ -118,6 +126,7 @@ class Records:
             try:
                 for stream, entry_id, message in await bus.tail(after, block_ms=100):
                     after[stream] = entry_id
+                    self.entries[stream][entry_id] = message
                     self._take(message)
             except (RedisError, OSError):
                 await asyncio.sleep(0.1)

@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from services.evaluator.runtime.loop import Follower
 from services.gatekeeper.runtime.loop import Gatekeeper
@@ -149,14 +148,16 @@ async def _deliver(delivery_log: DeliveryLog, faulty: FaultyBus, sink: Sink, del
     return Commit(tokens=[delivery.token])
 
 
-async def recorder(bus: Bus, stop: asyncio.Event, kept: dict[Stream, list[Any]]) -> None:
-    """Record what the API would: every decision, alert, report and scan, acknowledged when it is stored."""
-    streams = list(kept)
+async def recorder(
+    bus: Bus, stop: asyncio.Event, streams: Sequence[Stream], keep: Callable[[Delivery], object]
+) -> None:
+    """Keep what the API would, every message of *streams*, acknowledged when it is kept."""
+    deliveries = await bus.pending("api", "recorder", streams)
     while not stop.is_set():
-        deliveries = await bus.read("api", "recorder", streams, count=256, block_ms=50)
         for delivery in deliveries:
-            kept[delivery.token.stream].append(delivery.message)
+            keep(delivery)
         await bus.commit_all([Commit(tokens=[delivery.token]) for delivery in deliveries])
+        deliveries = await bus.read("api", "recorder", streams, count=256, block_ms=50)
 
 
 def statuses(reports: Sequence[DeliveryReport]) -> dict[str, set[str]]:

@@ -79,3 +79,16 @@ def test_every_kind_of_accident_is_planned_by_default() -> None:
     assert all(accidents.kill_in_mid_send in strikes[0].accidents for _, strikes in plans)
     for number, (_, strikes) in enumerate(plans, start=1):
         assert [strike.after_scan for strike in accidents.plan(number)[1]] == [strike.after_scan for strike in strikes]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_another_master_in_mid_run_tells_the_same_alerts() -> None:
+    """The master of a Redis with a replica and sentinels is killed under load: the same alerts, each sent once."""
+    strikes = [Strike(3, (accidents.lose_master("killed"),)), Strike(5, (accidents.kill("gatekeeper"),))]
+    run = await processes.run_with(
+        "failover", 7, "killed", strikes, closes=8, symbols=12, analyzers=2, stores="sentinel"
+    )
+    assert run.violations == []
+    assert run.alerts
+    assert run.struck["failover, master killed"] == 1

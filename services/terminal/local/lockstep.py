@@ -24,11 +24,17 @@ class NotSettledError(Exception):
 
 
 async def drive(
-    bus: Bus, exchange: str, *, closes: int | None = None, settled: Callable[[ScanSettled], None] | None = None
+    bus: Bus,
+    exchange: str,
+    *,
+    closes: int | None = None,
+    settled: Callable[[ScanSettled], None] | None = None,
+    patience: float = SETTLE_SECONDS,
 ) -> int:
     """Step the exchange at *exchange* until *closes* scans have settled, or its recording ends; return how many.
 
-    A close without a settled scan is skipped; `UNSETTLED_STEPS` in a row raise `NotSettledError`.
+    A close whose scan does not settle within *patience* seconds is skipped; `UNSETTLED_STEPS` in a row raise
+    `NotSettledError`.
     """
     after = await bus.last_id(Stream.SCANS)
     count = unsettled = 0
@@ -37,7 +43,7 @@ async def drive(
             answer = await client.post("/sim/step")
             step = answer.raise_for_status().json()
             close = int(step["close"])
-            scan, after = await _settled(bus, close, after)
+            scan, after = await _settled(bus, close, after, patience)
             unsettled = 0 if scan is not None else unsettled + 1
             if unsettled >= UNSETTLED_STEPS:
                 raise NotSettledError(f"no scan settled after {unsettled} closes; the last one was {close}")
@@ -50,9 +56,9 @@ async def drive(
     return count
 
 
-async def _settled(bus: Bus, close: int, after: str) -> tuple[ScanSettled | None, str]:
+async def _settled(bus: Bus, close: int, after: str, patience: float) -> tuple[ScanSettled | None, str]:
     """Wait for the scan of *close*; return it and the position reached."""
-    deadline = time.monotonic() + SETTLE_SECONDS
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         for _, entry_id, event in await stream_tail.news(bus, {Stream.SCANS: after}):
             after = entry_id

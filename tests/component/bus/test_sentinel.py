@@ -20,7 +20,7 @@ from shared.bus import Commit, CommitResult, RedisBus, StateChange
 from shared.contracts import Message, MutesChanged, Stream
 from shared.runtime.watched_queue import connect
 from shared.settings import Environment
-from tests.component.bus.sentinels import PASSWORD, Watched, until, watched
+from tests.sentinels import PASSWORD, Watched, until, watched
 
 pytestmark = pytest.mark.timeout(300)
 MESSAGES = 300

@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +32,13 @@ class Watched:
     url: str  #: as Sevengate is told it
     servers: dict[int, subprocess.Popen[bytes]]  #: port -> process; the first was the first master
     sentinels: tuple[int, ...]
+    start: Callable[[int], subprocess.Popen[bytes]]  #: the server at a port
+
+    def start_again(self, port: int) -> None:
+        """Start the server at *port* anew, empty, as a replica of the master of now."""
+        self.servers[port] = self.start(port)
+        with self.on(port) as server:
+            server.replicaof("127.0.0.1", self.master())
 
     def on(self, port: int) -> redis.Redis:
         """Return a client of the server at *port*."""
@@ -62,31 +69,44 @@ def watched(folder: Path) -> Iterator[Watched]:
         pytest.skip("redis-server is not installed (apt-get install redis-server)")
     first, second, *sentinels = listening.free_ports(random_port(), 5)
     with ExitStack() as stack:
-        servers = {}
-        for port in (first, second):
-            argv = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-            argv += ["--requirepass", PASSWORD, "--masterauth", PASSWORD, "--repl-diskless-sync-delay", "0"]
-            argv += ["--dbfilename", f"{port}.rdb"]
-            servers[port] = stack.enter_context(running(argv))
+
+        def start(port: int) -> subprocess.Popen[bytes]:
+            process = stack.enter_context(running(server_command(program, port, folder)))
             stores.wait_for_valkey(f"redis://:{PASSWORD}@127.0.0.1:{port}/0")
-        made = Watched(address_of(sentinels), servers, tuple(sentinels))
+            return process
+
+        servers = {port: start(port) for port in (first, second)}
+        made = Watched(address_of(sentinels), servers, tuple(sentinels), start)
         with made.on(second) as replica:
             replica.replicaof("127.0.0.1", first)
             until(lambda: replica.info("replication")["master_link_status"] == "up")
         for port in sentinels:
-            file = folder / f"sentinel-{port}.conf"
-            file.write_text(
-                f"port {port}\nbind 127.0.0.1\ndir {folder}\nrequirepass {SENTINEL_PASSWORD}\n"
-                f"sentinel sentinel-pass {SENTINEL_PASSWORD}\n"
-                f"sentinel monitor {SERVICE} 127.0.0.1 {first} 2\nsentinel auth-pass {SERVICE} {PASSWORD}\n"
-                f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}\n"
-                f"sentinel failover-timeout {SERVICE} 5000\n"
-            )
+            file = sentinel_config(port, folder, first)
             stack.enter_context(running([program, str(file), "--sentinel"]))
         for port in sentinels:
             with redis.Redis(port=port, password=SENTINEL_PASSWORD) as sentinel:
                 until(partial(_knows_all, sentinel))
         yield made
+
+
+def server_command(program: str, port: int, folder: Path) -> list[str]:
+    """Return the command line of the server at *port*."""
+    argv = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    argv += ["--requirepass", PASSWORD, "--masterauth", PASSWORD, "--repl-diskless-sync-delay", "0"]
+    return [*argv, "--dbfilename", f"{port}.rdb"]
+
+
+def sentinel_config(port: int, folder: Path, master: int) -> Path:
+    """Write the file of the sentinel at *port*, which rewrites it itself."""
+    file = folder / f"sentinel-{port}.conf"
+    file.write_text(
+        f"port {port}\nbind 127.0.0.1\ndir {folder}\nrequirepass {SENTINEL_PASSWORD}\n"
+        f"sentinel sentinel-pass {SENTINEL_PASSWORD}\n"
+        f"sentinel monitor {SERVICE} 127.0.0.1 {master} 2\nsentinel auth-pass {SERVICE} {PASSWORD}\n"
+        f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}\n"
+        f"sentinel failover-timeout {SERVICE} 5000\n"
+    )
+    return file
 
 
 def state_of(sentinel: redis.Redis) -> dict[str, Any]:
@@ -101,7 +121,7 @@ def _knows_all(sentinel: redis.Redis) -> bool:
     return bool(state["num-slaves"] == 1 and state["num-other-sentinels"] == 2)
 
 
-def address_of(sentinels: list[int]) -> str:
+def address_of(sentinels: Sequence[int]) -> str:
     """Return the address that names the first sentinel last, after one where nobody listens."""
     places = ",".join(f"127.0.0.1:{port}" for port in [1, *reversed(sentinels)])
     return f"redis+sentinel://:{PASSWORD}@{places}/{SERVICE}/0?sentinel_password={SENTINEL_PASSWORD}"

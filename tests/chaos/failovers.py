@@ -1,0 +1,89 @@
+"""What a failover took back: what the bus holds at the end counts, and nothing that it held before may be missing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from shared.bus import RedisBus
+from shared.bus.replies import order
+from shared.contracts import Alert, Message, Outcome, PriceTick, ScanSettled, Stream
+from tests.chaos.invariants import is_early, scan_of
+from tests.chaos.records import READ, Records
+
+MARGIN_SECONDS: Final = 1.0  #: that a master may be ahead of its replica without an accident
+SETTLE_SECONDS: Final = 60.0  #: longest wait for a scan: one whose snapshots were taken back never settles
+SKIPPED: Final = "scans lost, their snapshots taken back"
+WITH_THEM: Final = "alerts and outcomes of lost scans"
+AGAIN: Final = "alerts sent twice, first at a failover"
+
+Entries = Mapping[str, Message]  #: by entry id
+
+
+async def final_entries(bus: RedisBus) -> dict[Stream, dict[str, Message]]:
+    """Return what the streams hold now."""
+    return {stream: dict(await bus.newest(stream, 100_000)) for stream in (*READ, Stream.TICKS)}
+
+
+def take_final(records: Records, final: Mapping[Stream, Entries]) -> tuple[Counter[str], list[str]]:
+    """Put what the bus holds at the end in the place of what was read; return what was taken back, and is missing.
+
+    A scan whose snapshots were taken back is not sent again: it is counted, with the alerts and outcomes that were its.
+    """
+    gone = {stream: taken_back(records.entries[stream], entries) for stream, entries in final.items()}
+    counted = Counter({f"taken back of {stream}": len(messages) for stream, messages in gone.items()})
+    there = {name_of(message) for entries in final.values() for message in entries.values()}
+    lost = {name: scan for messages in gone.values() for one in messages for name, scan in [name_of(one)]}
+    lost = {name: scan for name, scan in lost.items() if name and (name, scan) not in there}
+    scans = {scan for name, scan in lost.items() if name.startswith("scan ")}
+    counted[SKIPPED] = len(scans)
+    counted[WITH_THEM] = sum(scan in scans for scan in lost.values()) - len(scans)
+    for stream, entries in final.items():
+        if stream is Stream.TICKS:
+            _forget_ticks(records, gone[stream], entries)
+        else:
+            records.kept[stream] = list(entries.values())
+    missing = sorted(name for name, scan in lost.items() if scan not in scans)
+    return counted, [f"1: {name} was taken back and never came again" for name in missing]
+
+
+def _forget_ticks(records: Records, gone: Iterable[Message], final: Entries) -> None:
+    """Leave out the ticks that no one can have read any more."""
+    there = {tick.at for tick in final.values() if isinstance(tick, PriceTick)}
+    for tick in gone:
+        if isinstance(tick, PriceTick) and tick.at not in there:
+            records.ticks.pop(tick.at, None)
+
+
+def taken_back(seen: Entries, final: Entries) -> list[Message]:
+    """Return what was *seen* and is not there at the end; what is older than all that is there was trimmed."""
+    first = min(map(order, final), default=(0, 0))
+    return [message for entry_id, message in seen.items() if entry_id not in final and order(entry_id) >= first]
+
+
+def name_of(message: Message) -> tuple[str, int]:
+    """Return what names *message* when it comes again, and its scan; an empty name: another may come in its place."""
+    match message:
+        case Alert() if message.kind != "system":
+            return f"{message.alert_id}{' (early)' if is_early(message) else ''}", scan_of(message)
+        case Outcome():
+            return f"{message.outcome_id} {message.result}", message.scan_id
+        case ScanSettled():
+            return f"scan {message.scan_id}", message.scan_id
+        case _:
+            return "", 0
+
+
+def sent_again(arrivals: Sequence[tuple[float, str]], failovers: Iterable[tuple[float, float]]) -> set[str]:
+    """Return the alerts that arrived twice, and first while a failover took back what was reported of them.
+
+    docs/growing.md allows that: the mark of the first delivery is lost with the master.
+    """
+    spans, first, again = list(failovers), dict[str, float](), set[str]()
+    for at, alert_id in arrivals:
+        if alert_id not in first:
+            first[alert_id] = at
+        elif any(began - MARGIN_SECONDS <= first[alert_id] <= ended for began, ended in spans):
+            again.add(alert_id)
+    return again
