@@ -213,22 +213,27 @@ def _begin_worker(stop: Event) -> None:
 
 @contextmanager
 def _deaf_children() -> Iterator[None]:
-    """Let processes that start in the block never hear Ctrl-C; this one hears it once the block ends.
+    """Let processes that start in the block never hear Ctrl-C; this one hears it, or SIGTERM, once the block ends.
 
-    The mask is for them, who inherit it.  Here any other thread may take the signal, so it is kept by a handler.
+    The mask is for them, who inherit it.  Here any other thread may take a signal, so it is kept by a handler: a
+    process that is left half started would say that its input has ended.
     """
     heard: list[tuple[int, FrameType | None]] = []
     handling = threading.current_thread() is threading.main_thread()
-    handler = signal.signal(signal.SIGINT, lambda number, frame: heard.append((number, frame))) if handling else None
+    kept = (signal.SIGINT, signal.SIGTERM) if handling else ()
+    handlers = {each: signal.signal(each, lambda number, frame: heard.append((number, frame))) for each in kept}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        if handling:
-            signal.signal(signal.SIGINT, handler)
-    if heard and callable(handler):
-        handler(*heard[0])
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
+    for number, frame in heard[:1]:
+        if callable(handler := handlers[signal.Signals(number)]):
+            handler(number, frame)
+        elif handler == signal.SIG_DFL:
+            signal.raise_signal(number)
 
 
 def _stopped() -> bool:

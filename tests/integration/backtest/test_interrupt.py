@@ -72,18 +72,19 @@ def _workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
     raise AssertionError("no workers")
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("to", ["thread", "process"])
-def test_ctrl_c_while_workers_start_is_not_lost(to: str) -> None:
-    """It waits until they have started, whose first instructions shall not hear it; another thread may take it."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background inherits that it is ignored
+def test_a_stop_while_workers_start_is_not_lost(to: str, number: signal.Signals) -> None:
+    """It waits until they have started, none left with half of its input; another thread may take the signal."""
+    signal.signal(number, signal.default_int_handler)  # a run in the background inherits that Ctrl-C is ignored
     reached = []
 
     def start() -> None:
         with _deaf_children():
             if to == "thread":
-                signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+                signal.pthread_kill(threading.get_ident(), number)
             else:
-                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), number)
                 time.sleep(0.1)  # whichever thread takes it has by now
             reached.append("the end of the block")
 
