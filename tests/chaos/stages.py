@@ -158,6 +158,8 @@ async def recorder(
             keep(delivery)
         await bus.commit_all([Commit(tokens=[delivery.token]) for delivery in deliveries])
         deliveries = await bus.read("api", "recorder", streams, count=256, block_ms=50)
+        if not deliveries:  # what was acknowledged at a master that is lost now
+            deliveries = await bus.pending("api", "recorder", streams)
 
 
 def statuses(reports: Sequence[DeliveryReport]) -> dict[str, set[str]]:
