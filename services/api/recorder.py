@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from services.api.store import inserts as rows
 from services.api.store import outcomes
 from services.api.store.database import Connection, Database, DatabaseAwayError
 from services.api.store.ladder import narrow
+from services.api.store.recovery import marks
 from shared import metrics
 from shared.bus import Bus, Commit, Delivery, Token
 from shared.bus.replies import order
@@ -98,6 +99,14 @@ class Statements:
                     await cursor.executemany(statement.encode(), parameters)
 
 
+def newest(tokens: Iterable[Token]) -> dict[Stream, str]:
+    """Return the id of the newest entry of each stream among *tokens*."""
+    found: dict[Stream, str] = {}
+    for token in tokens:
+        found[token.stream] = max(found.get(token.stream, "0-0"), token.entry_id, key=order)
+    return found
+
+
 class Recorder:
     """Reads with the group "api", stores, acknowledges."""
 
@@ -111,6 +120,8 @@ class Recorder:
         self.waiting = ""  #: why nothing is stored at present; empty: it is
         self.restore = asyncio.Event()  #: set when the bus has to be told again what Postgres has
         self._newest: dict[Stream, str] = {}  #: stream -> the id of the newest entry that is recorded
+        self._marks_known = False  #: whether what an earlier process recorded is among them
+        self._outdated: set[Stream] = set()  #: marks of entries that were taken back
         self.lost = 0  #: messages that the bus dropped before they could be read, since this process started
 
     async def run(self) -> None:
@@ -157,29 +168,46 @@ class Recorder:
             return
         await self.bus.commit(Commit(tokens=[delivery.token for delivery in stored]))
         self.stored += len(stored)
-        self._remember(delivery.token for delivery in stored)
+        self._remember(newest(delivery.token for delivery in stored))
         if waited:
             await self.count_lost()
         observe_latency(delivery.token for delivery in stored)
         if any(isinstance(item.message, Alert) and isinstance(item.message.body, PriceBody) for item in stored):
             self.fired.set()
 
-    def _remember(self, tokens: Iterable[Token]) -> None:
-        """Keep the newest entry of each stream among *tokens* and before."""
-        for token in tokens:
-            self._newest[token.stream] = max(self._newest.get(token.stream, "0-0"), token.entry_id, key=order)
+    def _remember(self, entries: Mapping[Stream, str]) -> None:
+        """Keep the newest entry of each stream among *entries* and before."""
+        for stream, entry_id in entries.items():
+            self._newest[stream] = max(self._newest.get(stream, "0-0"), entry_id, key=order)
 
     async def find_rollback(self) -> None:
-        """Notice a failover that took back what is recorded: the bus is told again what Postgres has."""
+        """Notice a failover that took back what is recorded, now or by an earlier process.
+
+        The state in Postgres is published again; only then the marks of what was taken back are forgotten.
+        """
+        await self._keep_marks()
         gone = [stream for stream, newest in self._newest.items() if await self.bus.rolled_back(stream, newest)]
         if not gone:
             return
         for stream in gone:
             del self._newest[stream]
+        self._outdated.update(gone)
         metrics.ROLLED_BACK.inc()
         log.error("the bus lacks what is recorded: a failover took it back", streams=gone)
         self.restore.set()
         self.fired.set()
+
+    async def _keep_marks(self) -> None:
+        """Read what an earlier process recorded, and forget outdated marks, as soon as the database answers."""
+        try:
+            if not self._marks_known:
+                self._remember(await marks.load(self.database))
+                self._marks_known = True
+            if self._outdated and not self.restore.is_set():
+                await marks.forget(self.database, self._outdated)
+                self._outdated.clear()
+        except DatabaseAwayError as error:
+            log.debug("the marks of what is recorded wait for the database", error=str(error))
 
     async def count_lost(self) -> None:
         """Count the messages that the bus dropped unread; the next read would hide them."""
@@ -228,6 +256,7 @@ class Recorder:
         async with self.database.connection() as connection:
             await self.database.ensure_partitions(connection, statements.scans)
             await statements.store(connection)
+            await marks.save(connection, newest(delivery.token for delivery in deliveries))
         self.database.partitions_exist(statements.scans)
 
     async def _refuse(self, delivery: Delivery, error: Exception) -> None:

@@ -13,8 +13,9 @@ from pydantic import SecretStr, ValidationError
 from redis.exceptions import RedisError
 
 from services.api import overrides
-from services.api.store import recovery, user_settings
+from services.api.store import user_settings
 from services.api.store.database import Database, DatabaseAwayError
+from services.api.store.recovery import state as recovery
 from services.api.store.user_settings import UserSettings
 from shared.bus import Bus
 from shared.config.sealing import SealError, is_sealed, sealed, settings_from

@@ -15,10 +15,11 @@ import psycopg
 from services.api.backup import restore, save, scratch, tables
 from services.api.backup.archive import BackupError, reading
 from services.api.backup.save import Sources
-from services.api.store import keys, ownership, queries, recovery, user_settings
+from services.api.store import keys, ownership, queries, user_settings
 from services.api.store.archive.months import ArchiveUnreadableError
 from services.api.store.database import Database, DatabaseAwayError, known_migrations, migrate
 from services.api.store.pages import Filter
+from services.api.store.recovery import state as recovery
 from shared.settings import MARKET, RuntimeSettings
 from shared.version import version
 

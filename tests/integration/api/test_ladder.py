@@ -13,10 +13,11 @@ from psycopg.types.json import Jsonb
 
 from services.api.context import Context
 from services.api.recorder import CONSUMER, GROUP, STREAMS
-from services.api.store import queries, recovery
+from services.api.store import queries
 from services.api.store.database import Database
 from services.api.store.ladder import older
 from services.api.store.ladder.retention import retain
+from services.api.store.recovery import state as recovery
 from shared.bus import to_wire
 from shared.contracts import DAY_MS, HOUR_MS, SCAN_MS, Decision, Message, Stream, Verdict
 from shared.settings import RecordingSettings, RuntimeSettings

@@ -6,9 +6,10 @@ import psycopg
 from yoyo import get_backend, read_migrations
 
 from services.api.recorder import Statements
-from services.api.store import queries, recovery, user_settings
+from services.api.store import queries, user_settings
 from services.api.store.database import MIGRATIONS, Database, migrate
 from services.api.store.pages import Filter
+from services.api.store.recovery import state as recovery
 from shared.contracts import Message, Mute, PriceAlert
 from shared.settings import RuntimeSettings
 from tests.integration.api import facts

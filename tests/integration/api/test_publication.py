@@ -12,8 +12,9 @@ import pytest
 
 from services.api.context import Context
 from services.api.recorder import CONSUMER, GROUP, STREAMS
-from services.api.store import recovery, user_settings
+from services.api.store import user_settings
 from services.api.store.database import migrate
+from services.api.store.recovery import state as recovery
 from shared.contracts import (
     SCAN_MS,
     Message,
