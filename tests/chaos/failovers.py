@@ -8,14 +8,14 @@ from typing import Final
 
 from shared.bus import RedisBus
 from shared.bus.replies import order
-from shared.contracts import Alert, Message, Outcome, PriceTick, ScanSettled, Stream
-from tests.chaos.invariants import is_early, scan_of
+from shared.contracts import Alert, DeliveryReport, Message, Outcome, PriceTick, ScanSettled, Stream
+from tests.chaos.invariants import is_early, next_scan
 from tests.chaos.records import READ, Records
 
 MARGIN_SECONDS: Final = 1.0  #: that a master may be ahead of its replica without an accident
 SETTLE_SECONDS: Final = 60.0  #: longest wait for a scan: one whose snapshots were taken back never settles
 SKIPPED: Final = "scans lost, their snapshots taken back"
-WITH_THEM: Final = "alerts and outcomes of lost scans"
+WITH_THEM: Final = "alerts and outcomes of lost scans and prices"
 AGAIN: Final = "alerts sent twice, first at a failover"
 
 Entries = Mapping[str, Message]  #: by entry id
@@ -26,10 +26,18 @@ async def final_entries(bus: RedisBus) -> dict[Stream, dict[str, Message]]:
     return {stream: dict(await bus.newest(stream, 100_000)) for stream in (*READ, Stream.TICKS)}
 
 
+def alerts_and_reports(records: Records, held: Mapping[Stream, Entries]) -> tuple[list[Alert], list[DeliveryReport]]:
+    """Return what the bus holds, or, where that is not given, what was read."""
+    if not held:
+        return records.alerts, records.reports
+    alerts = [one for one in held[Stream.ALERTS].values() if isinstance(one, Alert) and one.kind != "system"]
+    return alerts, [one for one in held[Stream.DELIVERIES].values() if isinstance(one, DeliveryReport)]
+
+
 def take_final(records: Records, final: Mapping[Stream, Entries]) -> tuple[Counter[str], list[str]]:
     """Put what the bus holds at the end in the place of what was read; return what was taken back, and is missing.
 
-    A scan whose snapshots were taken back is not sent again: it is counted, with the alerts and outcomes that were its.
+    A scan whose snapshots were taken back is not sent again, nor is a price: they are counted, and what came of them.
     """
     gone = {stream: taken_back(records.entries[stream], entries) for stream, entries in final.items()}
     counted = Counter({f"taken back of {stream}": len(messages) for stream, messages in gone.items()})
@@ -37,23 +45,20 @@ def take_final(records: Records, final: Mapping[Stream, Entries]) -> tuple[Count
     lost = {name: scan for messages in gone.values() for one in messages for name, scan in [name_of(one)]}
     lost = {name: scan for name, scan in lost.items() if name and (name, scan) not in there}
     scans = {scan for name, scan in lost.items() if name.startswith("scan ")}
-    counted[SKIPPED] = len(scans)
-    counted[WITH_THEM] = sum(scan in scans for scan in lost.values()) - len(scans)
-    for stream, entries in final.items():
-        if stream is Stream.TICKS:
-            _forget_ticks(records, gone[stream], entries)
-        else:
-            records.kept[stream] = list(entries.values())
-    missing = sorted(name for name, scan in lost.items() if scan not in scans)
+    prices = _lost_prices(gone.get(Stream.TICKS, []), final.get(Stream.TICKS, {}))
+    incomplete = scans | {next_scan(at) for at in prices}
+    missing = sorted(name for name, scan in lost.items() if scan not in incomplete)
+    counted[SKIPPED], counted[WITH_THEM] = len(scans), len(lost) - len(scans) - len(missing)
+    for at in prices:
+        records.ticks.pop(at, None)
+    records.kept |= {stream: list(entries.values()) for stream, entries in final.items() if stream in READ}
     return counted, [f"1: {name} was taken back and never came again" for name in missing]
 
 
-def _forget_ticks(records: Records, gone: Iterable[Message], final: Entries) -> None:
-    """Leave out the ticks that no one can have read any more."""
+def _lost_prices(gone: Iterable[Message], final: Entries) -> set[int]:
+    """Return the times of the ticks that no one can have read any more."""
     there = {tick.at for tick in final.values() if isinstance(tick, PriceTick)}
-    for tick in gone:
-        if isinstance(tick, PriceTick) and tick.at not in there:
-            records.ticks.pop(tick.at, None)
+    return {tick.at for tick in gone if isinstance(tick, PriceTick)} - there
 
 
 def taken_back(seen: Entries, final: Entries) -> list[Message]:
@@ -66,7 +71,7 @@ def name_of(message: Message) -> tuple[str, int]:
     """Return what names *message* when it comes again, and its scan; an empty name: another may come in its place."""
     match message:
         case Alert() if message.kind != "system":
-            return f"{message.alert_id}{' (early)' if is_early(message) else ''}", scan_of(message)
+            return f"{message.alert_id}{' (early)' if is_early(message) else ''}", next_scan(message.occurred_at)
         case Outcome():
             return f"{message.outcome_id} {message.result}", message.scan_id
         case ScanSettled():

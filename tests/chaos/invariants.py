@@ -74,7 +74,12 @@ def is_early(alert: Alert) -> bool:
 
 def scan_of(alert: Alert) -> int:
     """Return the scan that *alert* is of, or the next one after it."""
-    return alert.scan_id or -(-alert.occurred_at // SCAN_MS) * SCAN_MS
+    return alert.scan_id or next_scan(alert.occurred_at)
+
+
+def next_scan(at: int) -> int:
+    """Return the first close from *at* on."""
+    return -(-at // SCAN_MS) * SCAN_MS
 
 
 def all_told(alerts: Iterable[str], ends: Mapping[str, set[str]], received: Counter[str]) -> list[str]:

@@ -27,6 +27,7 @@ from services.terminal.local.webhook_sink import Sink
 from shared.bus import RETENTION, RedisBus
 from shared.contracts import (
     Alert,
+    DeliveryReport,
     PriceAlert,
     ScanSettled,
     Stream,
@@ -158,7 +159,7 @@ async def run_with(
                 result.violations.append("the first scan never settled")
                 return result
             await _drive(local, scene, closes, strikes, result)
-            await _drained(bus, result)
+            await _drained(bus, result, changed=bool(scene.failovers))
             result.memory = await _memory(scene)
             final = await failovers.final_entries(bus) if scene.failovers else {}
         finally:
@@ -242,12 +243,13 @@ async def _memory(scene: Scene) -> dict[str, int]:
     return used
 
 
-async def _drained(bus: RedisBus, result: ProcessRun) -> None:
-    """Wait until every alert has an end and every queue is empty, and stays so."""
+async def _drained(bus: RedisBus, result: ProcessRun, *, changed: bool) -> None:
+    """Wait until each alert, on a *changed* bus each that it holds now, has an end, and every queue is empty."""
     began = time.monotonic()
     quiet_since, left = began, ["?"]
     while time.monotonic() < began + DRAIN_SECONDS:
-        left = [*await _waiting(bus), *_without_end(result.records)]
+        held = await failovers.final_entries(bus) if changed else {}
+        left = [*await _waiting(bus), *_without_end(failovers.alerts_and_reports(result.records, held))]
         if left:
             quiet_since = time.monotonic()
         elif time.monotonic() - quiet_since > QUIET_SECONDS:
@@ -257,11 +259,10 @@ async def _drained(bus: RedisBus, result: ProcessRun) -> None:
     result.violations += [f"10: after {DRAIN_SECONDS:g} s {text}" for text in left]
 
 
-def _without_end(records: Records) -> list[str]:
-    ends = statuses(records.reports)
-    return [
-        f"{one.alert_id} has no end" for one in records.alerts if not ends.get(one.alert_id, set()) & invariants.ENDS
-    ]
+def _without_end(told: tuple[list[Alert], list[DeliveryReport]]) -> list[str]:
+    alerts, reports = told
+    ends = statuses(reports)
+    return [f"{one.alert_id} has no end" for one in alerts if not ends.get(one.alert_id, set()) & invariants.ENDS]
 
 
 async def _waiting(bus: RedisBus) -> list[str]:
