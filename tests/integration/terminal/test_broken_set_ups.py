@@ -40,15 +40,19 @@ def named(**environment: str) -> Break:
     return lambda _: nullcontext(environment)
 
 
-@contextmanager
-def evicting_redis(folder: Path) -> Iterator[dict[str, str]]:
-    """A Redis that is set up as a cache."""
-    port = listening.free_port()
-    url = f"redis://127.0.0.1:{port}/0"
-    argv = [str(stores.valkey_server()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
-    with running([*argv, "--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru"]):
-        stores.wait_for_valkey(url)
-        yield {"REDIS_URL": url}
+def redis_with(*options: str) -> Break:
+    """A Redis of its own with these options."""
+
+    @contextmanager
+    def run(folder: Path) -> Iterator[dict[str, str]]:
+        port = listening.free_port()
+        url = f"redis://127.0.0.1:{port}/0"
+        argv = [str(stores.valkey_server()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
+        with running([*argv, *options]):
+            stores.wait_for_valkey(url)
+            yield {"REDIS_URL": url}
+
+    return run
 
 
 @contextmanager
@@ -83,7 +87,8 @@ BROKEN: dict[str, Break] = {
     "the Telegram token is missing": configured(PHONE),
     "a webhook's name does not exist": configured(f"{HOUSE}routes: [{{destinations: [house]}}]\n"),
     "Redis does not answer": named(REDIS_URL="redis://127.0.0.1:9/0"),
-    "Redis throws away what it has no room for": evicting_redis,
+    "Redis is the replica of another": redis_with("--replicaof", "127.0.0.1", "9"),
+    "Redis throws away what it has no room for": redis_with("--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru"),
     "Postgres does not answer": named(DATABASE_URL="postgresql://me:secret@127.0.0.1:9/sevengate"),
     "the database's folder is gone": lost_folder,
     "the data folder cannot be written": file_for_a_folder,
