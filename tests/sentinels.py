@@ -62,8 +62,8 @@ def until(found: Callable[[], object], seconds: float = 60.0) -> None:
 
 
 @contextmanager
-def watched(folder: Path) -> Iterator[Watched]:
-    """Run the servers and the sentinels while the block runs."""
+def watched(folder: Path, *options: str) -> Iterator[Watched]:
+    """Run the servers, with *options*, and the sentinels while the block runs."""
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("redis-server is not installed (apt-get install redis-server)")
@@ -71,7 +71,7 @@ def watched(folder: Path) -> Iterator[Watched]:
     with ExitStack() as stack:
 
         def start(port: int) -> subprocess.Popen[bytes]:
-            process = stack.enter_context(running(server_command(program, port, folder)))
+            process = stack.enter_context(running([*server_command(program, port, folder), *options]))
             stores.wait_for_valkey(f"redis://:{PASSWORD}@127.0.0.1:{port}/0")
             return process
 

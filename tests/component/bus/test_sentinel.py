@@ -6,9 +6,11 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
+import redis
 from redis.exceptions import RedisError
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
@@ -146,6 +148,30 @@ async def test_what_a_failover_takes_back_is_found(sentinels: Watched) -> None:
     missed = [await persistent(partial(bus.rolled_back, Stream.SETTINGS, one)) for one in (trimmed, kept, lost)]
     assert missed == [False, False, True]
     await bus.close()
+
+
+async def test_a_master_without_its_replica_takes_nothing(tmp_path: Path) -> None:
+    """With min-replicas-to-write the bus waits, after a failover too, until the replica is there again."""
+    with watched(tmp_path, "--min-replicas-to-write", "1", "--min-replicas-max-lag", "10") as servers:
+        bus, old = RedisBus(servers.url), servers.master()
+        await bus.publish(Stream.SETTINGS, [MutesChanged(version=1, mutes=())])
+        with servers.on(old) as client:
+            until(lambda: client.wait(1, 100) == 1)
+        servers.servers[old].kill()
+        await asyncio.to_thread(until, lambda: servers.master() != old)
+        with pytest.raises(RedisError, match="NOREPLICAS"):
+            await publish_at(bus, 2, servers.on(servers.master()))
+        await asyncio.to_thread(servers.start_again, old)
+        await persistent(partial(bus.publish, Stream.SETTINGS, [MutesChanged(version=3, mutes=())]))
+        assert [version_of(message) for _, message in await bus.newest(Stream.SETTINGS, 9)] == [1, 3]
+        await bus.close()
+
+
+async def publish_at(bus: RedisBus, version: int, master: redis.Redis) -> None:
+    """Publish a message once *master* knows that it is one."""
+    with master:
+        await asyncio.to_thread(until, lambda: master.info("replication")["role"] == "master")
+    await bus.publish(Stream.SETTINGS, [MutesChanged(version=version, mutes=())])
 
 
 def test_the_check_takes_the_sentinels_and_refuses_the_replica(sentinels: Watched) -> None:
