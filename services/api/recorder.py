@@ -121,7 +121,7 @@ class Recorder:
         self.restore = asyncio.Event()  #: set when the bus has to be told again what Postgres has
         self._newest: dict[Stream, str] = {}  #: stream -> the id of the newest entry that is recorded
         self._marks_known = False  #: whether what an earlier process recorded is among them
-        self._outdated: set[Stream] = set()  #: marks of entries that were taken back
+        self._outdated: dict[Stream, str] = {}  #: marks of entries that were taken back
         self.lost = 0  #: messages that the bus dropped before they could be read, since this process started
 
     async def run(self) -> None:
@@ -189,9 +189,7 @@ class Recorder:
         gone = [stream for stream, newest in self._newest.items() if await self.bus.rolled_back(stream, newest)]
         if not gone:
             return
-        for stream in gone:
-            del self._newest[stream]
-        self._outdated.update(gone)
+        self._outdated |= {stream: self._newest.pop(stream) for stream in gone}
         metrics.ROLLED_BACK.inc()
         log.error("the bus lacks what is recorded: a failover took it back", streams=gone)
         self.restore.set()

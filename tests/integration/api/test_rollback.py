@@ -9,6 +9,7 @@ import pytest
 
 from services.api.context import Context
 from services.api.recorder import CONSUMER, GROUP, STREAMS
+from services.api.store.recovery import marks
 from shared import metrics
 from shared.bus import RedisBus
 from shared.contracts import StateRestored, Stream
@@ -64,9 +65,12 @@ async def test_a_rollback_while_the_api_was_away_is_found_at_its_start(
         assert await later.database.start()
         await later.recorder.find_rollback()
         assert later.recorder.restore.is_set()
+        await later.bus.publish(Stream.DELIVERIES, [facts.report(alert.alert_id, at=1)])
+        await read_and_record(later)
         await later.publisher.publish()
         await later.recorder.find_rollback()
         assert not later.recorder.restore.is_set()
+        assert set(await marks.load(later.database)) == {Stream.DELIVERIES}
     async with assembled(fresh_valkey, fresh_database, tmp_path) as last:
         assert await last.database.start()
         await last.recorder.find_rollback()

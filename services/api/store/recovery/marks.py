@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from services.api.store.database import MINE, Connection, Database
@@ -15,7 +15,7 @@ _SAVE: Final = """
     ON CONFLICT (market, stream) DO UPDATE SET milliseconds = EXCLUDED.milliseconds, sequence = EXCLUDED.sequence
     WHERE (recorded_entries.milliseconds, recorded_entries.sequence) < (EXCLUDED.milliseconds, EXCLUDED.sequence)
 """
-_FORGET: Final = f"DELETE FROM recorded_entries WHERE {MINE} AND stream = ANY(%s)"
+_FORGET: Final = f"DELETE FROM recorded_entries WHERE {MINE} AND (stream, milliseconds, sequence) = (%s, %s, %s)"
 
 
 async def load(database: Database) -> dict[Stream, str]:
@@ -32,6 +32,7 @@ async def save(connection: Connection, entries: Mapping[Stream, str]) -> None:
         await cursor.executemany(_SAVE.encode(), parameters)
 
 
-async def forget(database: Database, streams: Collection[Stream]) -> None:
-    """Forget the entries of *streams*: the bus will never have them again."""
-    await database.execute(_FORGET, [[str(stream) for stream in streams]])
+async def forget(database: Database, entries: Mapping[Stream, str]) -> None:
+    """Forget *entries*, stream -> id, which the bus will never have again; newer ones stay."""
+    for stream, entry_id in entries.items():
+        await database.execute(_FORGET, [str(stream), *order(entry_id)])
