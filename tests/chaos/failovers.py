@@ -73,7 +73,8 @@ def name_of(message: Message) -> tuple[str, int]:
         case Alert() if message.kind != "system":
             return f"{message.alert_id}{' (early)' if is_early(message) else ''}", next_scan(message.occurred_at)
         case Outcome():
-            return f"{message.outcome_id} {message.result}", message.scan_id
+            subject = message.subject_id.rpartition(":")[2]  # a control of another moment is entered at a later scan
+            return f"{message.outcome_id} {message.result}", int(subject)
         case ScanSettled():
             return f"scan {message.scan_id}", message.scan_id
         case _:

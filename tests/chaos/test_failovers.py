@@ -24,17 +24,17 @@ def test_what_was_taken_back_has_to_come_again() -> None:
     """What came again is counted, what did not is missing, unless its scan is lost; what was trimmed is neither."""
     seen: dict[Stream, dict[str, Message]] = {
         Stream.SCANS: {f"{number}-0": settled(number) for number in (1, 2, 3, 4)},
-        Stream.OUTCOMES: {"3-1": outcome("of a scan", 3), "4-1": outcome("of a lost scan", 4)},
+        Stream.OUTCOMES: {"3-1": outcome("signal:3", 3), "4-1": outcome("signal:4", 5)},
     }
     records = Records(entries=seen)
     held: dict[Stream, dict[str, Message]] = {
         Stream.SCANS: {"2-0": settled(2), "5-0": settled(3)},
-        Stream.OUTCOMES: {"1-0": outcome("other", 2)},
+        Stream.OUTCOMES: {"1-0": outcome("signal:2", 2)},
     }
     counted, missing = failovers.take_final(records, held)
     assert (counted["taken back of scans"], counted["taken back of outcomes"]) == (2, 2)
     assert (counted[failovers.SKIPPED], counted[failovers.WITH_THEM]) == (1, 1)
-    assert missing == ["1: of a scan  was taken back and never came again"]
+    assert missing == ["1: signal:3  was taken back and never came again"]
     assert [scan.scan_id for scan in records.settled] == [2, 3]
 
 
