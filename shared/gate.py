@@ -19,7 +19,7 @@ PASSED: Final = "passed"
 NOT_ANALYSED: Final = "not analysed"
 NO_DATA: Final = "no data"
 COMMON_REASONS: Final = (PASSED, NOT_ANALYSED)  #: reasons that every gate may give
-STREAK: Final = "streak"  #: a figure that whoever asks `MayPass` adds: the most scans in a row before that may count
+STREAK: Final = "streak"  #: a figure that the caller of `MayPass` adds: the most scans in a row before that may count
 
 
 class Limits(Protocol):

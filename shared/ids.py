@@ -21,7 +21,7 @@ def decision_id(market: str, symbol: str, scan_id: int) -> str:
 
 
 def trace_id(market: str, symbol: str, scan_id: int) -> str:
-    """Return the name under which log lines tell of *symbol* at *scan_id*; without a symbol, of the whole scan."""
+    """Return the name in log lines of *symbol* at *scan_id*; without a symbol, of the whole scan."""
     return decision_id(market, symbol, scan_id) if symbol else within(market, str(scan_id))
 
 

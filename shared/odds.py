@@ -54,7 +54,7 @@ def recalibrated(plain: float, intercept: float, slope: float) -> float:
 def expected_net(plain: float, probability: float, reward: float, cost: float) -> float:
     """Return what a trade is expected to earn in R, less *cost*; *reward* is that of the target before costs, in R.
 
-    A price without drift earns nothing before costs, whatever the distances: what does not reach the target loses
+    A price without drift earns nothing before costs, at any distances: what does not reach the target loses
     plain × reward ÷ (1 − plain) on average.  Only a probability other than the plain one makes a difference to that.
     """
     return reward * (probability - plain) / (1.0 - plain) - cost

@@ -118,7 +118,7 @@ class Recorder:
         self.storing = asyncio.Lock()  #: held while read messages are not yet stored
         self.stored = 0  #: messages since this process started
         self.waiting = ""  #: why nothing is stored at present; empty: it is
-        self.restore = asyncio.Event()  #: set when the bus has to be told again what Postgres has
+        self.restore = asyncio.Event()  #: set when what Postgres has is to be published again
         self._newest: dict[Stream, str] = {}  #: stream -> the id of the newest entry that is recorded
         self._marks_known = False  #: whether what an earlier process recorded is among them
         self._outdated: dict[Stream, str] = {}  #: marks of entries that were taken back

@@ -144,7 +144,7 @@ def spans(judged: Iterable[Judged], hours: float) -> dict[str, list[tuple[int, i
 
 
 def replay(judged: Judged, settings: RuntimeSettings, stored: Stored) -> Replayed:
-    """Return which of *judged* open a signal, and how many alerts tell of them."""
+    """Return which of *judged* open a signal, and how many alerts they make."""
     by_coin: dict[str, list[Analysis]] = defaultdict(list)
     for analysis in judged.passed:
         by_coin[analysis.symbol].append(analysis)
@@ -192,7 +192,7 @@ def end_of(
     """Return the scan at which a signal of *analysis* ends, `FOR_EVER` where that is later than the *newest* one.
 
     *other_side* are the scans at which the other side qualified.  What *known* says of target and stop counts; where
-    nobody followed it, the closes at the scans do.
+    it was not followed, the closes at the scans do.
     """
     rules, start, levels = settings.lifecycle, analysis.scan_id, analysis.levels
     expiry = start + int(rules.expiry_hours * HOUR_MS)
@@ -227,7 +227,7 @@ def _in_a_row(holds: npt.NDArray[np.bool_], length: int) -> npt.NDArray[np.bool_
 
 
 def _alerts(opened: Iterable[Place], group_size: int) -> int:
-    """Return how many messages tell of *opened*: enough of one side and scan leave as one."""
+    """Return how many alerts *opened* make: enough of one side and scan leave as one."""
     members: dict[tuple[Side, int], int] = defaultdict(int)
     for _, side, scan in opened:
         members[side, scan] += 1

@@ -33,7 +33,7 @@ from shared.bus import Bus, Lease, LeaseLost
 from shared.contracts import HOUR_MS, SCAN_MS
 from shared.runtime.service import Service
 
-ANSWER_DOUBTED_MS: Final = 120_000  #: after a close by the answered time alone; events tell it for sure
+ANSWER_DOUBTED_MS: Final = 120_000  #: after a close by the answered time alone; an event is certain
 EVENT_PATIENCE_S: Final = 3.0  #: wall time; prices come each second
 RETRY_MS: Final = 60_000  #: wait before a failed refresh of the universe is repeated; its volumes cost 40 weight
 
@@ -79,7 +79,7 @@ class Parts:
 
 def assemble(service: Service, bus: Bus, lease: Lease, market: Market, clock: ExchangeClock, connect: Connect) -> Parts:
     """Return the parts, each with the others that it needs."""
-    arrivals = asyncio.Event()  #: set by whatever the collector of bars may wait for
+    arrivals = asyncio.Event()  #: set by all that the collector of bars may wait for
     listener = MarketListener(market, clock, arrivals, bus, lease)
     exchange, feed = connect(service, bus, clock, listener)
     service.remarks = lambda: exchange.remarks

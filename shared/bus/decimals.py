@@ -20,7 +20,7 @@ LIMIT: Final = 2.0**51  #: whole numbers below it, and their sums and difference
 POWERS: Final = 10.0 ** np.arange(10)
 NO_DECIMALS: Final = -1  #: the places of numbers that are mostly none: they count as zero
 TO_ZERO: Final = 1e-300  #: the power that makes zeros of them
-SAMPLE: Final = np.linspace(0.0, 1.0, 24)  #: where in a section the numbers stand that tell its places
+SAMPLE: Final = np.linspace(0.0, 1.0, 24)  #: where in a section the numbers stand that its places are found by
 NUMBER: Final = 8  #: bytes
 
 

@@ -95,7 +95,7 @@ def pack(snapshot: MarketSnapshot) -> bytes:
     values = np.concatenate([*_rows(shape, matrices), *series])
     if not 0 < values.size <= MOST:
         raise ValueError("no numbers, or too many")
-    with np.errstate(all="ignore"):  # whatever is lost here, the corrections have
+    with np.errstate(all="ignore"):  # what is lost here, the corrections have
         places = _places(shape, values)
         powers = decimals.powers(places, sections(shape))
         wholes = decimals.whole(values * powers)

@@ -1,4 +1,4 @@
-"""A Discord webhook: an embed with the card, nobody mentioned, and no faster than Discord says."""
+"""A Discord webhook: an embed with the card, without mentions, and no faster than Discord says."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ ENTRY: Final = Channel(
     limits=ChannelLimits(text=LONGEST, caption=LONGEST, pace="as its answers say"),
     examples={"room": {"channel": "discord", "url": "https://discord.com/api/webhooks/…"}},
     summary=(
-        "An embed with the card; nobody is ever mentioned. What its answers say about its limits is obeyed: "
+        "An embed with the card, without mentions. What its answers say about its limits is obeyed: "
         "`retry_after` and `global` of a 429, `Retry-After` of the proxy before it, and a bucket that is used up "
         "(`X-RateLimit-Remaining`, `-Reset-After`). A forum channel takes threads only: add `?thread_id=…` to the"
         " webhook's address."

@@ -58,7 +58,7 @@ def _against(figures: VolumeFigures, analysis: Analysis) -> str:
 
 
 def figures(analysis: Analysis) -> Mapping[str, float]:
-    """Return the volume ratio, NaN where the gate refuses whatever ratio is asked for."""
+    """Return the volume ratio, NaN where the gate refuses at any ratio."""
     found = analysis.volume
     if found is None or found.ratio_3 is None or found.zero_volume or _against(found, analysis):
         return {"volume ratio": math.nan}

@@ -29,7 +29,7 @@ ROOT: Final = FOLDER.parents[1]
 KERNEL_FOLDERS: Final = ("services/analyzer/domain",)  #: whose modules have kernels
 STAMP: Final = LIBRARY.with_suffix(".stamp")
 MARK: Final = "@kernel\n"
-#: What makes C's numbers those of Python: no product and sum in one rounding, whatever the machine could do.
+#: What makes C's numbers those of Python: no product and sum in one rounding, on every machine.
 FLAGS: Final = ("-O3", "-fPIC", "-fwrapv", "-fno-strict-aliasing", "-ffp-contract=off", "-fno-fast-math", "-w")
 SHARED: Final = ("-bundle", "-undefined", "dynamic_lookup") if sys.platform == "darwin" else ("-shared",)
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-#: not public, whatever this Python's tables say: protocol assignments with a cloud's metadata, another's, site-local
+#: not public, also where Python's tables differ: protocol assignments with a cloud's metadata, another's, site-local
 CLOSED = tuple(ipaddress.ip_network(network) for network in ("192.0.0.0/24", "168.63.129.16/32", "fec0::/10"))
 
 

@@ -25,7 +25,7 @@ class WatchedQueue(Queue):
 
 
 class ShortSilence:
-    """For a worker class, before rq's: a job that nobody works at is soon known for it."""
+    """For a worker class, before rq's: a job that is left alone is soon found."""
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
         """Return how long a job without a heartbeat counts as running, s."""

@@ -25,7 +25,7 @@ Value = TypeVar("Value")
 
 
 def _import_talib() -> Any:
-    """Import TA-Lib; it would pull in pandas and polars, 80 MB that nobody here uses."""
+    """Import TA-Lib; it would pull in pandas and polars, 80 MB that are not used here."""
     hidden = {name: sys.modules.get(name) for name in ("pandas", "polars")}
     for name, module in hidden.items():
         if module is None:

@@ -42,7 +42,7 @@ class Table(msgspec.Struct, frozen=True):
     name: str
     columns: tuple[str, ...]
     rows: int
-    digest: str  #: of its rows in whatever order: see `Rows`
+    digest: str  #: of its rows in any order: see `Rows`
 
     @property
     def member(self) -> str:

@@ -28,7 +28,7 @@ AT_ONCE_S: Final = 0.25  #: a record that took no longer is computed while the c
 class ServedRecord:
     """The answers of each span.
 
-    A long record is not waited for twice: while it is computed anew, the last one is served; `as_of` tells its age.
+    A long record is not waited for twice: while it is computed anew, the last one is served; `as_of` is its age.
     """
 
     def __init__(self, at_once: float = AT_ONCE_S) -> None:

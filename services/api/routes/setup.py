@@ -30,7 +30,7 @@ ADVICE: Final = {
 async def telegram(context: Uses) -> Response:
     """Return how the bot's token fares, and the chats that wrote to the bot within the last hour.
 
-    The notifier's bot tells it: a second program that asked Telegram for messages would conflict with it.
+    The notifier's bot finds it: a second program that asked Telegram for messages would conflict with it.
     A POST, because names of chats are not for every reader's key.
     """
     report = await _report(context)

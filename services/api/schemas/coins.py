@@ -103,7 +103,7 @@ class CardLevels(Shown):
     reward_to_risk: float | None
     weak: bool
     worth: Worth | None
-    """as the open signal's alert said it, or of the scan; null: an earlier version told the signal"""
+    """as in the open signal's alert, or of the scan; null: the alert is of an earlier version"""
 
 
 class MiniChart(Shown):
@@ -137,7 +137,7 @@ class Judged(Shown):
     long_score: float
     short_score: float
     confidence: float | None
-    """probability in % that the target comes before the stop and in time; null: no levels, or told before it was one"""
+    """probability in % that the target comes before the stop and in time; null: no levels, or an earlier version"""
     agreement: float
     """0 to 100: how far intervals and groups agree and the data is whole and fresh"""
     forecast: str
@@ -239,7 +239,7 @@ class JudgedScan(Shown):
     score: float
     fmqs: float | None
     confidence: float | None
-    """probability in % that the target comes before the stop and in time; null: no levels, or told before it was one"""
+    """probability in % that the target comes before the stop and in time; null: no levels, or an earlier version"""
     agreement: float
     """0 to 100: how far intervals and groups agree and the data is whole and fresh"""
     regime: Regime
@@ -380,7 +380,7 @@ class DecisionShown(Shown):
     short_score: float
     fmqs: float | None
     confidence: float | None
-    """probability in % that the target comes before the stop and in time; null: no levels, or told before it was one"""
+    """probability in % that the target comes before the stop and in time; null: no levels, or an earlier version"""
     agreement: float | None
     """0 to 100: how far intervals and groups agree and the data is whole and fresh"""
     regime: str

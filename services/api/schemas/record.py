@@ -83,7 +83,7 @@ class Record(Shown):
     """*too few yet (n of N)*, *no edge shown*, *edge in the sample only* or *edge holds out of sample*"""
     all: Group
     controls: dict[str, Group]
-    """other side, other coin, other moment: trades of the same distances that nobody chose"""
+    """other side, other coin, other moment: trades of the same distances, not chosen by any gate"""
     against_controls: Estimate
     """net R of the signals less that of all controls"""
     gates: dict[str, Lift]

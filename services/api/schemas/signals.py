@@ -63,7 +63,7 @@ class Signal(Shown):
     score: float
     fmqs: float | None
     confidence: float | None
-    """probability in % that the target comes before the stop and in time; null: no levels, or told before it was one"""
+    """probability in % that the target comes before the stop and in time; null: no levels, or an earlier version"""
     agreement: float | None
     """0 to 100: how far intervals and groups agree and the data is whole and fresh"""
     regime: str
@@ -83,7 +83,7 @@ class Signal(Shown):
     best_r: float
     worst_r: float
     worth: Worth | None
-    """as its alert said it; null: an earlier version told it"""
+    """as in its alert; null: the alert is of an earlier version"""
 
 
 class Delivery(Shown):

@@ -26,7 +26,7 @@ class Variant(Shown):
     signals: int
     """what would have opened: coins that were open or cooled down on that side are left out"""
     alerts: int
-    """messages that tell of them: a group counts once; mutes and routes are left out"""
+    """alerts about them: a group counts once; mutes and routes are left out"""
     appeared: int
     """decisions that pass every gate but those that look back"""
     passed: int
@@ -43,7 +43,7 @@ class Current(Variant):
     """The settings in force, replayed by the same rules."""
 
     recorded: int
-    """signals that were opened in fact, under whatever settings then held"""
+    """signals that were opened in fact, under the settings of then"""
 
 
 class Place(Shown):

@@ -56,7 +56,7 @@ def _line_of(row: Mapping[str, Any]) -> str:
 
 
 def _worth(found: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return cost and results of similar setups as the signal's alert told them; nothing where it told none."""
+    """Return cost and results of similar setups as in the signal's alert; empty where it had none."""
     worth = of_row(found)
     comparable = worth and worth.comparable
     return {

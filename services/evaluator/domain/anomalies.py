@@ -95,8 +95,8 @@ def _price_at(analysis: Analysis, due: int, scan_id: int) -> float | None:
 def take_scan(
     following: Mapping[str, Outcome], analyses: Mapping[str, Analysis], scan_id: int
 ) -> tuple[dict[str, Outcome], list[Outcome]]:
-    """Return what is followed after the scan, and what is to be told; *analyses* are those with a bar, by symbol."""
-    left, told = dict(following), list[Outcome]()
+    """Return what is followed after the scan, and the outcomes to publish; *analyses* are those with a bar."""
+    left, outcomes = dict(following), list[Outcome]()
     for name in sorted(following):
         outcome = following[name]
         analysis = analyses.get(outcome.symbol)
@@ -106,8 +106,8 @@ def take_scan(
         else:
             left[name] = later
         if later.result or (outcome.entry <= 0 < later.entry):
-            told.append(later)
-    return left, told
+            outcomes.append(later)
+    return left, outcomes
 
 
 def _enter(planned: Outcome, analysis: Analysis | None, scan_id: int) -> Outcome:

@@ -267,8 +267,8 @@ def _other_coin(work: _Work, signal: Outcome) -> Outcome | None:
 def _follow_anomalies(work: _Work, known: Mapping[str, Outcome]) -> dict[str, Outcome]:
     """Return the anomalies that are followed after this scan, the new ones with their other moment."""
     analyses = {symbol: found for symbol in work.decisions if (found := work.analysis(symbol)) is not None}
-    followed, told = anomalies.take_scan(known, analyses, work.scan_id)
-    work.published += told
+    followed, outcomes = anomalies.take_scan(known, analyses, work.scan_id)
+    work.published += outcomes
     for symbol in sorted(analyses):
         decision = work.decisions[symbol]
         settings = work.settings_at(decision.settings_version)
@@ -284,7 +284,7 @@ def _follow_anomalies(work: _Work, known: Mapping[str, Outcome]) -> dict[str, Ou
 
 
 def _quiet_until(anomaly: Outcome, settings: RuntimeSettings) -> int:
-    """Return the scan from which another anomaly of the coin counts: as soon as it may be told again."""
+    """Return the scan from which another anomaly of the coin counts: as soon as it may be alerted again."""
     return anomaly.scan_id + int(settings.anomaly.cooldown_hours * HOUR_MS)
 
 

@@ -35,7 +35,7 @@ def select(
     """Return the universe: *wanted.size* coins by 24 h quote volume, in USDT.
 
     A coin of *held* leaves only below rank size × (1 + hysteresis); a new one enters only within
-    the size that is left.  Included ones are in whatever their volume, excluded ones never.  *bitcoin* is held besides.
+    the size that is left.  Included ones are in at any volume, excluded ones never.  *bitcoin* is held besides.
     """
     excluded = set(wanted.exclude)
     tradable = [symbol for symbol, instrument in instruments.items() if instrument.tradable and symbol not in excluded]

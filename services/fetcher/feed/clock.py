@@ -68,7 +68,7 @@ class ExchangeClock:
         return max(0.0, milliseconds) / 1_000 / self.speed if self.speed else LONGEST_NAP_S
 
     async def confirmed(self, patience_s: float) -> None:
-        """Return when an event has told the time, after *patience_s* of wall time in any case."""
+        """Return when an event has shown the time, after *patience_s* of wall time in any case."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience_s):
                 while self._answered or not self.known:

@@ -85,9 +85,9 @@ def import_dumps(
             history = _history(folder)
             history.claim(REAL)
             new = history.merge(name, dump.rows, dump.interval, stamps=dump.stamps)
-            told = "".join(f", stamps are the {read_as} of five minutes" for read_as in dump.stamps.values())
+            read = "".join(f", stamps are the {read_as} of five minutes" for read_as in dump.stamps.values())
             typer.echo(
-                f"{path.name}: {len(dump.rows)} rows, {new} new ones of {name} {dump.interval}{told}{_left_out(dump)}"
+                f"{path.name}: {len(dump.rows)} rows, {new} new ones of {name} {dump.interval}{read}{_left_out(dump)}"
             )
         except (BadFileError, OSError) as error:
             typer.echo(f"not imported: {error}", err=True)

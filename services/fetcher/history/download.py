@@ -79,7 +79,7 @@ class ArchiveClient:
         await self._client.aclose()
 
     async def load(self, file: ArchiveFile, folder: Path) -> Path:
-        """Return *file* in *folder*, loaded unless it is there already; whatever is there was found right.
+        """Return *file* in *folder*, loaded unless it is there already: what is there has been checked.
 
         Raises `NotThereError`, `WrongChecksumError`, `ArchiveError` and `OSError` (a full disk).
         """

@@ -1,6 +1,6 @@
-"""Which moment a row of the metrics dumps tells of: the exchange changed that on 2026-06-25.
+"""Which moment a row of the metrics dumps is of: the exchange changed that on 2026-06-25.
 
-Until then `create_time` is the end of the five minutes that a row tells of, and a day's file runs 00:05 … 00:00 of the
+Until then `create_time` is the end of the five minutes that a row is of, and a day's file runs 00:05 … 00:00 of the
 next day.  From then on it is their beginning, and the file runs 00:00 … 23:55.  The layout of a file says which it is;
 its date decides only where the layout is broken off.
 """
@@ -16,7 +16,7 @@ from shared.contracts import DAY_MS, SCAN_MS, Floats
 
 StampRule = Literal["end", "beginning"]
 CHANGED: Final = date(2026, 6, 25)
-SHIFT_MS: Final[dict[StampRule, int]] = {"end": 0, "beginning": SCAN_MS}  #: from create_time to the moment it tells of
+SHIFT_MS: Final[dict[StampRule, int]] = {"end": 0, "beginning": SCAN_MS}  #: from create_time to the moment of the row
 
 
 class UnclearStampsError(ValueError):
@@ -26,7 +26,7 @@ class UnclearStampsError(ValueError):
 def rule_of(stamps: Floats, day: date | None) -> StampRule:
     """Return what *stamps* (ms, on the five-minute grid, in any order) of one day's file mean.
 
-    *day* is the file's, None where its name does not tell.  Raises `UnclearStampsError`.
+    *day* is the file's, None where its name has none.  Raises `UnclearStampsError`.
     """
     midnight = _midnight(day) if day else int(np.median(stamps - 1)) // DAY_MS * DAY_MS
     if stamps.min() < midnight or stamps.max() > midnight + DAY_MS:

@@ -129,7 +129,7 @@ class _Attempt:
             return await self._dispatch(destination, departed)
 
     async def _dispatch(self, destination: Destination, departed: Departure) -> float | None:  # noqa: PLR0911
-        """Send; return the seconds to the next attempt: where nothing has left, there is one whatever went wrong."""
+        """Send; return the seconds to the next attempt: where nothing has left, there always is one."""
         try:
             limit = 2 * self.settings.delivery.timeout_seconds + LIMIT_SLACK_S
             async with asyncio.timeout(min(limit, queues.JOB_SECONDS - 10)):

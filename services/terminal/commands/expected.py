@@ -1,4 +1,4 @@
-"""The failures that a command tells in a sentence: what a person can do something about."""
+"""The failures that a command reports in a sentence: those that a person can do something about."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def import_dumps(
     ],
     folder: Folder = None,
     symbol: Annotated[str, typer.Option(help="The symbol, where the file's name does not contain it.")] = "",
-    stamps: Annotated[str, typer.Option(help="What stamps of metrics mean where a file does not tell.")] = "",
+    stamps: Annotated[str, typer.Option(help="What stamps of metrics mean where a file leaves it open.")] = "",
 ) -> None:
     """Import the public dumps of data.binance.vision: klines (5m, 15m, 1h, 4h), futures metrics, funding rates."""
     options = [*(["--symbol", symbol] if symbol else []), *(["--stamps", stamps] if stamps else [])]

@@ -28,7 +28,7 @@ class Window:
 
     def __init__(self, interval: Interval, matrix: Rows, *, since: int = 0) -> None:
         self.interval = interval
-        self.since = since  #: the first bar whose values are read: whoever needs no earlier ones leaves them NaN
+        self.since = since  #: the first bar whose values are read; earlier values may stay NaN
         self._matrix = matrix
         self._shared: dict[Callable[[Window], Any], Any] = {}
         self.open_time, self.open, self.high, self.low, self.close, self.volume, self.quote_volume, self.taker = matrix

@@ -1,4 +1,4 @@
-"""The Parquet file of a month: written coin by coin, read back, and its rows told by a digest.
+"""The Parquet file of a month: written coin by coin, read back, and its rows compared by a digest.
 
 pyarrow writes and DuckDB reads, so that what is verified is what another program makes of the file.
 """

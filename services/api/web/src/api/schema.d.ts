@@ -757,7 +757,7 @@ export interface paths {
          * Telegram
          * @description Return how the bot's token fares, and the chats that wrote to the bot within the last hour.
          *
-         *     The notifier's bot tells it: a second program that asked Telegram for messages would conflict with it.
+         *     The notifier's bot finds it: a second program that asked Telegram for messages would conflict with it.
          *     A POST, because names of chats are not for every reader's key.
          */
         post: operations["telegram_api_setup_telegram_post"];
@@ -1320,7 +1320,7 @@ export interface components {
             close: number | null;
             /**
              * Confidence
-             * @description probability in % that the target comes before the stop and in time; null: no levels, or told before it was one
+             * @description probability in % that the target comes before the stop and in time; null: no levels, or of a version before it was a probability
              */
             confidence: number | null;
             /**
@@ -1453,7 +1453,7 @@ export interface components {
             target: number;
             /** Weak */
             weak: boolean;
-            /** @description as the open signal's alert said it, or of the scan; null: an earlier version told the signal */
+            /** @description as in the open signal's alert, or of the scan; null: the alert is of an earlier version */
             worth: components["schemas"]["Worth"] | null;
         };
         /**
@@ -1685,7 +1685,7 @@ export interface components {
         Current: {
             /**
              * Alerts
-             * @description messages that tell of them: a group counts once; mutes and routes are left out
+             * @description alerts about them: a group counts once; mutes and routes are left out
              */
             alerts: number;
             /**
@@ -1710,7 +1710,7 @@ export interface components {
             passed: number;
             /**
              * Recorded
-             * @description signals that were opened in fact, under whatever settings then held
+             * @description signals that were opened in fact, under the settings of then
              */
             recorded: number;
             /**
@@ -1815,7 +1815,7 @@ export interface components {
             appeared: boolean;
             /**
              * Confidence
-             * @description probability in % that the target comes before the stop and in time; null: no levels, or told before it was one
+             * @description probability in % that the target comes before the stop and in time; null: no levels, or of a version before it was a probability
              */
             confidence: number | null;
             /** Entry */
@@ -1973,7 +1973,7 @@ export interface components {
             close: number | null;
             /**
              * Confidence
-             * @description probability in % that the target comes before the stop and in time; null: no levels, or told before it was one
+             * @description probability in % that the target comes before the stop and in time; null: no levels, or of a version before it was a probability
              */
             confidence: number | null;
             /** Derivatives */
@@ -2474,7 +2474,7 @@ export interface components {
             agreement: number;
             /**
              * Confidence
-             * @description probability in % that the target comes before the stop and in time; null: no levels, or told before it was one
+             * @description probability in % that the target comes before the stop and in time; null: no levels, or of a version before it was a probability
              */
             confidence: number | null;
             /** Fmqs */
@@ -3093,7 +3093,7 @@ export interface components {
             calibration: components["schemas"]["Calibration"];
             /**
              * Controls
-             * @description other side, other coin, other moment: trades of the same distances that nobody chose
+             * @description other side, other coin, other moment: trades of the same distances, not chosen by any gate
              */
             controls: {
                 [key: string]: components["schemas"]["Group"];
@@ -3438,7 +3438,7 @@ export interface components {
             closed_at: number | null;
             /**
              * Confidence
-             * @description probability in % that the target comes before the stop and in time; null: no levels, or told before it was one
+             * @description probability in % that the target comes before the stop and in time; null: no levels, or of a version before it was a probability
              */
             confidence: number | null;
             /** Entry */
@@ -3500,7 +3500,7 @@ export interface components {
             weak: boolean;
             /** Worst R */
             worst_r: number;
-            /** @description as its alert said it; null: an earlier version told it */
+            /** @description as in its alert; null: the alert is of an earlier version */
             worth: components["schemas"]["Worth"] | null;
         };
         /**
@@ -3537,7 +3537,7 @@ export interface components {
             closed_at: number | null;
             /**
              * Confidence
-             * @description probability in % that the target comes before the stop and in time; null: no levels, or told before it was one
+             * @description probability in % that the target comes before the stop and in time; null: no levels, or of a version before it was a probability
              */
             confidence: number | null;
             /** Deliveries */
@@ -3603,7 +3603,7 @@ export interface components {
             weak: boolean;
             /** Worst R */
             worst_r: number;
-            /** @description as its alert said it; null: an earlier version told it */
+            /** @description as in its alert; null: the alert is of an earlier version */
             worth: components["schemas"]["Worth"] | null;
         };
         /**
@@ -3833,7 +3833,7 @@ export interface components {
         Variant: {
             /**
              * Alerts
-             * @description messages that tell of them: a group counts once; mutes and routes are left out
+             * @description alerts about them: a group counts once; mutes and routes are left out
              */
             alerts: number;
             /**

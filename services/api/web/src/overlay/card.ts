@@ -21,7 +21,7 @@ export class Card {
     this.element.append(...Object.values(this.parts));
   }
 
-  // *worth* tells what the signal costs and needs, and how setups like it went.
+  // *worth* says what the signal costs and needs, and how setups like it went.
   show({ signal }: Shown, now: number | null, label: string, worth: string): void {
     const { signal_id, symbol, side, status } = signal;
     if (this.element.dataset.signal !== signal_id) this.element.dataset.signal = signal_id;

@@ -37,7 +37,7 @@ export class Worths {
       this.lines.set(id, line);
       this.changed();
     } catch {
-      setTimeout(() => this.lines.delete(id), ASK_AGAIN_MS); // nobody follows it yet
+      setTimeout(() => this.lines.delete(id), ASK_AGAIN_MS); // not followed yet
     }
   }
 }

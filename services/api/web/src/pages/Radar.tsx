@@ -132,7 +132,7 @@ function Scatter({ data: { coins, limits } }: { data: Anomalies }) {
   );
 }
 
-// Of *items*, best first, those whose names do not run over that of a better one; *place* tells a dot's middle.
+// Of *items*, best first, those whose names do not run over that of a better one; *place* returns a dot's middle.
 export function apart<T>(items: T[], place: (item: T) => [x: number, y: number]): T[] {
   const taken: [x: number, y: number][] = [];
   return items.filter((item) => {
