@@ -1320,7 +1320,7 @@ export interface components {
             close: number | null;
             /**
              * Confidence
-             * @description probability in % that the target comes before the stop and in time; null: no levels, or of a version before it was a probability
+             * @description probability in % that the target comes before the stop and in time; null: no levels, or an earlier version
              */
             confidence: number | null;
             /**
@@ -1815,7 +1815,7 @@ export interface components {
             appeared: boolean;
             /**
              * Confidence
-             * @description probability in % that the target comes before the stop and in time; null: no levels, or of a version before it was a probability
+             * @description probability in % that the target comes before the stop and in time; null: no levels, or an earlier version
              */
             confidence: number | null;
             /** Entry */
@@ -1973,7 +1973,7 @@ export interface components {
             close: number | null;
             /**
              * Confidence
-             * @description probability in % that the target comes before the stop and in time; null: no levels, or of a version before it was a probability
+             * @description probability in % that the target comes before the stop and in time; null: no levels, or an earlier version
              */
             confidence: number | null;
             /** Derivatives */
@@ -2474,7 +2474,7 @@ export interface components {
             agreement: number;
             /**
              * Confidence
-             * @description probability in % that the target comes before the stop and in time; null: no levels, or of a version before it was a probability
+             * @description probability in % that the target comes before the stop and in time; null: no levels, or an earlier version
              */
             confidence: number | null;
             /** Fmqs */
@@ -3438,7 +3438,7 @@ export interface components {
             closed_at: number | null;
             /**
              * Confidence
-             * @description probability in % that the target comes before the stop and in time; null: no levels, or of a version before it was a probability
+             * @description probability in % that the target comes before the stop and in time; null: no levels, or an earlier version
              */
             confidence: number | null;
             /** Entry */
@@ -3537,7 +3537,7 @@ export interface components {
             closed_at: number | null;
             /**
              * Confidence
-             * @description probability in % that the target comes before the stop and in time; null: no levels, or of a version before it was a probability
+             * @description probability in % that the target comes before the stop and in time; null: no levels, or an earlier version
              */
             confidence: number | null;
             /** Deliveries */
