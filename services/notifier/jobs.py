@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import os
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any, Final
 
 import structlog
 from rq import Retry
@@ -15,22 +20,59 @@ from services.notifier.delivery.context import DeliveryContext
 from shared.runtime.tracing import trace_of
 from shared.settings import Environment
 
+LONGEST_S: Final = queues.JOB_SECONDS - 1.0  #: of one attempt; rq's own limit cannot interrupt the wait for it
+ANSWER_S: Final = 5.0  #: for a loop that works to answer, however much it has to do
+LOOKUPS: Final = 64  #: threads for names and for libraries that block, a few for each destination of a process
+
 log = structlog.get_logger()
 
-_context: DeliveryContext | None = None
-_runner: asyncio.Runner | None = None
+
+class AttemptLoop:
+    """The event loop of all attempts of this process, in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._loop.set_default_executor(ThreadPoolExecutor(LOOKUPS))  # those that hang leave room for the others
+        self.context = DeliveryContext.of(Environment())
+        threading.Thread(target=self._loop.run_forever, name="attempts", daemon=True).start()
+
+    def run(self, work: Coroutine[Any, Any, float | None]) -> float | None:
+        """Return what *work* returns; raise `TimeoutError` where it takes longer than an attempt may."""
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(LONGEST_S)
+        except TimeoutError:
+            if not future.done():
+                future.cancel()
+                self._must_answer()
+            raise
+
+    def _must_answer(self) -> None:
+        """End the process where something holds up the loop: the pool starts another one."""
+        try:
+            asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self._loop).result(ANSWER_S)
+        except TimeoutError:
+            log.error("an attempt holds up all others: this worker process ends")
+            os._exit(1)
+
+
+@cache
+def _attempts() -> AttemptLoop:
+    return AttemptLoop()
+
+
+_begins: Final = threading.Lock()  #: two first jobs may come at once
 
 
 def deliver(data: str, destination: str) -> Any:
     """Deliver the packed alert to *destination*; a `Retry` asks rq for another attempt later."""
-    global _context, _runner
     try:
         alert = queues.unpack(data)
     except queues.Unreadable as error:
         log.error("a queued alert cannot be read", destination=destination, error=str(error))
         return None  # it would never be readable
-    if _context is None or _runner is None:
-        _context, _runner = DeliveryContext.of(Environment()), asyncio.Runner()
-    with bound_contextvars(trace_id=trace_of(_context.bus.market, alert)):
-        seconds = _runner.run(attempt(_context, alert, destination))
+    with _begins:
+        attempts = _attempts()
+    with bound_contextvars(trace_id=trace_of(attempts.context.bus.market, alert)):
+        seconds = attempts.run(attempt(attempts.context, alert, destination))
     return None if seconds is None else Retry(max=queues.RETRIES, interval=max(1, round(seconds)))

@@ -28,6 +28,7 @@ else:
 CAPTION: Final = 1_024  #: Telegram's limits, in UTF-16 units after its entities are parsed
 MESSAGE: Final = 4_096
 HTML: Final = "HTML"
+AT_ONCE: Final = 64  #: messages under way: a process sends to several chats, and none waits for another's
 BUTTONS_FOR: Final = frozenset({"signal", "anomaly", "price"})
 LONGEST_CALLBACK: Final = 64  #: bytes
 #: parts of the Bot API's descriptions of a 400 that no repetition changes: the chat, its topic or a right is gone
@@ -87,14 +88,14 @@ async def _leaves(_: httpx.Request) -> None:
 def request_of(url: str, timeout: float) -> telegram.request.HTTPXRequest:
     """Return what asks Telegram at *url*: through the proxy that is meant for it, and no other."""
     return telegram.request.HTTPXRequest(
-        connection_pool_size=4,
+        connection_pool_size=AT_ONCE,
         connect_timeout=min(5.0, timeout),
         read_timeout=timeout,
         write_timeout=timeout,
         media_write_timeout=timeout,
         # a kept connection that the server has just closed makes an outcome ambiguous
         httpx_kwargs={
-            "limits": httpx.Limits(max_connections=4, max_keepalive_connections=0),
+            "limits": httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=0),
             "trust_env": False,
             "event_hooks": {"request": [_leaves]},
             "verify": trusted(),

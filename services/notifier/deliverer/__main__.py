@@ -1,7 +1,12 @@
-"""The deliverer's process.  A worker runs this file too (`__mp_main__`), and needs none of the deliverer's modules."""
+"""The deliverer's process."""
+
+from services.notifier.deliverer.loop import main
+from services.notifier.deliverer.pool_process import PoolProcess
+from shared.runtime.process import run
 
 if __name__ == "__main__":
-    from services.notifier.deliverer.loop import main
-    from shared.runtime.process import run
-
-    run("deliverer", main)
+    pool = PoolProcess()  # forked before there are threads
+    try:
+        run("deliverer", lambda service: main(service, pool))
+    finally:
+        pool.stop()

@@ -1,4 +1,4 @@
-"""The deliverer: one worker process for each destination, and the scheduler of postponed jobs."""
+"""The deliverer: a worker for each destination, and the scheduler of postponed jobs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 from redis.exceptions import RedisError
 
-from services.notifier.deliverer.pool import WorkerPool
+from services.notifier.deliverer.pool_process import PoolProcess
 from services.notifier.deliverer.scheduler import JobScheduler
 from services.notifier.delivery.delivery_log import DeliveryLog
 from shared import metrics
@@ -25,13 +25,12 @@ SCHEDULER_LEASE_MS: Final = 5_000  #: a killed deliverer's postponed jobs wait s
 log = structlog.get_logger()
 
 
-async def main(service: Service) -> None:
+async def main(service: Service, pool: PoolProcess) -> None:
     """Keep a worker for each destination of the newest settings."""
     bus = service.bus
     if not isinstance(bus, RedisBus):
         raise TypeError("the deliverer needs Redis: its jobs live there")
     tasks = [asyncio.ensure_future(follow_settings(service)), asyncio.ensure_future(count_reports(service, bus))]
-    pool = WorkerPool()
     scheduler = JobScheduler(service.environment, bus.market)
     try:
         if await settings_arrived(service):
@@ -39,14 +38,13 @@ async def main(service: Service) -> None:
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.to_thread(pool.stop)
 
 
-async def _keep(service: Service, pool: WorkerPool, scheduler: JobScheduler, bus: RedisBus) -> None:
+async def _keep(service: Service, pool: PoolProcess, scheduler: JobScheduler, bus: RedisBus) -> None:
     lease, delivery_log = Lease("delivery-clock", f"{service.instance}-{secrets.token_hex(4)}"), DeliveryLog(bus)
     while not service.stopping.is_set():
         names = frozenset(service.settings.settings.destinations)
-        pool.ensure(set(names))
+        pool.ensure(names)
         try:
             if await bus.acquire(lease, ttl_ms=SCHEDULER_LEASE_MS):
                 await asyncio.to_thread(scheduler.tick, names)

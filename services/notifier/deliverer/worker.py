@@ -1,36 +1,35 @@
-"""One rq worker: the process that serves one destination."""
+"""One rq worker: the thread that serves one destination."""
 
 from __future__ import annotations
 
-import logging
-import os
-import sys
 import threading
-from multiprocessing import connection, parent_process
+import uuid
+from typing import Final
 
-import aiosmtplib  # noqa: F401 - what channels load when first used, here before the fork
-import standardwebhooks  # noqa: F401
 import structlog
-import telegram  # noqa: F401
+from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
+from rq.exceptions import StopRequested
 from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.timeouts import TimerDeathPenalty
 from rq.worker import WorkerStatus
 
-from services.notifier import jobs  # noqa: F401 - imported before the fork, so that a job starts at once
 from services.notifier.delivery.queues import queue_name
-from shared.runtime.logging import configure_logging
 from shared.runtime.watched_queue import MAINTENANCE_S, SILENCE_S, WORKER_TTL_S, ShortSilence, WatchedQueue, connect
-from shared.sending import connecting, http, templates  # noqa: F401
 from shared.settings import Environment
+
+RESTART_S: Final = 3.0  #: until a worker that lost the bus begins again
 
 log = structlog.get_logger()
 
 
 class DestinationWorker(ShortSilence, SimpleWorker):
-    """Runs jobs in its own process: it serves one destination, so a hanging job delays no other."""
+    """Runs the jobs of one destination, one after the other, in a thread among those of other destinations."""
+
+    death_penalty_class = TimerDeathPenalty  # signals belong to the main thread
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Run the job, with heartbeats from a thread beside it."""
@@ -52,39 +51,94 @@ class DestinationWorker(ShortSilence, SimpleWorker):
             except (RedisError, OSError):
                 continue  # the next beat may get through
 
+    @property
+    def should_run_maintenance_tasks(self) -> bool:
+        """Whether maintenance is due; asked while no job is held, so this is where a worker can stop."""
+        if self._stop_requested:
+            raise StopRequested
+        return bool(super().should_run_maintenance_tasks)
+
+    def finish(self) -> None:
+        """Take no further job."""
+        self._stop_requested = True
+
+    def subscribe(self) -> None:
+        """Listen to no commands: that would be one more connection and thread for each destination."""
+
     def procline(self, message: str) -> None:
         """Leave the process's title alone."""
 
-
-def work(destination: str, environment: Environment | None = None) -> None:
-    """Serve *destination*'s queue until stopped, or until the parent is gone."""
-    environment = environment or Environment()
-    configure_logging(environment.log_level, environment.log_format)
-    logging.getLogger("rq").setLevel(logging.WARNING)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    queue = WatchedQueue(
-        queue_name(environment.market, destination),
-        connection=connect(environment),
-        serializer=JSONSerializer,
-    )
-    try:
-        worker = DestinationWorker(
-            [queue],
-            connection=queue.connection,
-            serializer=JSONSerializer,
-            maintenance_interval=MAINTENANCE_S,
-            worker_ttl=WORKER_TTL_S,
-            log_job_description=False,
-        )
-        worker.work(logging_level="WARNING")
-    except (RedisError, OSError) as error:
-        log.warning("the bus does not answer", destination=destination, error=str(error))
-        sys.exit(1)  # the deliverer starts another one
+    def _install_signal_handlers(self) -> None:
+        """Leave signals to the process."""
 
 
-def _end_with_parent() -> None:
-    """End this process when the deliverer is killed; its open attempt is found by the next one."""
-    parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
+class DestinationThread:
+    """Serves one destination until it is stopped; where the bus is lost it begins again."""
+
+    def __init__(self, destination: str, environment: Environment) -> None:
+        self._destination, self._environment = destination, environment
+        self._stopping = threading.Event()
+        self._worker: DestinationWorker | None = None
+        self._thread = threading.Thread(target=self.run, name=f"to {destination}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def run(self) -> None:
+        """Work until stopped."""
+        while not self._stopping.is_set():
+            try:
+                self._work()
+            except Exception as error:  # a destination without a worker would be silent for ever
+                log.warning("a worker begins again", destination=self._destination, error=str(error))
+            self._stopping.wait(RESTART_S)
+
+    def _work(self) -> None:
+        """Be one rq worker, until it is stopped or loses the bus."""
+        name = uuid.uuid4().hex
+        connection = connect(self._environment)
+        connection.connection_pool.connection_kwargs["client_name"] = name  # by which `wake` finds it
+        try:
+            queue = WatchedQueue(
+                queue_name(self._environment.market, self._destination),
+                connection=connection,
+                serializer=JSONSerializer,
+            )
+            self._worker = DestinationWorker(
+                [queue],
+                name=name,
+                connection=connection,
+                serializer=JSONSerializer,
+                maintenance_interval=MAINTENANCE_S,
+                worker_ttl=WORKER_TTL_S,
+                log_job_description=False,
+            )
+            if not self._stopping.is_set():
+                self._worker.work(logging_level="WARNING")
+        finally:
+            connection.close()
+
+    def stop(self) -> None:
+        """Ask it to end after the job it is at; `wake` those that wait for one."""
+        self._stopping.set()
+        if self._worker is not None:
+            self._worker.finish()
+
+    @property
+    def name(self) -> str:
+        """The name of its connections on the bus."""
+        return "" if self._worker is None else str(self._worker.name)
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def join(self, seconds: float) -> None:
+        self._thread.join(seconds)
+
+
+def wake(connection: Redis, names: set[str]) -> None:
+    """End the waiting for jobs of the workers *names*; where the server's user may not, they wait on."""
+    for client in connection.client_list():
+        if client["name"] in names and "b" in client["flags"]:
+            connection.client_unblock(int(client["id"]))

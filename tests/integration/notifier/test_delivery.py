@@ -222,10 +222,11 @@ DOOMED = """
 import os, signal, sys
 from services.notifier.deliverer import worker
 from services.notifier.delivery import attempt, delivery_log
+from shared.settings import Environment
 owners = {"worker": worker.DestinationWorker, "delivery_log": delivery_log.DeliveryLog, "attempt": attempt}
 owner, function = sys.argv[2].split(".")
 setattr(owners[owner], function, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
-worker.work(sys.argv[1])
+worker.DestinationThread(sys.argv[1], Environment()).run()
 """
 SENT, UNKNOWN = ("sent", ""), ("unknown", "died while sending")
 #: the moment of death -> the function that is not lived through, what is reported, how often it arrives

@@ -1,0 +1,75 @@
+"""The workers' processes: several destinations to each, and each destination served again after a death."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import psutil
+
+from services.notifier.deliverer.pool import EACH
+from shared.contracts import DeliveryReport
+from tests.integration.notifier.conftest import Stage
+from tests.integration.notifier.test_delivery import numbered, settled
+from tests.patience import until
+
+NAMES = tuple(f"d{number}" for number in range(EACH + 1))
+
+
+def processes(deliverer: int) -> list[psutil.Process]:
+    """Return the worker processes of *deliverer*, which are the children of its pool."""
+    (pool,) = psutil.Process(deliverer).children()
+    found: list[psutil.Process] = pool.children()
+    return found
+
+
+async def test_destinations_share_processes_and_outlive_them(idle_stage: Stage) -> None:
+    """One more than a process serves takes two; after both were killed every destination gets the next alert."""
+    stage = idle_stage
+    await stage.route(**{name: stage.webhook(f"/{name}") for name in NAMES})
+    stage.start("services.notifier")
+    deliverer = stage.start("services.notifier.deliverer")
+    await stage.tell(numbered(1))
+    await stage.until(settled(len(NAMES)), 60)
+    workers = await asyncio.to_thread(processes, deliverer.pid)
+    assert len(workers) == 2
+    for worker in workers:
+        os.kill(worker.pid, signal.SIGKILL)
+    await stage.tell(numbered(2))
+    reports = await stage.until(settled(2 * len(NAMES)), 90)
+    assert {(report.alert_id, report.destination) for report in reports} == {
+        (numbered(number).alert_id, name) for number in (1, 2) for name in NAMES
+    }
+    assert {report.status for report in reports} == {"sent"}
+
+
+async def test_order_is_kept_for_each_destination(stage: Stage) -> None:
+    """However many destinations one process serves, each gets the alerts as they came."""
+    names = NAMES[:4]
+    await stage.route(**{name: stage.webhook(f"/{name}") for name in names})
+    alerts = [numbered(number) for number in range(10)]
+    await stage.tell(*alerts)
+    reports = await stage.until(settled(len(names) * len(alerts)), 60)
+    expected = [alert.alert_id for alert in alerts]
+    assert [_order(reports, name) for name in names] == [expected] * len(names)
+
+
+async def test_a_stopped_deliverer_leaves_no_process(idle_stage: Stage) -> None:
+    """Asked to stop, it ends its pool and their workers at once, though they wait for jobs."""
+    stage = idle_stage
+    await stage.route(house=stage.webhook())
+    stage.start("services.notifier")
+    deliverer = stage.start("services.notifier.deliverer")
+    await stage.tell(numbered(1))
+    await stage.until(settled(1))
+    below = psutil.Process(deliverer.pid).children(recursive=True)
+    deliverer.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(deliverer.wait, 60) == 0
+    await until(lambda: not any(process.is_running() for process in below))
+    registered = await stage.bus.redis.smembers("rq:workers")
+    assert not registered, "a worker that was killed stays registered"
+
+
+def _order(reports: list[DeliveryReport], name: str) -> list[str]:
+    return [report.alert_id for report in sorted(reports, key=lambda one: one.at) if report.destination == name]
