@@ -1,5 +1,5 @@
 #!/bin/sh
-# Regenerate requirements.lock, requirements-local.lock and requirements-dev.lock: hashes, every platform, no registry's address.
+# Regenerate the requirements*.lock files: hashes, every platform, no registry's address.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/common.sh
@@ -15,7 +15,8 @@ lock() {
 }
 lock -o requirements.lock
 lock --group local -c requirements.lock -o requirements-local.lock
-lock --group local --group dev -c requirements-local.lock -o requirements-dev.lock
+lock --group traces -c requirements.lock -o requirements-traces.lock
+lock --group local --group traces --group dev -c requirements-local.lock -o requirements-dev.lock
 if grep -nE '^(--|.*@ (https?|file):)' requirements*.lock | grep -v hash; then
   fail "a lock file names an address"
 fi

@@ -18,6 +18,7 @@ from services.api.gauges import keep_gauges
 from services.api.live.board import Board
 from services.api.live.broadcast import Broadcast
 from services.api.live.follow import follow
+from services.api.live.spans import spans_of
 from services.api.live.sse import keep_beating
 from services.api.record.publisher import keep_record
 from services.api.record.served import prepare_record
@@ -65,7 +66,7 @@ def assemble(service: Service, values: dict[str, Any], keyring: Keyring | None =
         archive=environment.archive,
     )
     wanted = asyncio.Event()
-    recorder = Recorder(service, service.bus, database, fired=wanted)
+    recorder = Recorder(service, service.bus, database, fired=wanted, spans=spans_of(environment.market))
     publisher = SettingsPublisher(
         *(service, service.bus, database, values),
         storing=recorder.storing,

@@ -12,6 +12,7 @@ import psycopg
 import structlog
 from redis.exceptions import RedisError
 
+from services.api.live.spans import AlertSpans
 from services.api.store import inserts as rows
 from services.api.store import outcomes
 from services.api.store.database import Connection, Database, DatabaseAwayError
@@ -110,11 +111,14 @@ def newest(tokens: Iterable[Token]) -> dict[Stream, str]:
 class Recorder:
     """Reads with the group "api", stores, acknowledges."""
 
-    def __init__(self, service: Service, bus: Bus, database: Database, fired: asyncio.Event) -> None:
+    def __init__(
+        self, service: Service, bus: Bus, database: Database, fired: asyncio.Event, spans: AlertSpans | None = None
+    ) -> None:
         self.service = service
         self.bus = bus
         self.database = database
         self.fired = fired  #: set when a price alert has fired
+        self._spans = spans
         self.storing = asyncio.Lock()  #: held while read messages are not yet stored
         self.stored = 0  #: messages since this process started
         self.waiting = ""  #: why nothing is stored at present; empty: it is
@@ -126,6 +130,13 @@ class Recorder:
 
     async def run(self) -> None:
         """Record until the service stops."""
+        try:
+            await self._run()
+        finally:
+            if self._spans is not None:
+                await asyncio.to_thread(self._spans.close)
+
+    async def _run(self) -> None:
         deliveries: list[Delivery] = []
         begun, next_claim = False, 0.0
         while not self.service.stopping.is_set():
@@ -169,6 +180,8 @@ class Recorder:
         await self.bus.commit(Commit(tokens=[delivery.token for delivery in stored]))
         self.stored += len(stored)
         self._remember(newest(delivery.token for delivery in stored))
+        if self._spans is not None:
+            self._spans.take(delivery.message for delivery in stored)
         if waited:
             await self.count_lost()
         observe_latency(delivery.token for delivery in stored)
