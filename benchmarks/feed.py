@@ -70,9 +70,12 @@ async def feed_of(symbols: int, speed: float, *more: str, **feed: Any) -> AsyncI
             async with aiohttp.ClientSession() as http:
                 running = Feed(bus, store.url, exchange.url, exchange.ws_url, http, speed)
                 value = {"universe": {"size": 600, "min_quote_volume": 0}, "feed": feed}
+                running.settings_version = 1
                 await bus.publish_settings(SettingsChanged(version=1, value=value, at=0))
-                yield running
-                running.stop()
+                try:
+                    yield running
+                finally:
+                    running.stop()
         finally:
             await bus.close()
             simulator.terminate()

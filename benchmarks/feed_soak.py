@@ -14,20 +14,15 @@ import argparse
 import asyncio
 import json
 import random
-import subprocess
-import tempfile
 import time
 from collections import Counter
-from pathlib import Path
 
-import aiohttp
 import numpy as np
 
+from benchmarks.feed import feed_of
 from services.simulator.faults.faults import KINDS
-from services.terminal.local import stores
-from shared.bus import RedisBus
 from shared.contracts import INTERVALS, ScanOpened, Stream
-from tests.integration.fetcher.conftest import Feed, start_simulator
+from tests.integration.fetcher.conftest import Feed
 from tests.integration.fetcher.test_faults import truth
 
 MEND_MINUTES = 80  #: of the exchange's clock after the last fault: every symbol has had its hourly check
@@ -89,23 +84,8 @@ async def main() -> None:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        store = stores.valkey(Path(folder), durable=False)
-        valkey = subprocess.Popen(store.argv, stdout=subprocess.DEVNULL)  # noqa: ASYNC220
-        stores.wait_for_valkey(store.url)
-        simulator, exchange = start_simulator("--symbols", str(arguments.symbols), "--speed", str(arguments.speed))
-        bus = RedisBus(store.url)
-        try:
-            async with aiohttp.ClientSession() as http:
-                feed = Feed(bus, store.url, exchange.url, exchange.ws_url, http, arguments.speed)
-                try:
-                    await soak(feed, arguments)
-                finally:
-                    feed.stop()
-        finally:
-            await bus.close()
-            simulator.terminate()
-            valkey.terminate()
+    async with feed_of(arguments.symbols, arguments.speed) as feed:
+        await soak(feed, arguments)
 
 
 if __name__ == "__main__":

@@ -19,60 +19,26 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import tempfile
 import time
 from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 import numpy as np
-import yaml
-from aiohttp import web
 from rq.job import Job
 
+from benchmarks.whole_stack import WholeStack, whole_stack
 from services.notifier.delivery.queues import job_id
-from services.terminal.local import listening
-from services.terminal.local.processes.forker import Forker
-from services.terminal.local.processes.supervisor import Supervisor
-from services.terminal.local.stack import LocalStack, Plan, SimulatorPlan
+from services.terminal.local.stack import SimulatorPlan
+from services.terminal.local.webhook_sink import Sink
 from shared.bus import RedisBus
 from shared.contracts import SCAN_MS, Alert, ScanSettled, Stream
 
-DESTINATION = "here"
+DESTINATION = "sink0"
 STAGES = ("fetcher", "analyzer", "gatekeeper", "notifier", "deliverer")
 THRESHOLDS = {"score": 30, "fmqs": 0}
 LATE_S = 10.0  #: for the alerts of the last close to arrive
-
-
-class Arrivals:
-    """A webhook on the loopback that notes when each alert comes; an async context manager."""
-
-    def __init__(self) -> None:
-        self.port = listening.free_port()
-        self.at: dict[str, float] = {}  #: alert id -> UNIX ms
-        self._runner: web.AppRunner | None = None
-
-    async def __aenter__(self) -> Self:
-        app = web.Application(client_max_size=1 << 22)
-        app.add_routes([web.post("/", self._take)])
-        self._runner = web.AppRunner(app, access_log=None)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._runner is not None
-        await self._runner.cleanup()
-
-    async def _take(self, request: web.Request) -> web.Response:
-        came = time.time() * 1_000
-        self.at.setdefault((await request.json())["alert_id"], came)
-        return web.Response(status=204)
 
 
 class Watch:
@@ -121,43 +87,28 @@ def taken(entry_id: str) -> float:
     return float(entry_id.partition("-")[0])
 
 
-async def parts(watch: Watch, arrivals: Arrivals) -> np.ndarray:
+async def parts(watch: Watch, sink: Sink) -> np.ndarray:
     """Return the ms of each stage for each alert that came, shape (n, 5)."""
     rows = []
     for alert_id, (scan_id, alerted) in watch.alerts.items():
-        came, frame, stages = arrivals.at.get(alert_id), watch.frames.get(scan_id), watch.stages.get(scan_id)
+        times, frame, stages = sink.times.get(alert_id), watch.frames.get(scan_id), watch.stages.get(scan_id)
         stamp: Any = await watch._bus.redis.hget(Job.key_for(job_id(alert_id, DESTINATION)), "enqueued_at")
-        if came is None or frame is None or frame < watch.ready or stages is None or stamp is None:
+        if times is None or frame is None or frame < watch.ready or stages is None or stamp is None:
             continue
         queued = datetime.fromisoformat(stamp.decode().replace("Z", "+00:00")).timestamp() * 1_000
-        rows.append(np.diff([frame, *stages, alerted, queued, came]))
+        rows.append(np.diff([frame, *stages, alerted, queued, times[0] * 1_000]))
     return np.array(rows)
 
 
 async def measure(symbols: int, speed: float, closes: int) -> np.ndarray:
     """Let *closes* go by; return the parts."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        async with Arrivals() as arrivals:
-            url = f"http://127.0.0.1:{arrivals.port}/"
-            config = {
-                "universe": {"size": symbols, "min_quote_volume": 0},
-                "thresholds": THRESHOLDS,
-                "destinations": {DESTINATION: {"channel": "webhook", "url": url, "allow": ["127.0.0.1/32"]}},
-                "routes": [{"destinations": [DESTINATION]}],
-            }
-            (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-            plan = Plan(folder / "data", folder / "config.yaml", listening.free_port(), durable=False)
-            async with (
-                Supervisor(lambda *_: None, forker=Forker()) as supervisor,
-                LocalStack(plan, supervisor, say=print) as local,
-            ):
-                await local.start(SimulatorPlan(symbols=symbols, speed=speed))
-                return await watched(local, arrivals, closes)
+    async with whole_stack(SimulatorPlan(symbols=symbols, speed=speed), 1, thresholds=THRESHOLDS) as stack:
+        return await watched(stack, closes)
 
 
-async def watched(local: LocalStack, arrivals: Arrivals, closes: int) -> np.ndarray:
+async def watched(stack: WholeStack, closes: int) -> np.ndarray:
     """Watch the stack for *closes*; return the parts."""
+    local, sink = stack.local, stack.sink
     bus = RedisBus(local.redis_url)
     async with aiohttp.ClientSession() as http, http.get(f"{local.simulator_url}/sim/status") as answer:
         symbols = (await answer.json())["symbols"]
@@ -174,11 +125,11 @@ async def watched(local: LocalStack, arrivals: Arrivals, closes: int) -> np.ndar
                     task.result()
         with suppress(TimeoutError):
             async with asyncio.timeout(LATE_S):
-                while not watch.alerts.keys() <= arrivals.at.keys():
+                while not watch.alerts.keys() <= sink.times.keys():
                     await asyncio.sleep(0.1)
         heard = f"{len(watch.frames)} closes, {len(watch.stages)} scans"
-        print(f"{heard}, {len(watch.alerts)} alerts of signals on the bus, {len(arrivals.at)} alerts at the webhook")
-        return await parts(watch, arrivals)
+        print(f"{heard}, {len(watch.alerts)} alerts of signals on the bus, {len(sink.times)} alerts at the webhook")
+        return await parts(watch, sink)
     finally:
         for task in tasks:
             task.cancel()

@@ -2,61 +2,41 @@
 
     python -m benchmarks.memory [--symbols 150] [--destinations 1 3] [--scans 3]
 
-A demo's processes on one machine, at 30 times the pace, after some scans.  Two figures of each, MiB: resident, where
-a page that processes share counts for each of them, and proportional (PSS), where it counts once in all.
+A demo's processes on one machine, at 30 times the pace, after some scans.  Three figures of each, MiB: resident, where
+a page that processes share counts for each of them, proportional (PSS), where it counts once in all, and private (USS),
+which no other process has.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import tempfile
-from pathlib import Path
 
-import yaml
-
-from benchmarks.process_tree import Memory, memory_of, tree
-from services.terminal.local import listening, stream_tail
-from services.terminal.local.processes.forker import Forker
-from services.terminal.local.processes.supervisor import Supervisor
-from services.terminal.local.stack import LocalStack, Plan, SimulatorPlan
-from services.terminal.local.webhook_sink import Sink
+from benchmarks.process_tree import NOTHING, Memory, memory_of, tree
+from benchmarks.whole_stack import whole_stack
+from services.terminal.local import stream_tail
+from services.terminal.local.stack import SimulatorPlan
 from shared.bus import RedisBus
 from shared.contracts import ScanSettled, Stream
 
 SPEED = 30.0
 NOT_SERVICES = ("valkey", "postgres", "simulator")
-WORKERS_READY_S = 20.0  #: for the deliverer to start a worker for each destination
+WORKERS_READY_S = 120.0  #: for the deliverer to start a worker for each destination
 
 
 async def measure(symbols: int, destinations: int, scans: int) -> dict[str, Memory]:
     """Return what each process holds, by its name; those below a service as `NAME/1`, `NAME/2`, …"""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        async with Sink() as sink:
-            names = [f"sink{number}" for number in range(destinations)]
-            config = {
-                "universe": {"size": symbols, "min_quote_volume": 0},
-                "destinations": dict.fromkeys(names, sink.destination),
-                "routes": [{"destinations": names}],
-            }
-            (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-            plan = Plan(folder / "data", folder / "config.yaml", listening.free_port(), durable=False)
-            forker = Forker()
-            async with (
-                Supervisor(lambda *_: None, forker=forker) as supervisor,
-                LocalStack(plan, supervisor, say=print) as local,
-            ):
-                await local.start(SimulatorPlan(symbols=symbols, speed=SPEED))
-                await settled(local.redis_url, scans)
-                await workers(supervisor.pid("deliverer"), destinations)
-                found = {"fork server": memory_of(tree(forker.process.pid)[0])}
-                for service in supervisor.names():
-                    if service not in NOT_SERVICES:
-                        first, *others = tree(supervisor.pid(service))
-                        found[service] = memory_of(first)
-                        found |= {f"{service}/{number}": memory_of(each) for number, each in enumerate(others, 1)}
-                return found
+    async with whole_stack(SimulatorPlan(symbols=symbols, speed=SPEED), destinations) as stack:
+        supervisor = stack.supervisor
+        await settled(stack.local.redis_url, scans)
+        await workers(stack.local.redis_url, destinations)
+        found = {"fork server": memory_of(tree(stack.forker.process.pid)[0])}
+        for service in supervisor.names():
+            if service not in NOT_SERVICES:
+                first, *others = tree(supervisor.pid(service))
+                found[service] = memory_of(first)
+                found |= {f"{service}/{number}": memory_of(each) for number, each in enumerate(others, 1)}
+        return found
 
 
 async def settled(redis_url: str, scans: int) -> None:
@@ -71,19 +51,29 @@ async def settled(redis_url: str, scans: int) -> None:
         await bus.close()
 
 
-async def workers(deliverer: int, count: int) -> None:
-    """Return when the deliverer has *count* workers, which are the forks of its own fork server."""
-    async with asyncio.timeout(WORKERS_READY_S):
-        while len(tree(deliverer)) < count + 1:
-            await asyncio.sleep(0.1)
+async def workers(redis_url: str, count: int) -> None:
+    """Return when *count* destinations have their worker."""
+    bus = RedisBus(redis_url)
+    try:
+        async with asyncio.timeout(WORKERS_READY_S):
+            while await bus.redis.scard("rq:workers") < count:
+                await asyncio.sleep(0.1)
+    finally:
+        await bus.close()
+
+
+def line(name: str, held: Memory) -> str:
+    """Return one process's figures."""
+    shown = f"{held.resident:7.0f} resident {held.proportional:7.0f} proportional {held.private:7.0f} private"
+    return f"  {name:16} {shown}"
 
 
 def show(found: dict[str, Memory]) -> Memory:
     """Print each process; return the sum."""
     for name, held in found.items():
-        print(f"  {name:16} {held.resident:7.0f} resident {held.proportional:7.0f} proportional")
-    total = sum(found.values(), Memory(0.0, 0.0))
-    print(f"  {'all':16} {total.resident:7.0f} resident {total.proportional:7.0f} proportional")
+        print(line(name, held))
+    total = sum(found.values(), NOTHING)
+    print(line("all", total))
     return total
 
 

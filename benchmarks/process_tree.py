@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import psutil
 
@@ -15,9 +16,14 @@ class Memory:
 
     resident: float  #: all pages; those that are shared count for each process
     proportional: float  #: a shared page counts in parts that add up to one (PSS)
+    private: float  #: pages that no other process has (USS)
 
     def __add__(self, other: Memory) -> Memory:
-        return Memory(self.resident + other.resident, self.proportional + other.proportional)
+        proportional, private = self.proportional + other.proportional, self.private + other.private
+        return Memory(self.resident + other.resident, proportional, private)
+
+
+NOTHING: Final = Memory(0.0, 0.0, 0.0)
 
 
 def memory_of(process: psutil.Process) -> Memory:
@@ -25,8 +31,8 @@ def memory_of(process: psutil.Process) -> Memory:
     try:
         held = process.memory_full_info()
     except psutil.NoSuchProcess:
-        return Memory(0.0, 0.0)
-    return Memory(held.rss / MIB, held.pss / MIB)
+        return NOTHING
+    return Memory(held.rss / MIB, held.pss / MIB, held.uss / MIB)
 
 
 def tree(pid: int) -> list[psutil.Process]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from benchmarks.process_tree import Memory, memory_of, tree
+from benchmarks.process_tree import NOTHING, memory_of, tree
 from benchmarks.whole_stack import WholeStack
 from shared.bus import RedisBus
 from shared.contracts import Stream
@@ -61,7 +61,7 @@ OTHERS = frozenset({"postgres", "valkey", "simulator"})
 
 def held(processes: list[psutil.Process]) -> float:
     """Return the proportional memory of *processes*, MiB."""
-    return sum(map(memory_of, processes), Memory(0.0, 0.0)).proportional
+    return sum(map(memory_of, processes), NOTHING).proportional
 
 
 def files(processes: list[psutil.Process]) -> int:

@@ -61,5 +61,7 @@ async def whole_stack(
                 Supervisor(lambda *_: None, forker=forker) as supervisor,
                 LocalStack(plan, supervisor, say=print) as local,
             ):
-                await local.start(simulator)
+                await local.start_stores()
+                await local.start_simulator(simulator)  # a large one takes long: the others would slow it down
+                await local.start_services()
                 yield WholeStack(local, supervisor, forker, sink)

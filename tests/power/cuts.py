@@ -20,11 +20,12 @@ import yaml
 from services.terminal.local import listening
 from services.terminal.local.processes.supervisor import Supervisor
 from services.terminal.local.stack import SimulatorPlan
+from services.terminal.local.webhook_sink import Sink
 from shared.contracts import Alert, Stream
 from tests.chaos import invariants
 from tests.chaos.processes import config
 from tests.power.disk import Disk, Left, compiled
-from tests.power.machine import Machine, Seen, TimedSink
+from tests.power.machine import Machine, Seen
 
 SYMBOLS: Final = 12
 SPEED: Final = 100.0
@@ -88,11 +89,11 @@ async def run(cuts: int, *, seed: int, minutes: float = math.inf, say: bool = Fa
 
 
 @asynccontextmanager
-async def _outside(seed: int) -> AsyncIterator[tuple[Path, dict[str, str], TimedSink]]:
+async def _outside(seed: int) -> AsyncIterator[tuple[Path, dict[str, str], Sink]]:
     """What no cut strikes: a simulated exchange, the receiver, and config.yaml, which was written long ago."""
     with tempfile.TemporaryDirectory(prefix="sevengate-power-") as name:
         folder = Path(name)
-        async with Supervisor(lambda *_: None) as supervisor, TimedSink() as sink:
+        async with Supervisor(lambda *_: None) as supervisor, Sink() as sink:
             port = listening.free_port()
             await supervisor.start("simulator", SimulatorPlan(SYMBOLS, seed, SPEED).argv(port))
             await _answers(f"http://127.0.0.1:{port}/sim/status")
@@ -145,7 +146,7 @@ async def _drained(machine: Machine, costs: Costs) -> None:
     costs.violations += [f"10: {alert_id} has no end" for alert_id in left]
 
 
-async def _sum_up(costs: Costs, machine: Machine, sink: TimedSink, known: dict[str, Alert], at: list[float]) -> None:
+async def _sum_up(costs: Costs, machine: Machine, sink: Sink, known: dict[str, Alert], at: list[float]) -> None:
     """Add what the whole run cost, and what contradicts the invariants."""
     ends, times = machine.ends(), sink.times
     rows = machine.rows("SELECT alert_id, kind FROM alerts WHERE held_by = ''")

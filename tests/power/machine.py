@@ -18,12 +18,10 @@ from typing import Any, Final
 
 import psutil
 import psycopg
-from aiohttp import web
 
 from services.gatekeeper.domain import state as states
 from services.terminal.local import data_folder, listening
 from services.terminal.local.processes.supervisor import ROOT
-from services.terminal.local.webhook_sink import Sink
 from shared.bus import RedisBus
 from shared.contracts import Message, Stream
 from tests.chaos.recorded import Recorded, recorded
@@ -32,20 +30,6 @@ from tests.power.disk import Disk
 READY_SECONDS: Final = 120.0
 WATCHED: Final = (Stream.ALERTS, Stream.DELIVERIES, Stream.SCANS)
 MANY: Final = 5_000  #: entries of a stream, more than one run has
-
-
-class TimedSink(Sink):
-    """Takes webhooks and knows when each came."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.times: dict[str, list[float]] = {}  #: alert -> UNIX seconds
-
-    async def _take(self, request: web.Request) -> web.Response:
-        answer = await super()._take(request)
-        if answer.status == web.HTTPNoContent.status_code:
-            self.times.setdefault(self.received[-1], []).append(time.time())
-        return answer
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import base64
 import secrets
 import signal
 import sys
+import time
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,7 +23,8 @@ class Sink:
     def __init__(self) -> None:
         self.port = free_port()
         self.secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
-        self.received: list[str] = []  #: the webhook ids, in the order of arrival
+        self.received: list[str] = []  #: the webhook ids, which are those of the alerts, in the order of arrival
+        self.times: dict[str, list[float]] = {}  #: the id -> when each of its webhooks came, UNIX seconds
         self.refused = 0  #: bodies whose signature was wrong
         self._runner: web.AppRunner | None = None
 
@@ -51,13 +53,16 @@ class Sink:
             await self._runner.cleanup()
 
     async def _take(self, request: web.Request) -> web.Response:
+        came = time.time()
         body = await request.read()
         try:
             Webhook(self.secret).verify(body, dict(request.headers))
         except WebhookVerificationError:
             self.refused += 1
             return web.Response(status=401, text="the signature is wrong")
-        self.received.append(request.headers["webhook-id"])
+        webhook_id = request.headers["webhook-id"]
+        self.received.append(webhook_id)
+        self.times.setdefault(webhook_id, []).append(came)
         return web.Response(status=204)
 
 
