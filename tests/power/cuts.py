@@ -60,7 +60,7 @@ async def run(cuts: int, *, seed: int, minutes: float = math.inf, say: bool = Fa
         library = compiled(folder)
         machine = Machine(Disk(folder / "disk", folder / "kept", library), folder / "config.yaml", environment)
         known: dict[str, Alert] = {}
-        at: list[float] = []
+        dark: list[float] = []
         machine.switch_on()
         try:
             for number in range(1, cuts + 1):
@@ -69,20 +69,21 @@ async def run(cuts: int, *, seed: int, minutes: float = math.inf, say: bool = Fa
                 await machine.settled(2)
                 await asyncio.sleep(source.uniform(0.0, 6.0))
                 before = await machine.seen()
-                at.append(machine.cut())
+                cut_at = machine.cut()
+                dark.append(machine.dark)
                 left: Left = source.choice(("nothing", "some pages"))
                 machine.disk.come_back(left, source)
                 machine.switch_on()
                 await machine.settled(1)
                 after = await machine.seen()
                 known |= _alerts(before) | _alerts(after)
-                _compare(costs, before, after, at[-1])
+                _compare(costs, before, after, cut_at)
                 if say:
                     gone = f"{_gone(before, after)} entries of the bus gone"
                     print(f"  cut {number} ({left} unsynced left): {after.rows}; {gone}", flush=True)
             await _drained(machine, costs)
             known |= _alerts(await machine.seen())
-            await _sum_up(costs, machine, sink, known, at)
+            await _sum_up(costs, machine, sink, known, dark)
         finally:
             machine.cut()
     return costs
@@ -146,7 +147,7 @@ async def _drained(machine: Machine, costs: Costs) -> None:
     costs.violations += [f"10: {alert_id} has no end" for alert_id in left]
 
 
-async def _sum_up(costs: Costs, machine: Machine, sink: Sink, known: dict[str, Alert], at: list[float]) -> None:
+async def _sum_up(costs: Costs, machine: Machine, sink: Sink, known: dict[str, Alert], dark: list[float]) -> None:
     """Add what the whole run cost, and what contradicts the invariants."""
     ends, times = machine.ends(), sink.times
     rows = machine.rows("SELECT alert_id, kind FROM alerts WHERE held_by = ''")
@@ -161,7 +162,9 @@ async def _sum_up(costs: Costs, machine: Machine, sink: Sink, known: dict[str, A
     costs.violations += invariants.all_told(sorted(stored & ends.keys()), ends, once)
     for alert in costs.twice:
         first, *again = times[alert]
-        if len(again) > 1 or not any(first <= cut <= again[0] for cut in at):
-            costs.violations.append(f"4: {alert} was told {len(times[alert])} times, and no cut explains it")
+        if len(again) > 1 or not any(first <= cut <= again[0] for cut in dark):
+            nearest = min(dark, key=lambda cut: abs(cut - first))
+            apart = ", ".join(f"{when - nearest:+.2f}" for when in times[alert])
+            costs.violations.append(f"4: {alert} was sent {apart} s from a cut, and none explains it")
     costs.violations += invariants.scans_in_order([int(row[0]) for row in machine.rows(SETTLED)])
     costs.unfollowed = sorted({row[0] for row in machine.rows(OPEN)} - await machine.followed())

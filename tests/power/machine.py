@@ -50,6 +50,7 @@ class Machine:
         self.log = config.with_name("machine.log")
         self._config, self._environment = config, environment
         self._process: subprocess.Popen[bytes] | None = None
+        self.dark = 0.0  #: when every process was gone at the last cut, UNIX seconds
 
     def switch_on(self) -> None:
         """Start everything, as at a boot."""
@@ -66,9 +67,12 @@ class Machine:
             self._process = subprocess.Popen(argv, cwd=ROOT, env=environment, stdout=log, stderr=log)
 
     def cut(self) -> float:
-        """Cut the power: nothing is synced any more, and every process is gone; return when, UNIX seconds."""
+        """Cut the power: nothing is synced any more, and every process is gone; return when, UNIX seconds.
+
+        `dark` is when the last one was gone: what was sent up to then was not synced, either.
+        """
         self.disk.cut()
-        at = time.time()
+        at = self.dark = time.time()
         if self._process is None or self._process.poll() is not None:
             return at
         first = psutil.Process(self._process.pid)
@@ -79,6 +83,7 @@ class Machine:
         self._process.wait()
         _, alive = psutil.wait_procs(everyone, 20)
         assert not alive, f"still there: {alive}"
+        self.dark = time.time()
         return at
 
     async def settled(self, scans: int) -> None:
