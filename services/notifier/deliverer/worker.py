@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import uuid
-from typing import Final
+from contextlib import suppress
+from functools import cached_property
+from typing import Any, Final
 
 import structlog
 from redis import Redis
@@ -13,6 +15,7 @@ from rq import Queue, SimpleWorker
 from rq.exceptions import StopRequested
 from rq.executions import Execution
 from rq.job import Job
+from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 from rq.timeouts import TimerDeathPenalty
 from rq.worker import WorkerStatus
@@ -23,6 +26,11 @@ from shared.settings import Environment
 
 RESTART_S: Final = 3.0  #: until a worker that lost the bus begins again
 
+#: one that waits for its next attempt, or that a user has enqueued again meanwhile, keeps its alert
+_EMPTY_LUA: Final = (
+    "if redis.call('HGET', KEYS[1], 'status') == 'finished' then redis.call('HDEL', KEYS[1], 'data') end"
+)
+
 log = structlog.get_logger()
 
 
@@ -30,6 +38,10 @@ class DestinationWorker(ShortSilence, SimpleWorker):
     """Runs the jobs of one destination, one after the other, in a thread among those of other destinations."""
 
     death_penalty_class = TimerDeathPenalty  # signals belong to the main thread
+
+    @cached_property
+    def _empty(self) -> Any:
+        return self.connection.register_script(_EMPTY_LUA)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Run the job, with heartbeats from a thread beside it."""
@@ -50,6 +62,14 @@ class DestinationWorker(ShortSilence, SimpleWorker):
                 self.maintain_heartbeats(job, execution)
             except (RedisError, OSError):
                 continue  # the next beat may get through
+
+    def handle_job_success(
+        self, job: Job, queue: Queue, started_job_registry: StartedJobRegistry, execution: Execution
+    ) -> None:
+        """Record the success.  A finished job is kept for its id alone, which is refused for a day: drop its alert."""
+        super().handle_job_success(job, queue, started_job_registry, execution)
+        with suppress(RedisError, OSError):  # the success stands
+            self._empty(keys=[job.key])
 
     @property
     def should_run_maintenance_tasks(self) -> bool:

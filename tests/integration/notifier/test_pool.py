@@ -9,6 +9,7 @@ import signal
 import psutil
 
 from services.notifier.deliverer.pool import EACH
+from services.notifier.delivery.queues import job_id
 from shared.contracts import DeliveryReport
 from tests.integration.notifier.conftest import Stage
 from tests.integration.notifier.test_delivery import numbered, settled
@@ -69,6 +70,27 @@ async def test_a_stopped_deliverer_leaves_no_process(idle_stage: Stage) -> None:
     await until(lambda: not any(process.is_running() for process in below))
     registered = await stage.bus.redis.smembers("rq:workers")
     assert not registered, "a worker that was killed stays registered"
+
+
+async def test_a_finished_job_keeps_its_id_and_not_its_alert(stage: Stage) -> None:
+    """A day's jobs would fill the bus with alerts; the id alone is refused a second time."""
+    await stage.route(house=stage.webhook())
+    await stage.tell(numbered(1))
+    await stage.until(settled(1))
+    key = f"rq:job:{job_id(numbered(1).alert_id, 'house')}"
+    await until(lambda: _is_finished(stage, key))
+    await until(lambda: _is_empty(stage, key))
+    await stage.tell(numbered(1), numbered(2))
+    await stage.until(settled(2))
+    assert len(stage.sink.received) == 2
+
+
+async def _is_finished(stage: Stage, key: str) -> bool:
+    return bool(await stage.bus.redis.hget(key, "status") == b"finished")
+
+
+async def _is_empty(stage: Stage, key: str) -> bool:
+    return not await stage.bus.redis.hexists(key, "data")
 
 
 def _order(reports: list[DeliveryReport], name: str) -> list[str]:
