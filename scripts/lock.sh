@@ -11,12 +11,14 @@ trap 'rm -rf "$folder"' EXIT
 "$folder/bin/pip" install --quiet --disable-pip-version-check uv
 lock() {
   "$folder/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-    --no-emit-find-links --no-header pyproject.toml "$@"
+    --no-emit-find-links --no-header "$@"
 }
-lock -o requirements.lock
-lock --group local -c requirements.lock -o requirements-local.lock
-lock --group traces -c requirements.lock -o requirements-traces.lock
-lock --group local --group traces --group dev -c requirements-local.lock -o requirements-dev.lock
+lock pyproject.toml -o requirements.lock
+lock --group scanner -c requirements.lock -o requirements-scanner.lock
+lock --group alerts -c requirements.lock -o requirements-alerts.lock
+lock pyproject.toml --group local -c requirements.lock -o requirements-local.lock
+lock pyproject.toml --group traces -c requirements.lock -o requirements-traces.lock
+lock pyproject.toml --group local --group traces --group dev -c requirements-local.lock -o requirements-dev.lock
 if grep -nE '^(--|.*@ (https?|file):)' requirements*.lock | grep -v hash; then
   fail "a lock file names an address"
 fi
