@@ -121,7 +121,7 @@ async def questions(url: str, folder: Path) -> dict[str, float]:
             "a page of 100 by score": lambda: queries.decisions(
                 database, Filter().add("score >= %s", 80).add("scan_id <= %s", middle), 100
             ),
-            "what-if": lambda: compared(database, 30, (now, then)),
+            "what-if of 3 days": lambda: compared(database, 3, (now, then)),
         }
         return {name: await _median(ask) for name, ask in asked.items()}
     finally:
