@@ -42,9 +42,8 @@ def imported_by(service: dict[str, Any]) -> set[str]:
     names = graph.find_upstream_modules(start) - set(sys.stdlib_module_names)
     foreign = {name for name in names if name.partition(".")[0] not in ("services", "shared")}
     packages = {re.sub(r"[-_.]+", "-", distributions[name][0]).lower() for name in foreign}
-    return packages - (
-        packages_of("requirements-traces.lock") - packages_of("requirements.lock")
-    )  # imported where asked
+    optional = packages_of("requirements-traces.lock") - packages_of("requirements.lock")  # imported where asked
+    return packages - optional
 
 
 @pytest.mark.parametrize("name", OURS)
