@@ -33,7 +33,7 @@ def running(project: Project) -> Iterator[Project]:
     ):
         pytest.skip("no Docker engine")
     try:
-        project("build", "init")
+        project("build")
         yield project
     finally:
         project("down", "-v", "--remove-orphans")
