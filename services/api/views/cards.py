@@ -34,18 +34,46 @@ def card(decision: Decision, *, signal: Json | None = None, price: float | None 
     price and *price_at* its stamp, where they are newer than the scan.
     """
     analysis = decision.analysis
+    priced = _priced(analysis, price, price_at)
+    label = live_label(signal, priced["price"]) if signal and priced["price"] is not None else ""
+    return (
+        {"symbol": analysis.symbol, "scan_id": analysis.scan_id, "tick_size": analysis.tick_size, "side": analysis.side}
+        | priced
+        | _scored(analysis)
+        | {
+            "figures": figures(analysis),
+            "alignment": alignment(analysis),
+            "levels": levels(analysis, signal),
+            "worth": scan_worth(analysis),
+        }
+        | _judged(decision)
+        | {
+            "problem": analysis.problem,
+            "signal_id": signal["signal_id"] if signal else decision.signal_id,
+            "signal": signal,
+            "live_label": label,
+            "estimated": list(analysis.estimated),
+            "unavailable": list(analysis.unavailable),
+            "young": list(analysis.young),
+            "chart": mini_chart(analysis),
+        }
+    )
+
+
+def _priced(analysis: Analysis, price: float | None, price_at: int) -> Json:
+    """Return the newest price with its stamp, the scan's close, and the change of a day."""
     close = analysis.bar[3] if len(analysis.bar) > 3 else None
     fresh = price is not None and price_at >= analysis.scan_id
-    shown = price if fresh else close
     return {
-        "symbol": analysis.symbol,
-        "scan_id": analysis.scan_id,
-        "tick_size": analysis.tick_size,
-        "side": analysis.side,
-        "price": shown,
+        "price": price if fresh else close,
         "price_at": price_at if fresh else analysis.scan_id,
         "close": close,
         "change_24h": analysis.anomaly.change_24h,
+    }
+
+
+def _scored(analysis: Analysis) -> Json:
+    return {
         "score": analysis.score,
         "long_score": analysis.long_score,
         "short_score": analysis.short_score,
@@ -56,24 +84,17 @@ def card(decision: Decision, *, signal: Json | None = None, price: float | None 
         "fmqs": analysis.fmqs.value if analysis.fmqs else None,
         "strength": analysis.strength,
         "regime": analysis.regime,
-        "figures": figures(analysis),
-        "alignment": alignment(analysis),
-        "levels": levels(analysis, signal),
-        "worth": scan_worth(analysis),
+    }
+
+
+def _judged(decision: Decision) -> Json:
+    return {
         "gates": gates(decision.verdicts),
         "gates_passed": sum(verdict.passed for verdict in decision.verdicts),
         "thresholds": {verdict.gate: verdict.threshold for verdict in decision.verdicts},
         "appeared": decision.appeared,
         "passed": decision.passed,
         "outcome": decision.outcome,
-        "problem": analysis.problem,
-        "signal_id": signal["signal_id"] if signal else decision.signal_id,
-        "signal": signal,
-        "live_label": live_label(signal, shown) if signal and shown is not None else "",
-        "estimated": list(analysis.estimated),
-        "unavailable": list(analysis.unavailable),
-        "young": list(analysis.young),
-        "chart": mini_chart(analysis),
     }
 
 
