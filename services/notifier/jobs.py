@@ -8,23 +8,28 @@ import threading
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
+from redis.exceptions import RedisError
 from rq import Retry
 from structlog.contextvars import bound_contextvars
 
 from services.notifier.delivery import queues
 from services.notifier.delivery.attempt import attempt
 from services.notifier.delivery.context import DeliveryContext
+from shared.contracts import Alert
 from shared.runtime.tracing import trace_of
 from shared.settings import Environment
 
 LONGEST_S: Final = queues.JOB_SECONDS - 1.0  #: of one attempt; rq's own limit cannot interrupt the wait for it
 ANSWER_S: Final = 5.0  #: for a loop that works to answer, however much it has to do
+NOT_MISSED: Final = ("sent", "suppressed")  #: what a finished job answers; no one asks for its alert again
 LOOKUPS: Final = 64  #: threads for names and for libraries that block, a few for each destination of a process
 
 log = structlog.get_logger()
+
+Result = TypeVar("Result")
 
 
 class AttemptLoop:
@@ -36,7 +41,7 @@ class AttemptLoop:
         self.context = DeliveryContext.of(Environment())
         threading.Thread(target=self._loop.run_forever, name="attempts", daemon=True).start()
 
-    def run(self, work: Coroutine[Any, Any, float | None]) -> float | None:
+    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Return what *work* returns; raise `TimeoutError` where it takes longer than an attempt may."""
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
@@ -65,7 +70,10 @@ _begins: Final = threading.Lock()  #: two first jobs may come at once
 
 
 def deliver(data: str, destination: str) -> Any:
-    """Deliver the packed alert to *destination*; a `Retry` asks rq for another attempt later."""
+    """Deliver the packed alert to *destination*; a `Retry` asks rq for another attempt later, a word says how it ended.
+
+    The word is one of `NOT_MISSED`; None: it did not arrive, as far as is known.
+    """
     try:
         alert = queues.unpack(data)
     except queues.Unreadable as error:
@@ -74,5 +82,16 @@ def deliver(data: str, destination: str) -> Any:
     with _begins:
         attempts = _attempts()
     with bound_contextvars(trace_id=trace_of(attempts.context.bus.market, alert)):
-        seconds = attempts.run(attempt(attempts.context, alert, destination))
-    return None if seconds is None else Retry(max=queues.RETRIES, interval=max(1, round(seconds)))
+        seconds, status = attempts.run(_attempted(attempts.context, alert, destination))
+    if seconds is not None:
+        return Retry(max=queues.RETRIES, interval=max(1, round(seconds)))
+    return status if status in NOT_MISSED else None
+
+
+async def _attempted(context: DeliveryContext, alert: Alert, destination: str) -> tuple[float | None, str]:
+    """Make one attempt; return the seconds to the next one, and how the delivery stands."""
+    seconds = await attempt(context, alert, destination)
+    try:
+        return seconds, (await context.delivery_log.state_of(alert.alert_id, destination)).status
+    except (RedisError, OSError):
+        return seconds, ""

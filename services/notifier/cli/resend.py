@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import msgspec
 from redis.exceptions import RedisError
+from rq.exceptions import DeserializationError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
@@ -68,7 +69,9 @@ class ResendService:
         registry = self._outbox.queue(destination).finished_job_registry
         for job in Job.fetch_many(registry.get_job_ids(), connection=self._connection, serializer=JSONSerializer):
             if job is not None:
-                with contextlib.suppress(queues.Unreadable):
+                with contextlib.suppress(
+                    queues.Unreadable, DeserializationError
+                ):  # what arrived is kept without its alert
                     yield queues.unpack(job.args[0])
 
     async def close(self) -> None:

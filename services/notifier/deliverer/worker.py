@@ -21,6 +21,7 @@ from rq.timeouts import TimerDeathPenalty
 from rq.worker import WorkerStatus
 
 from services.notifier.delivery.queues import queue_name
+from services.notifier.jobs import NOT_MISSED
 from shared.runtime.watched_queue import MAINTENANCE_S, SILENCE_S, WORKER_TTL_S, ShortSilence, WatchedQueue, connect
 from shared.settings import Environment
 
@@ -28,7 +29,7 @@ RESTART_S: Final = 3.0  #: until a worker that lost the bus begins again
 
 #: one that waits for its next attempt, or that a user has enqueued again meanwhile, keeps its alert
 _EMPTY_LUA: Final = (
-    "if redis.call('HGET', KEYS[1], 'status') == 'finished' then redis.call('HDEL', KEYS[1], 'data') end"
+    "if redis.call('HGET', KEYS[1], 'status') == 'finished' then redis.call('HSET', KEYS[1], 'data', '') end"
 )
 
 log = structlog.get_logger()
@@ -66,8 +67,13 @@ class DestinationWorker(ShortSilence, SimpleWorker):
     def handle_job_success(
         self, job: Job, queue: Queue, started_job_registry: StartedJobRegistry, execution: Execution
     ) -> None:
-        """Record the success.  A finished job is kept for its id alone, which is refused for a day: drop its alert."""
+        """Record the success.
+
+        A finished job is kept for a day: its id is refused, its alert may be sent again.  Drop one that arrived.
+        """
         super().handle_job_success(job, queue, started_job_registry, execution)
+        if job.return_value() not in NOT_MISSED:
+            return
         with suppress(RedisError, OSError):  # the success stands
             self._empty(keys=[job.key])
 

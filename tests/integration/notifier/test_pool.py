@@ -90,7 +90,7 @@ async def _is_finished(stage: Stage, key: str) -> bool:
 
 
 async def _is_empty(stage: Stage, key: str) -> bool:
-    return not await stage.bus.redis.hexists(key, "data")
+    return bool(await stage.bus.redis.hget(key, "data") == b"")
 
 
 def _order(reports: list[DeliveryReport], name: str) -> list[str]:
