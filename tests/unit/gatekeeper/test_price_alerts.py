@@ -183,7 +183,7 @@ def told_over(one: PriceAlert, path: list[float], hole: range, late: bool) -> in
         shown = handler.take_ticks(state, [(tick, False) for tick in ticks], world)
         state, sent = shown.state, sent + len(alerts_of(shown))
         if 0 <= (closed := number - late) < 3:
-            part = path[30 * closed : 30 * closed + 31]
+            part = path[30 * closed : min(30 * closed + 31, 90)]  # no tick shows the last price of all
             bar = (part[0], max(part), min(part), part[-1], 1.0)
             settled = settle(state, bar, SCAN + STEP * (closed + 1), world)
             state, sent = settled.state, sent + len(alerts_of(settled))
