@@ -57,7 +57,7 @@ def test_signals_come_with_live_prices_and_labels(overlay: Page, api: Api) -> No
     around, on_card = opacity(overlay).crop((480, 200, 600, 400)), opacity(overlay).crop((60, 30, 160, 60))
     assert sum(around.histogram()[1:]) == 0
     assert sum(on_card.histogram()[:200]) == 0
-    assert overlay.evaluate("document.getAnimations().length") == 0, "nothing moves while nothing happens"
+    overlay.wait_for_function("document.getAnimations().length === 0")  # what moved comes to rest
 
 
 def test_what_has_expired_is_not_shown(overlay: Page, api: Api) -> None:
