@@ -54,10 +54,10 @@ def test_signals_come_with_live_prices_and_labels(overlay: Page, api: Api) -> No
     api.send(Stream.TICKS, PriceTick(at=LATER + 1_000, prices={"CCCUSDT": 103.5}))
     expect(cards.first).to_contain_text("MOVED")
     expect(cards.first).to_contain_text("+1.20 R")
+    overlay.wait_for_function("() => document.getAnimations().length === 0")  # what moved comes to rest
     around, on_card = opacity(overlay).crop((480, 200, 600, 400)), opacity(overlay).crop((60, 30, 160, 60))
     assert sum(around.histogram()[1:]) == 0
     assert sum(on_card.histogram()[:200]) == 0
-    overlay.wait_for_function("document.getAnimations().length === 0")  # what moved comes to rest
 
 
 def test_what_has_expired_is_not_shown(overlay: Page, api: Api) -> None:
