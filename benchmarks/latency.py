@@ -42,7 +42,7 @@ LATE_S = 10.0  #: for the alerts of the last close to arrive
 
 
 class Watch:
-    """The times of every close, UNIX ms, as frames and bus tell them."""
+    """The times of every close, UNIX ms, from frames and the bus."""
 
     def __init__(self, bus: RedisBus) -> None:
         self._bus = bus

@@ -1,4 +1,4 @@
-"""What a process and its descendants take, as /proc tells it: memory and processor time."""
+"""What a process and its descendants take, from /proc: memory and processor time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well forecasts tell which setups reach their target first: the former confidence, and the present one."""
+"""How well forecasts separate the setups that reach their target first: the former confidence, and the present one."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ class Forecasts:
     @classmethod
     def of(cls, trades: Sequence[Outcome], forecast: Floats | None = None) -> Forecasts:
         """Return those of ended *trades*, by their plain forecast or *forecast*, one each."""
-        told = np.array([one.forecast for one in trades]) if forecast is None else forecast
+        forecasts = np.array([one.forecast for one in trades]) if forecast is None else forecast
         order = np.argsort([one.scan_id for one in trades], kind="stable")
         happened = np.array([float(one.result == "target") for one in trades])
-        return cls(told[order], happened[order], day_of([one.scan_id for one in trades])[order])
+        return cls(forecasts[order], happened[order], day_of([one.scan_id for one in trades])[order])
 
     @property
     def brier(self) -> float:

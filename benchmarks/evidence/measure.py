@@ -18,7 +18,7 @@ from shared.contracts import HOUR_MS, Floats, Outcome
 
 FOLDS: Final = 4
 AS_SHIPPED: Final = Rule("as shipped", as_shipped)
-NOBODY: Final = Estimate(math.nan, math.nan, math.nan, math.nan)
+NO_CONTROLS: Final = Estimate(math.nan, math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _walk(made: Sequence[Found], spans: Spans, sample: Sample) -> WalkForward:
 
 def figures(found: Found) -> Figures:
     """Return the figures of *found*."""
-    against = NOBODY
+    against = NO_CONTROLS
     if found.trades and found.controls:
         against = difference_by_days(*_net(found.trades), *_net(found.controls))
     return Figures(group("", found.trades), against)

@@ -180,15 +180,15 @@ def forecast_section(found: Reliability) -> str:
     return "\n\n".join(parts)
 
 
-def _scores(told: Forecasts) -> tuple[str, ...]:
+def _scores(found: Forecasts) -> tuple[str, ...]:
     return (
-        f"{len(told.forecast):,}",
-        str(len(set(told.days.tolist()))),
-        percent(float(told.forecast.mean())),
-        percent(float(told.happened.mean())),
-        f"{told.brier:.3f}",
-        f"{told.skill:+.2f}",
-        f"{told.auc:.2f}",
+        f"{len(found.forecast):,}",
+        str(len(set(found.days.tolist()))),
+        percent(float(found.forecast.mean())),
+        percent(float(found.happened.mean())),
+        f"{found.brier:.3f}",
+        f"{found.skill:+.2f}",
+        f"{found.auc:.2f}",
     )
 
 

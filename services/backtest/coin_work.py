@@ -27,7 +27,7 @@ Stopped = Callable[[], bool]
 
 
 class StoppedError(Exception):
-    """The run was told to stop."""
+    """The run was asked to stop."""
 
 
 @dataclass(frozen=True)

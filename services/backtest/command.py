@@ -59,33 +59,31 @@ def backtest(
         known = log.all()
         typer.echo(json.dumps(trials.as_records(known)) if as_json else "\n".join(trials.as_lines(known)))
         return
+    began = time.monotonic()
     with answering(console):
-        plan, coins, notes = plan_of(
-            environment, request.folder(bars), funding, since, until, symbols, changes or [], workers
-        )
+        folder = request.folder(bars)
+        plan, coins, notes = plan_of(environment, folder, funding, since, until, symbols, changes or [], workers)
         plan, begins, said = kept_from_holdout(plan, coins, asked=with_holdout)
-        said = [f"{sentence} (--holdout looks at it)" for sentence in said]
+        notes += [f"{sentence} (--holdout looks at it)" for sentence in said]
         plan = replace(plan, all_scores=all_scores)
         parts = _parts(plan, coins, split or [], begins if with_holdout else None)
-        began = time.monotonic()
-        with shown_progress(console) as progress:
-            if workers == request.RQ:
-                said += spread(plan, [plan.settings], coins, environment, progress)
-            found = run(plan, coins, progress)
-        made = _report(
-            found,
-            plan,
-            coins,
-            log,
-            parts=parts,
-            notes=[*notes, report.observed(found), *said],
-            began=began,
-            begins=begins,
-        )
+        found, spread_said = _found(plan, coins, environment, console, over_rq=workers == request.RQ)
+        made = _report(found, plan, coins, log, begins=begins)
+        notes += [report.observed(found), *spread_said]
+        made = replace(made, parts=report.split(found.outcomes, parts), notes=notes, seconds=time.monotonic() - began)
         if html is not None:
             html.write_text(page.as_html(made), encoding="utf-8")
             console.print(f"wrote {html}", markup=False)
     typer.echo(json.dumps(report.as_json(made)) if as_json else report.as_text(made))
+
+
+def _found(
+    plan: BacktestPlan, coins: list[CoinSurvey], environment: Environment, console: Console, *, over_rq: bool
+) -> tuple[Backtest, list[str]]:
+    """Run *plan* with its progress shown; return also what there is to say of the rq workers."""
+    with shown_progress(console) as progress:
+        said = spread(plan, [plan.settings], coins, environment, progress) if over_rq else []
+        return run(plan, coins, progress), said
 
 
 @contextmanager
@@ -193,29 +191,21 @@ def _parts(
 
 
 def _report(
-    found: Backtest,
-    plan: BacktestPlan,
-    coins: list[CoinSurvey],
-    log: TrialLog,
-    *,
-    parts: dict[str, tuple[int, int]],
-    notes: list[str],
-    began: float,
-    begins: int,
+    found: Backtest, plan: BacktestPlan, coins: list[CoinSurvey], log: TrialLog, *, begins: int
 ) -> report.Report:
-    """Return the report, once the trial is kept."""
+    """Return the report without its parts and notes, once the trial is kept."""
     whole = record(found.outcomes)
     trial = trials.trial_of(found, plan.settings, coins, holdout=found.last > begins, verdict=whole.verdict)
     log.add(trial)
     return report.Report(
         backtest=found,
         record=whole,
-        parts=report.split(found.outcomes, parts),
+        parts={},
         judgement=trials.judge(trial, trials.daily(found.outcomes, found.first, found.last), log.all()),
         settings=trial.settings,
         all_scores=plan.all_scores,
-        notes=notes,
-        seconds=time.monotonic() - began,
+        notes=[],
+        seconds=0.0,
     )
 
 

@@ -206,7 +206,7 @@ _stop: Event | None = None  #: of a worker process
 
 
 def _begin_worker(stop: Event) -> None:
-    """Take what tells a worker to stop: Ctrl-C is for the main process alone."""
+    """Keep the event that stops this worker: Ctrl-C is for the main process alone."""
     global _stop  # noqa: PLW0603 an initializer has no other place
     _stop = stop
 

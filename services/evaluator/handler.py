@@ -41,6 +41,6 @@ def culprits(
     for symbol, decision in decisions.items():
         try:
             take_scan(state, scan_id, {symbol: decision}, settings_at)
-        except Exception as error:  # whatever it is, the others go on
+        except Exception as error:  # the other outcomes go on
             found[symbol] = error
     return found

@@ -58,7 +58,7 @@ def literal(host: str) -> Address | None:
     """Return the address that *host* spells, in decimal, octal, hexadecimal, shortened or full-width forms too."""
     host = unicodedata.normalize("NFKC", host).replace("\N{IDEOGRAPHIC FULL STOP}", ".").rstrip(".").lower()
     if host == "localhost" or host.endswith(".localhost"):
-        return ipaddress.IPv4Address("127.0.0.1")  # whatever a name server answers: RFC 6761
+        return ipaddress.IPv4Address("127.0.0.1")  # without asking a name server: RFC 6761
     try:
         return ipaddress.ip_address(host.split("%", maxsplit=1)[0])
     except ValueError:

@@ -24,7 +24,7 @@ OUTCOME: Final = (
 _SELECT: Final = (
     f"SELECT {', '.join(_COLUMNS)}, status FROM outcomes "
     "LEFT JOIN "
-    f"(SELECT signal_id, status FROM signals WHERE {MINE}) AS told ON signal_id = outcome_id AND kind = 'signal' "
+    f"(SELECT signal_id, status FROM signals WHERE {MINE}) AS alerted ON signal_id = outcome_id AND kind = 'signal' "
     f"WHERE {MINE} AND"
 )
 

@@ -32,7 +32,7 @@ RETRIES: Final = 3  #: of a job whose worker was killed
 LONGEST_S: Final = 3_600  #: of a job
 KEPT_S: Final = 3_600
 LOOK_S: Final = 0.3
-NOBODY: Final = (
+NO_WORKERS: Final = (
     "--workers rq: no worker waits for coin-months; start some on what shares these folders, such as"
     " `docker compose --profile backtest up -d --scale worker=4`"
 )
@@ -58,7 +58,7 @@ def spread(
         with connect(environment) as connection:
             queue = queue_of(environment.market, connection)
             if not Worker.count(queue=queue):
-                raise NoWorkersError(NOBODY)
+                raise NoWorkersError(NO_WORKERS)
             asked = list(_months(plan, settings, coins))
             waiting = {job.id: job for job in (_enqueue(queue, task) for task in asked)}
             try:

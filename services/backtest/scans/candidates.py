@@ -1,6 +1,6 @@
 """Which analyses can matter at all: the gates are asked about all of a coin's at once, by their necessary conditions.
 
-What is left out here more than one gate refuses, whatever came before: no signal, streak or near miss can come of it.
+What is left out here is refused by more than one gate, with any history: no signal, streak or near miss can come of it.
 The others the gates judge one by one, so that a condition that lets too much through costs time and changes nothing.
 """
 

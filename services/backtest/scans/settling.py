@@ -1,7 +1,7 @@
 """One coin's scans in order of time, of which only those are settled at which something can happen.
 
 While no signal is open these are the candidates.  While one is open its end may come from a touch of stop or target,
-which the bars show, from a score that stays low, of which few scans tell enough, from its expiry, or from a candidate.
+which the bars show, from a score that stays low, for which few scans are enough, from its expiry, or from a candidate.
 The bars in between are taken as one: a signal knows no more of them than how far they went.  What settles is the
 gatekeeper's own function (docs/adr/0021).
 """

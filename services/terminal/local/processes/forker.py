@@ -100,7 +100,7 @@ class Forker:
         if "started" in answer:
             process = self._forked[answer["started"]] = ForkedProcess(answer["started"])
             waiting = self._waiting.popleft()
-            if waiting.cancelled():  # nobody will watch it
+            if waiting.cancelled():  # its caller has gone
                 process.send_signal(signal.SIGKILL)
             else:
                 waiting.set_result(process)
