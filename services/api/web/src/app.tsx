@@ -42,7 +42,7 @@ export function App() {
       <Nav />
       <main id="main" tabIndex={-1} class={`page-${page} ${connection.value === "lost" ? "stale" : ""}`}>
         {page !== "setup" && <SetupHint />}
-        <Suspense fallback={<Loading />}>
+        <Suspense fallback={<Loading shape="panels" />}>
           <Room />
         </Suspense>
       </main>

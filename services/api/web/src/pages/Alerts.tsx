@@ -48,7 +48,7 @@ export function Alerts() {
         </label>
       </div>
       {error && <Failed error={error} again={again} />}
-      {!data && !error && <Loading />}
+      {!data && !error && <Loading shape="rows" />}
       {data && !items.length && <Empty title="No alerts yet">They appear here whether or not a destination is configured.</Empty>}
       <ul class="alert-list">
         {items.map((alert) => (

@@ -27,7 +27,7 @@ export function Health() {
         )}
       </div>
       {error && <Failed error={error} again={again} />}
-      {data ? <Shown status={data} /> : !error && <Loading />}
+      {data ? <Shown status={data} /> : !error && <Loading shape="tiles" />}
     </section>
   );
 }

@@ -26,7 +26,7 @@ export function Radar() {
         <h1>Anomaly radar</h1>
         <p class="dim">Higher: more volume than usual. Near 0: the coin does not follow BTC. Coins in the shaded area are anomalies.</p>
       </div>
-      {!data ? error ? <Failed error={error} again={again} /> : <Loading /> : <Found data={data} />}
+      {!data ? error ? <Failed error={error} again={again} /> : <Loading shape="chart" /> : <Found data={data} />}
       <Followed />
     </section>
   );

@@ -32,7 +32,7 @@ export function Signals() {
         <ExportButton status={which === "all" ? "" : which === "open" ? "open" : "closed"} />
       </div>
       <div class={id ? "split" : ""}>
-        {shown.length ? <List shown={shown} chosen={id} /> : loaded.value ? <None which={which} /> : <Loading />}
+        {shown.length ? <List shown={shown} chosen={id} /> : loaded.value ? <None which={which} /> : <Loading shape="rows" />}
         {id && <Life key={id} id={id} />}
       </div>
     </section>
@@ -117,7 +117,7 @@ function OpenResult({ signal }: { signal: Signal }) {
 function Life({ id }: { id: string }) {
   const live = signals.value.find((signal) => signal.signal_id === id);
   const { data, error, again } = useFetched<SignalDetail>(`api/signals/${encodeURIComponent(id)}`, live?.status);
-  if (!data) return <aside class="panel">{error ? <Failed error={error} again={again} /> : <Loading />}</aside>;
+  if (!data) return <aside class="panel">{error ? <Failed error={error} again={again} /> : <Loading shape="rows" />}</aside>;
   const length = (data.closed_at ?? data.alerts.at(-1)?.occurred_at ?? data.scan_id) - data.scan_id;
   return (
     <aside class="panel life" aria-label="The signal's life">

@@ -26,13 +26,13 @@ export function Watches() {
           <h2>Price alerts</h2>
           <NewPriceAlert done={prices.again} />
           {prices.error && <Failed error={prices.error} again={prices.again} />}
-          {prices.data ? <PriceAlerts items={prices.data.items} done={prices.again} /> : !prices.error && <Loading />}
+          {prices.data ? <PriceAlerts items={prices.data.items} done={prices.again} /> : !prices.error && <Loading shape="rows" />}
         </section>
         <section class="panel">
           <h2>Mutes</h2>
           <NewMute done={mutes.again} />
           {mutes.error && <Failed error={mutes.error} again={mutes.again} />}
-          {mutes.data ? <Mutes items={mutes.data.items} done={mutes.again} /> : !mutes.error && <Loading />}
+          {mutes.data ? <Mutes items={mutes.data.items} done={mutes.again} /> : !mutes.error && <Loading shape="rows" />}
           <h2>Quiet hours</h2>
           <QuietHours />
         </section>

@@ -22,11 +22,18 @@ export function Skeleton({ cards }: { cards: number }) {
   );
 }
 
-export function Loading() {
+type Shape = "rows" | "tiles" | "panels" | "chart";
+const BLOCKS: Record<Shape, number> = { rows: 9, tiles: 6, panels: 3, chart: 1 };
+
+// Grey blocks of about the size of what is to come.
+export function Loading({ shape }: { shape: Shape }) {
   return (
-    <p class="loading" role="status">
-      Loading…
-    </p>
+    <div class={`loading ${shape}`} role="status" aria-busy="true">
+      <span class="sr-only">Loading…</span>
+      {Array.from({ length: BLOCKS[shape] }, (_, index) => (
+        <i key={index} />
+      ))}
+    </div>
   );
 }
 

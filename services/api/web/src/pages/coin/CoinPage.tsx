@@ -33,7 +33,7 @@ export default function CoinPage({ symbol }: { symbol: string }) {
           <Back />
           <h1>{coinName(symbol)}</h1>
         </header>
-        {detail.error ? <Failed error={detail.error} again={detail.again} /> : <Loading />}
+        {detail.error ? <Failed error={detail.error} again={detail.again} /> : <Loading shape="chart" />}
       </>
     );
   }

@@ -23,7 +23,7 @@ export default function RecordPage() {
         <Choice name="Span" value={days} options={SPANS as Record<string, string>} change={choose} />
       </div>
       {error && <Failed error={error} again={again} />}
-      {!data && !error && <Loading />}
+      {!data && !error && <Loading shape="panels" />}
       {data && (data.all.n ? <Found record={data} /> : <None verdict={data.verdict} />)}
     </section>
   );

@@ -41,7 +41,7 @@ export default function Settings() {
           {!text && <Destinations />}
           {!text && <Routes />}
           {error && <Failed error={error} again={again} />}
-          {!data && !error && <Loading />}
+          {!data && !error && <Loading shape="panels" />}
           {held &&
             sections(shown).map(([name, items]) => (
               <section key={name} class="panel" id={`section-${name}`}>
