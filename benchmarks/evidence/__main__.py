@@ -1,6 +1,6 @@
 """Writes every figure of docs/evidence.md, and the spread of docs/scoring.md, from recorded five-minute bars.
 
-Run: python -m benchmarks.evidence FOLDER [--funding FILE] [--coins 22] [--workers 2] [--data FOLDER]
+Run: python -m benchmarks.evidence FOLDER [--funding FILE] [--coins 40] [--workers 2] [--data FOLDER]
 
 The bars are those of `./sevengate backtest --bars`, and its analyses are used again where they are kept: a data folder
 of its own (--data) measures the backtest from cold.  The last third of the days is opened, which is counted as ever.
@@ -49,7 +49,7 @@ def main() -> None:
     asked = parser.parse_args()
     environment = Environment(data_dir=asked.data, config=asked.data / "none.yaml")  # the settings as shipped
     symbols = ",".join(list(recordings(asked.folder))[: asked.coins])
-    plan, coins, _ = plan_of(environment, asked.folder, asked.funding, "", "", symbols, [], asked.workers)
+    plan, coins, _ = plan_of(environment, asked.folder, asked.funding, "", "", symbols, [], str(asked.workers))
     backtest, effort = timed(lambda: run(plan, coins, shown, keep_decisions=True), plan.workers)
     found = record(backtest.outcomes)
     histories = {coin.symbol: load(plan.folder, coin.symbol, plan.funding.get(coin.symbol)) for coin in coins}
