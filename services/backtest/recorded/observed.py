@@ -56,7 +56,7 @@ def nothing(count: int) -> Observed:
 def observed(path: Path, genesis: int, count: int) -> Observed:
     """Return what *path*, a coin's folder in a history, has of *count* bars from *genesis* on; raises `NoBarsError`.
 
-    A row's time is the moment that its figures tell of.
+    A row's time is the moment of its figures.
     """
     found = nothing(count)
     settled = [pd.DataFrame({"open_time": [], SETTLED: []}, dtype=np.float64)]
