@@ -7,9 +7,9 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from shared.lazy import LazyModule
 from shared.sending.channel import Channel, ChannelLimits, Outgoing, SendContext
 from shared.sending.destination import WebDestination
+from shared.sending.lazy import LazyModule
 from shared.sending.results import Suspended, http_reason
 from shared.sending.text import Text
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field, SecretStr, model_validator
 
-from shared.lazy import LazyModule
 from shared.network import addresses
 from shared.sending import departure
 from shared.sending.channel import Channel, ChannelLimits, Outgoing, SendContext
 from shared.sending.destination import DestinationBase, MailAddress, Network
+from shared.sending.lazy import LazyModule
 from shared.sending.results import Ambiguous, Later, NotDelivered, Rejected, Suspended
 
 if TYPE_CHECKING:

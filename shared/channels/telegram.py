@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
-from shared.lazy import LazyModule
 from shared.network.authorities import trusted
 from shared.network.proxies import proxy_for
 from shared.sending import departure
 from shared.sending.channel import Channel, ChannelLimits, Outgoing, SendContext
 from shared.sending.destination import DestinationBase
+from shared.sending.lazy import LazyModule
 from shared.sending.results import Ambiguous, Later, Rejected, Suspended
 from shared.sending.text import Text
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import SecretStr, field_validator
 
-from shared.lazy import LazyModule
 from shared.sending.channel import Channel, ChannelLimits, Outgoing, SendContext
 from shared.sending.destination import HeaderName, HeaderText, WebDestination, header_text
+from shared.sending.lazy import LazyModule
 from shared.sending.results import Rejected
 
 if TYPE_CHECKING:

@@ -15,16 +15,13 @@ TYPES: Final[Mapping[str, str]] = {
     "NewSeries": "double[:]",
     "NewRows": "double[:, :]",
     "NewPlaces": "Py_ssize_t[:]",
-    "Wholes": "const long long[:]",
-    "NewWholes": "long long[:]",
-    "Bytes": "const unsigned char[:]",
     "float": "double",
     "int": "Py_ssize_t",
     "bool": "bint",
     "None": "void",
 }
 WIDER: Final = ("bool", "int", "float")  #: of two numbers' types the later one holds both
-WHOLE: Final = ("Places", "NewPlaces", "Wholes", "NewWholes", "Bytes")  #: arrays of whole numbers
+WHOLE: Final = ("Places", "NewPlaces")  #: arrays of whole numbers
 OF_ITEM: Final = {"Rows": "Series", "NewRows": "NewSeries", **dict.fromkeys(WHOLE, "int")}
 OF_CALL: Final = {"len": "int", "int": "int", "float": "float", "bool": "bool"}
 
