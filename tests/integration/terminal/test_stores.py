@@ -107,6 +107,7 @@ def valkey(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     """The address of a Valkey started with the options of the test."""
     port = listening.free_port()
     argv = [str(stores.valkey_server()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(tmp_path)]
+    argv += ["--cluster-port", str(listening.free_port())]  # else another's, 10,000 above
     url = f"redis://127.0.0.1:{port}/0"
     with running([*argv, *request.param]):
         stores.wait_for_valkey(url)
