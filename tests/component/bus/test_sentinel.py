@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 import redis
@@ -18,16 +17,15 @@ from rq.serializers import JSONSerializer
 from services.notifier.delivery import queues
 from services.terminal.checks.stores import check_redis
 from services.terminal.local.stores import StoreError
-from shared.bus import Commit, CommitResult, RedisBus, StateChange
-from shared.contracts import Message, MutesChanged, Stream
+from shared.bus import RedisBus
+from shared.contracts import MutesChanged, Stream
 from shared.runtime.watched_queue import connect
 from shared.settings import Environment
+from tests.component.bus.load import assert_each_once, persistent, read_until, version_of, written
 from tests.sentinels import PASSWORD, Watched, until, watched
 
 pytestmark = pytest.mark.timeout(300)
 MESSAGES = 300
-
-T = TypeVar("T")
 
 
 @pytest.fixture
@@ -35,55 +33,6 @@ def sentinels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """A master, a replica and three sentinels."""
     with watched(tmp_path_factory.mktemp("sentinels")) as servers:
         yield servers
-
-
-async def persistent(work: Callable[[], Awaitable[T]]) -> T:
-    """Return what *work* returns, tried until it gets through, as the services' loops do."""
-    while True:
-        try:
-            return await work()
-        except (RedisError, OSError):
-            await asyncio.sleep(0.1)
-
-
-def version_of(message: Message) -> int:
-    """Return the number that the writer gave *message*."""
-    assert isinstance(message, MutesChanged)
-    return message.version
-
-
-async def written(bus: RedisBus, count: int, failover: asyncio.Event) -> None:
-    """Write *count* messages, each with the number of its state's version; set *failover* in the middle."""
-    done = 0
-    while done < count:
-
-        async def step() -> CommitResult:
-            state = await bus.load_state("writer")
-            change = StateChange("writer", state.version, {"n": str(state.version + 1).encode()})
-            message = MutesChanged(version=state.version + 1, mutes=())
-            return await bus.commit(Commit(state=change, outputs=[(Stream.SETTINGS, message)]))
-
-        await persistent(step)
-        done = (await persistent(lambda: bus.load_state("writer"))).version
-        if done >= count // 3:
-            failover.set()
-
-
-async def read_until(bus: RedisBus, count: int) -> list[int]:
-    """Read and acknowledge until message *count* has come; return the versions that were read.
-
-    One that was acknowledged as the master went, without an answer, does not come again.
-    """
-    found: list[int] = []
-    while not found or found[-1] < count:
-
-        async def step() -> None:
-            for delivery in await bus.read("readers", "one", [Stream.SETTINGS], count=8, block_ms=200):
-                found.append(version_of(delivery.message))
-                await bus.commit(Commit(tokens=[delivery.token]))
-
-        await persistent(step)
-    return found
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hangs"])
@@ -102,10 +51,7 @@ async def test_a_failover_under_load(sentinels: Watched, how: signal.Signals) ->
     finally:
         sentinels.servers[old].send_signal(signal.SIGCONT)
     assert sentinels.master() != old
-    entries = [version_of(message) for _, message in await writer.newest(Stream.SETTINGS, 2 * MESSAGES)]
-    assert entries == list(range(1, MESSAGES + 1))  # what was rolled back was written again by the state's version
-    assert set(found) == set(entries)
-    assert (await writer.backlog(Stream.SETTINGS, "readers")).pending == 0
+    await assert_each_once(writer, found, MESSAGES)
     await writer.close()
     await reader.close()
 
