@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     create_model,
     field_validator,
     model_validator,
@@ -49,7 +50,7 @@ def _address(*schemes: str) -> AfterValidator:
 
 
 def _redis(address: str) -> str:
-    """Return the address, of a server or of sentinels."""
+    """Return the address, of a server, of sentinels or of a cluster."""
     RedisAddress.of(address)
     return address
 
@@ -87,7 +88,8 @@ class Environment(BaseSettings):
     telegram_api_url: Web = "https://api.telegram.org"
     telegram_token: SecretStr = SecretStr("")
     redis_url: Redis = "redis://127.0.0.1:6379/0"
-    jobs_redis_url: RedisOrEmpty = ""  #: of rq's jobs; empty: they are on the bus's Redis
+    #: of rq's jobs; empty: they are on the bus's Redis
+    jobs_redis_url: RedisOrEmpty = Field(default="", validate_default=True)
     database_url: Annotated[SecretStr, AfterValidator(_postgresql)] = SecretStr("postgresql://127.0.0.1:5432/sevengate")
     api_key: SecretStr = SecretStr("")
     settings_key: SecretStr = SecretStr("")  #: seals secrets on the bus; empty: that of the data folder
@@ -130,6 +132,15 @@ class Environment(BaseSettings):
                 if path and name not in values:
                     values[name] = _content(f"SEVENGATE_{name.upper()}_FILE", path)
         return values
+
+    @field_validator("jobs_redis_url")
+    @classmethod
+    def _not_in_a_cluster(cls, address: str, others: ValidationInfo) -> str:
+        """Return the address; rq's keys are in many slots, so that a cluster cannot have them."""
+        url = address or others.data.get("redis_url", "")
+        if url and RedisAddress.of(url).nodes:
+            raise ValueError("the queues' jobs cannot be in a cluster: name a Redis for them (docs/growing.md)")
+        return address
 
     @property
     def api_credential(self) -> str:

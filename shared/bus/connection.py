@@ -7,22 +7,20 @@ from typing import Any, Final
 
 import redis as blocking
 import redis.asyncio as redis
-from redis import sentinel as blocking_sentinel
-from redis.asyncio import sentinel
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.crc import key_slot
+from redis.exceptions import AskError, ClusterDownError, ReadOnlyError, ResponseError, TryAgainError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ReadOnlyError, ResponseError
-from redis.retry import Retry as BlockingRetry
 
+from shared.network import redis_master
 from shared.network.redis_address import RedisAddress
 
 SOCKET_TIMEOUT_S: Final = 10.0  #: well above the longest blocking read
 CONNECT_TIMEOUT_S: Final = 5.0
 HEALTH_CHECK_S: Final = 15
-SENTINEL_TIMEOUT_S: Final = 1.0  #: then the next sentinel is asked
 #: a server that is no master any more, or none that may write; as part of an error: a script's, in Redis 6.2
 NO_MASTER: Final = ("READONLY", "UNBLOCKED", "NOREPLICAS")
+#: the same of a cluster's node, of this slot: MOVED too is an `AskError`, and MASTERDOWN a `ClusterDownError`
+NO_MASTER_ERRORS: Final = (ReadOnlyError, AskError, TryAgainError, ClusterDownError)
 
 
 class _Interruptible:
@@ -49,12 +47,13 @@ class _AtMaster:
     """
 
     address: RedisAddress
+    slot: int
     host: str
     port: int
 
     async def _connect(self) -> None:
-        if self.address.sentinels:
-            self.host, self.port = await _master(self.address, _tls(self))
+        if self.address.is_asked_for:
+            self.host, self.port = await redis_master.find(self.address, self.slot, _tls(self))
         await super()._connect()  # type: ignore[misc]
 
     async def read_response(self, *arguments: Any, **options: Any) -> Any:
@@ -68,15 +67,16 @@ class _AtMaster:
 
 
 class _BlockingAtMaster:
-    """`_AtMaster` for the connections of rq."""
+    """`_AtMaster` for the blocking connections, such as rq's."""
 
     address: RedisAddress
+    slot: int
     host: str
     port: int
 
     def _connect(self) -> Any:
-        if self.address.sentinels:
-            self.host, self.port = _blocking_master(self.address, _tls(self))
+        if self.address.is_asked_for:
+            self.host, self.port = redis_master.blocking_find(self.address, self.slot, _tls(self))
         return super()._connect()  # type: ignore[misc]
 
     def read_response(self, *arguments: Any, **options: Any) -> Any:
@@ -90,47 +90,20 @@ class _BlockingAtMaster:
 
 
 def _is_no_master(error: ResponseError) -> bool:
-    return isinstance(error, ReadOnlyError) or any(word in str(error) for word in NO_MASTER)
+    return isinstance(error, NO_MASTER_ERRORS) or any(word in str(error) for word in NO_MASTER)
 
 
 def _tls(connection: Any) -> dict[str, Any]:
-    """Return the options with which *connection* trusts its server: the sentinels are of the same authority."""
+    """Return the options with which *connection* trusts its server: those it asks are of the same authority."""
     pool_options: dict[str, Any] = connection.tls_options
     return pool_options
 
 
-async def _master(address: RedisAddress, tls: dict[str, Any]) -> tuple[str, int]:
-    """Ask one sentinel after another where the master is; raise `ConnectionError` where none knows."""
-    asking = _asking(address, Retry(NoBackoff(), 0), tls)
-    known = sentinel.Sentinel(address.sentinels, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
-    try:
-        host, port = await known.discover_master(address.service)
-    finally:
-        for one in known.sentinels:
-            await one.aclose()
-    return str(host), int(port)
+def client(url: str, key: str = "", **retrying: Any) -> Any:  # redis' types cover both text and bytes
+    """Return a client of the server at *url*, or of the master that is found by it; close it when done.
 
-
-def _blocking_master(address: RedisAddress, tls: dict[str, Any]) -> tuple[str, int]:
-    asking = _asking(address, BlockingRetry(NoBackoff(), 0), tls)
-    known = blocking_sentinel.Sentinel(address.sentinels, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
-    try:
-        host, port = known.discover_master(address.service)  # type: ignore[no-untyped-call]
-    finally:
-        for one in known.sentinels:
-            one.close()
-    return str(host), int(port)
-
-
-def _asking(address: RedisAddress, retry: Any, tls: dict[str, Any]) -> dict[str, Any]:
-    """Return the options of the connections to the sentinels."""
-    login = {"username": address.username, "password": address.password}
-    timeouts = {"socket_timeout": SENTINEL_TIMEOUT_S, "socket_connect_timeout": SENTINEL_TIMEOUT_S}
-    return {**login, **timeouts, "retry": retry, **tls}
-
-
-def client(url: str, **retrying: Any) -> Any:  # redis' types cover both text and bytes
-    """Return a client of the server at *url*, or of the master that its sentinels name; close it when done."""
+    In a cluster that is the master of the slot of *key*; all other keys of the client have to be in that slot.
+    """
     address = RedisAddress.of(url)
     pool = redis.ConnectionPool.from_url(
         address.url,
@@ -139,11 +112,13 @@ def client(url: str, **retrying: Any) -> Any:  # redis' types cover both text an
         health_check_interval=HEALTH_CHECK_S,
         **retrying,
     )
-    pool.connection_class = type("Connection", (_Interruptible, _AtMaster, pool.connection_class), _own(address, pool))
+    pool.connection_class = type(
+        "Connection", (_Interruptible, _AtMaster, pool.connection_class), _own(address, key, pool)
+    )
     return redis.Redis.from_pool(pool)
 
 
-def blocking_client(url: str, *, socket_timeout: float = SOCKET_TIMEOUT_S) -> blocking.Redis:
+def blocking_client(url: str, key: str = "", *, socket_timeout: float = SOCKET_TIMEOUT_S) -> blocking.Redis:
     """Return the blocking client that rq needs, of the same server as `client`; close it when done.
 
     rq's workers raise *socket_timeout* above the time that they wait for a job.
@@ -155,12 +130,13 @@ def blocking_client(url: str, *, socket_timeout: float = SOCKET_TIMEOUT_S) -> bl
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         health_check_interval=HEALTH_CHECK_S,
     )
-    pool.connection_class = type("Connection", (_BlockingAtMaster, pool.connection_class), _own(address, pool))
+    pool.connection_class = type("Connection", (_BlockingAtMaster, pool.connection_class), _own(address, key, pool))
     return blocking.Redis.from_pool(pool)
 
 
-def _own(address: RedisAddress, pool: Any) -> dict[str, Any]:
+def _own(address: RedisAddress, key: str, pool: Any) -> dict[str, Any]:
     """Return what the connections of *pool* know of their address."""
     options: dict[str, Any] = pool.connection_kwargs
     tls = {name: value for name, value in options.items() if name.startswith("ssl_")}
-    return {"address": address, "tls_options": {"ssl": True, **tls} if address.url.startswith("rediss:") else {}}
+    trust = {"ssl": True, **tls} if address.url.startswith("rediss:") else {}
+    return {"address": address, "slot": key_slot(key.encode()), "tls_options": trust}

@@ -47,9 +47,13 @@ class RedisBus:
         self.name = f"sevengate-{secrets.token_hex(8)}"
         again = Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), 5)
         self.redis = connection.client(
-            url, client_name=self.name, retry=again, retry_on_error=[RedisConnectionError, RedisTimeoutError]
+            url,
+            self.key(""),
+            client_name=self.name,
+            retry=again,
+            retry_on_error=[RedisConnectionError, RedisTimeoutError],
         )
-        self._unrepeated = connection.client(url, client_name=self.name, retry=Retry(NoBackoff(), 0))
+        self._unrepeated = connection.client(url, self.key(""), client_name=self.name, retry=Retry(NoBackoff(), 0))
         self._dead = DeadLetters(self.redis, self.key)
         self._reader = GroupReader(self.redis, self._unrepeated, self.key, self._dead)
         self._backlogs = Backlogs(self.redis, self.key)

@@ -10,27 +10,32 @@ import redis
 
 from services.terminal.local.stores import StoreError
 from shared.bus.connection import blocking_client
+from shared.network.redis_address import RedisAddress
+from shared.settings import MARKET
 
 OLDEST_REDIS: Final = (6, 2)
 OLDEST_POSTGRES: Final = 130_000  #: as `server_version` gives it: 13.0
 PATIENCE_SECONDS: Final = 5.0
 
 
-def require(redis_url: str, jobs_url: str, database_url: str) -> None:
+def require(redis_url: str, jobs_url: str, database_url: str, market: str) -> None:
     """Raise `StoreError` where a named store cannot be used; an empty address is not checked."""
     if redis_url:
-        check_redis(redis_url)
+        check_redis(redis_url, market=market)
     if jobs_url:
         check_redis(jobs_url, "SEVENGATE_JOBS_REDIS_URL")
     if database_url:
         check_database(database_url)
 
 
-def check_redis(url: str, variable: str = "SEVENGATE_REDIS_URL") -> str:
-    """Return which server answers at *url*; raise `StoreError` where it does not, or may lose messages."""
+def check_redis(url: str, variable: str = "SEVENGATE_REDIS_URL", *, market: str = MARKET) -> str:
+    """Return which server answers at *url*; raise `StoreError` where it does not, or may lose messages.
+
+    In a cluster that is the master of the keys of *market*.
+    """
     where = place(url)
     try:
-        with blocking_client(url, socket_timeout=PATIENCE_SECONDS) as client:
+        with blocking_client(url, f"{{{market}}}:", socket_timeout=PATIENCE_SECONDS) as client:
             server = client.info("server")
             memory = client.info("memory")
             cluster = client.info("cluster")
@@ -48,10 +53,10 @@ def check_redis(url: str, variable: str = "SEVENGATE_REDIS_URL") -> str:
             f"Redis at {where} may evict messages that were not read (maxmemory-policy is {policy}):"
             " set `maxmemory-policy noeviction`"
         )
-    if int(cluster.get("cluster_enabled", 0)):
+    if int(cluster.get("cluster_enabled", 0)) and not RedisAddress.of(url).nodes:
         raise StoreError(
-            f"Redis at {where} is in cluster mode, which Sevengate's queues cannot use:"
-            " set `cluster-enabled no`, or name another server"
+            f"Redis at {where} ({variable}) is in cluster mode: set `cluster-enabled no`, or name another server;"
+            " a bus may be in a cluster, as redis+cluster://… (docs/growing.md)"
         )
     version = str(server.get("valkey_version") or server.get("redis_version"))
     if tuple(int(part) for part in str(server.get("redis_version", "0.0")).split(".")[:2]) < OLDEST_REDIS:

@@ -117,7 +117,7 @@ def config(environment: Environment) -> Iterator[Finding]:
 def valkey(environment: Environment) -> Iterator[Finding]:
     """Does the bus answer, or can the embedded server be started?"""
     if data_folder.is_set("REDIS_URL"):
-        yield Finding("ok", "redis", store_checks.check_redis(environment.redis_url))
+        yield Finding("ok", "redis", store_checks.check_redis(environment.redis_url, market=environment.market))
     else:
         yield Finding("ok", "embedded valkey", str(stores.valkey_server()))
     if environment.jobs_redis_url:

@@ -48,6 +48,7 @@ def redis_with(*options: str) -> Break:
         port = listening.free_port()
         url = f"redis://127.0.0.1:{port}/0"
         argv = [str(stores.valkey_server()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
+        argv += ["--cluster-port", str(listening.free_port())]  # else another's, 10,000 above
         with running([*argv, *options]):
             stores.wait_for_valkey(url)
             yield {"REDIS_URL": url}
@@ -88,6 +89,7 @@ BROKEN: dict[str, Break] = {
     "a webhook's name does not exist": configured(f"{HOUSE}routes: [{{destinations: [house]}}]\n"),
     "Redis does not answer": named(REDIS_URL="redis://127.0.0.1:9/0"),
     "Redis is the replica of another": redis_with("--replicaof", "127.0.0.1", "9"),
+    "Redis is in a cluster": redis_with("--cluster-enabled", "yes"),
     "Redis throws away what it has no room for": redis_with("--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru"),
     "Postgres does not answer": named(DATABASE_URL="postgresql://me:secret@127.0.0.1:9/sevengate"),
     "the database's folder is gone": lost_folder,

@@ -28,6 +28,18 @@ def test_sentinels_are_taken_apart() -> None:
     )
 
 
+def test_a_cluster_s_nodes_are_taken_apart() -> None:
+    """The nodes take the login that the servers take: they are the servers."""
+    address = RedisAddress.of("rediss+cluster://sevengate:p%40ss@one,two:7002,[::1]:5/0?ssl_ca_certs=/etc/ca.pem")
+    assert address == RedisAddress(
+        "rediss://sevengate:p%40ss@master/0?ssl_ca_certs=/etc/ca.pem",
+        username="sevengate",
+        password="p@ss",
+        nodes=(("one", 6_379), ("two", 7_002), ("::1", 5)),
+    )
+    assert RedisAddress.of("redis+cluster://one") == RedisAddress("redis://master/0", nodes=(("one", 6_379),))
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -36,6 +48,9 @@ def test_sentinels_are_taken_apart() -> None:
         "redis+sentinel://:secret@one",
         "redis+sentinel://:secret@one:x/bus",
         "redis+sentinel://:secret@one,/bus",
+        "redis+cluster://:secret@one:x",
+        "redis+cluster://:secret@",
+        "redis+cluster://:secret@one/1",
     ],
 )
 def test_others_are_refused_without_their_password(url: str) -> None:

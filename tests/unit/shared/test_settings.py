@@ -77,6 +77,7 @@ def test_a_symbol_overrides_only_what_it_names() -> None:
         ("SEVENGATE_LOG_LEVEL", "loud"),
         ("SEVENGATE_REDIS_URL", "localhost:6379"),
         ("SEVENGATE_JOBS_REDIS_URL", "redis+sentinel://one:26379"),
+        ("SEVENGATE_JOBS_REDIS_URL", "redis+cluster://one:7001"),
         ("SEVENGATE_BINANCE_WS_URL", "https://fstream.binance.com"),
         ("SEVENGATE_TELEGRAM_TOKEN_FILE", "/nowhere/hush-token"),
     ],
@@ -90,3 +91,12 @@ def test_a_mistake_in_the_environment_ends_the_process_by_name(
         Environment()
     assert str(ended.value).startswith(f"sevengate: {name}: ")
     assert "\n" not in str(ended.value)
+
+
+def test_a_bus_in_a_cluster_needs_another_redis_for_the_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """rq's keys are in many slots; every process says so before it starts."""
+    monkeypatch.setenv("SEVENGATE_REDIS_URL", "redis+cluster://one:7001,two:7002")
+    with pytest.raises(SystemExit, match=r"^sevengate: SEVENGATE_JOBS_REDIS_URL: .*cannot be in a cluster"):
+        Environment()
+    monkeypatch.setenv("SEVENGATE_JOBS_REDIS_URL", "redis://jobs:6379/0")
+    assert Environment().jobs_url == "redis://jobs:6379/0"
