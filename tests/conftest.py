@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pytest
 import redis
-import trustme
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from services.terminal.local import listening, stores
 from services.terminal.local.processes.linux import die_with_parent
+from tests import certificates
 
 # how long an example takes, or its making, says something of the machine alone
 hypothesis_settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -112,21 +112,13 @@ def secured_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredR
     if program is None:
         pytest.skip("redis-server is not installed (apt-get install redis-server)")
     folder = tmp_path_factory.mktemp("redis-tls")
-    authority = trustme.CA()
-    certificate = authority.issue_cert("127.0.0.1")
-    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
-    certificate.private_key_pem.write_to_path(str(folder / "key.pem"))
-    certificate.cert_chain_pems[0].write_to_path(str(folder / "cert.pem"))
+    certificates.issue(folder)
     rights = re.search(r"^user sevengate .*$", (ROOT / "docs/growing.md").read_text(), re.MULTILINE)
     assert rights is not None
     (folder / "users.acl").write_text(f"user default on >root-secret ~* &* +@all\n{rights[0]}\n")
     port = listening.free_port()
-    argv = [
-        *(program, "--port", "0", "--tls-port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)),
-        *("--tls-cert-file", str(folder / "cert.pem"), "--tls-key-file", str(folder / "key.pem")),
-        *("--tls-ca-cert-file", str(folder / "ca.pem"), "--tls-auth-clients", "no"),
-        *("--aclfile", str(folder / "users.acl")),
-    ]
+    argv = [program, *certificates.arguments(certificates.redis_options(folder, port))]
+    argv += ["--bind", "127.0.0.1", "--save", "", "--dir", str(folder), "--aclfile", str(folder / "users.acl")]
     with running(argv):
         address = f"127.0.0.1:{port}/0?ssl_ca_certs={folder / 'ca.pem'}"
         stores.wait_for_valkey(f"rediss://default:root-secret@{address}")

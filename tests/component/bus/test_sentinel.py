@@ -38,6 +38,18 @@ def sentinels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hangs"])
 async def test_a_failover_under_load(sentinels: Watched, how: signal.Signals) -> None:
     """The writer goes on at the new master, where state and outputs fit each other; the reader gets each of them."""
+    await follows_a_failover(sentinels, how)
+
+
+async def test_a_failover_over_tls(tmp_path: Path) -> None:
+    """Servers and sentinels that speak TLS alone are found, and left, in the same way."""
+    with watched(tmp_path, tls=True) as sentinels:
+        await follows_a_failover(sentinels, signal.SIGKILL)
+        assert "version " in await asyncio.to_thread(check_redis, sentinels.url)
+
+
+async def follows_a_failover(sentinels: Watched, how: signal.Signals) -> None:
+    """Write and read while the master is ended by *how*; everything is there once and in order."""
     old = sentinels.master()
     writer, reader = RedisBus(sentinels.url), RedisBus(sentinels.url)
     failover = asyncio.Event()
