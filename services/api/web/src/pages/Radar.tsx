@@ -12,8 +12,10 @@ import { Aftermath } from "./record/Aftermath";
 import type { Whole } from "./record/record";
 
 // named: dots with their names beside them
-const DESK = { width: 900, height: 480, named: 10 };
-const PHONE = { width: 370, height: 380, named: 6 }; // as wide as it is shown, so that its letters can be read
+const DESK = { width: 900, height: 480, named: 10, broken: false };
+// as wide as it is shown, so that its letters can be read; its zone's words on two lines
+const PHONE = { width: 370, height: 380, named: 6, broken: true };
+const LINE = 14;
 const NAME = { width: 70, height: 14 };
 const TICKS = [-1, -0.75, -0.5, -0.25, 0, 0.25, 0.5, 0.75, 1];
 const EDGE = { left: 46, right: 70, top: 14, bottom: 38 };
@@ -65,7 +67,7 @@ function Followed() {
 }
 
 function Scatter({ data: { coins, limits } }: { data: Anomalies }) {
-  const { width, height, named: most } = matchMedia("(max-width: 700px)").matches ? PHONE : DESK;
+  const { width, height, named: most, broken } = matchMedia("(max-width: 700px)").matches ? PHONE : DESK;
   const dots = coins.filter((coin) => coin.figures.volume_z !== null && coin.figures.correlation !== null);
   const top = Math.max(limits.volume_z * 1.25, ...dots.map((coin) => coin.figures.volume_z!)) + 0.5;
   const bottom = Math.min(-2, ...dots.map((coin) => coin.figures.volume_z!));
@@ -105,8 +107,12 @@ function Scatter({ data: { coins, limits } }: { data: Anomalies }) {
         <text class="axis-name" x={width / 2} y={height - 4} text-anchor="middle">
           correlation with BTC
         </text>
-        <text class="axis-name" x={x(-limits.correlation) + 8} y={EDGE.top + 16}>
-          {`anomaly: volume z of ${limits.volume_z} or more, correlation within ±${limits.correlation}`}
+        <text class="axis-name zone-name" y={EDGE.top + 16}>
+          {zoneWords(limits, broken).map((line, row) => (
+            <tspan key={line} x={x(-limits.correlation) + 8} dy={row && LINE}>
+              {line}
+            </tspan>
+          ))}
         </text>
         <text class="axis-name" transform={`translate(14 ${height / 2}) rotate(-90)`} text-anchor="middle">
           volume z
@@ -130,6 +136,12 @@ function Scatter({ data: { coins, limits } }: { data: Anomalies }) {
       </svg>
     </div>
   );
+}
+
+// Return the lines that say where anomalies are.
+export function zoneWords({ volume_z, correlation }: Anomalies["limits"], broken: boolean): string[] {
+  const lines = [`anomaly: volume z of ${volume_z} or more`, `correlation within ±${correlation}`];
+  return broken ? lines : [lines.join(", ")];
 }
 
 // Of *items*, best first, those whose names do not run over that of a better one; *place* returns a dot's middle.
