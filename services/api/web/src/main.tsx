@@ -15,4 +15,7 @@ await takeSecretFromAddress();
 startLive();
 void lookForRecord();
 void loadConfig().catch(() => undefined);
-render(<App />, document.getElementById("app")!);
+const app = document.getElementById("app")!;
+app.replaceChildren(); // the words that it is loading
+render(<App />, app);
+dispatchEvent(new Event("sevengate-started"));

@@ -1,0 +1,49 @@
+"""The page's start: a file that could not be fetched does not leave it empty."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import BrowserContext, Route, expect
+
+from tests.browser.conftest import Api
+
+pytestmark = pytest.mark.browser
+MODULES = re.compile(r"/assets/(?!start)[^/]*\.js$")
+
+
+def test_a_script_that_fails_once_is_fetched_again(context: BrowserContext, api: Api) -> None:
+    """A connection that ended in its midst costs a second, not the page."""
+    refused: list[str] = []
+
+    def refuse_once(route: Route) -> None:
+        if refused:
+            route.continue_()
+            return
+        refused.append(route.request.url)
+        route.abort("connectionreset")
+
+    context.route(MODULES, refuse_once)
+    page = context.new_page()
+    page.goto(api.address)
+    expect(page.locator(".fresh")).to_contain_text("waiting for prices")
+    assert len(refused) == 1
+    assert page.evaluate("() => sessionStorage.getItem('sevengate-loads')") is None
+
+
+def test_a_page_without_its_scripts_says_how_to_go_on(context: BrowserContext, api: Api) -> None:
+    """After three more loads it stops, and its text stays."""
+    documents: list[str] = []
+    context.route(MODULES, lambda route: route.abort("connectionreset"))
+    page = context.new_page()
+    page.on("request", lambda request: documents.append(request.url) if request.is_navigation_request() else None)
+    page.goto(api.address)
+    page.wait_for_function("() => sessionStorage.getItem('sevengate-loads') === '3'")
+    with page.expect_request(lambda request: request.is_navigation_request()):
+        pass  # the last load, three seconds later
+    expect(page.get_by_text("If this stays")).to_be_visible()
+    assert len(documents) == 4
+    context.unroute(MODULES)
+    page.get_by_role("link", name="load the page again").click()
+    expect(page.locator(".fresh")).to_contain_text("waiting for prices")
