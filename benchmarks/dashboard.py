@@ -1,6 +1,7 @@
 """What the board costs a browser: `python -m benchmarks.dashboard --cards 150 600 --seconds 30`.
 
-A small server gives the built page the API's own board of made-up coins and its events: a tick of every price each
+A small server gives the built page the API's own board of made-up coins and its events, compressed and with an ETag as
+the API's answers are: a tick of every price each
 second, and a scan every ten seconds that puts all coins in another order (`--ticks`, `--scan-every`; with `--hours 8`
 as many of both as eight hours bring, at the rate of `--ticks`).  Measured in the system's Chromium:
 
@@ -16,6 +17,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gzip
+import hashlib
+import mimetypes
 import os
 import random
 import re
@@ -28,6 +31,7 @@ import msgspec
 from aiohttp import web
 from playwright.async_api import Browser, CDPSession, Page, async_playwright
 
+from services.api.app import COMPRESSED_BYTES, COMPRESSION
 from services.api.live.board import Board
 from services.api.live.broadcast import Broadcast
 from services.api.live.follow import update
@@ -40,6 +44,13 @@ BATCH = 256  #: messages that the API reads at once
 LONG_MS = 50.0
 PATIENCE_MS = 300_000
 TRACED = ("toplevel", "devtools.timeline", "blink.user_timing")
+EMPTY: dict[str, Any] = {
+    "items": [],
+    "next_cursor": None,
+    "database": "ok",
+    "features": [],
+    "value": {"destinations": {"x": {}}},
+}
 PARTS = {
     "script": ("FireAnimationFrame", "FunctionCall", "EvaluateScript", "v8.evaluateModule", "TimerFire"),
     "style and layout": ("UpdateLayoutTree", "Layout"),
@@ -101,11 +112,11 @@ class Market:
             update(self._board, self._broadcast, judged[start : start + BATCH])
         update(self._board, self._broadcast, [facts.settled(self.scan, len(judged))])
 
-    async def _coins(self, _: web.Request) -> web.Response:
+    async def _coins(self, request: web.Request) -> web.Response:
         items = self._board.cards()
         now = time.time_ns() // 1_000_000
         shown = {"now": now, "exchange_time": self.at, "clock_speed": 60.0, "event_id": self._broadcast.newest_id}
-        return _json(shown | {"items": items, "scan_id": self.scan, "scan": None, "total": len(items)})
+        return _json(request, shown | {"items": items, "scan_id": self.scan, "scan": None, "total": len(items)})
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
@@ -121,13 +132,12 @@ class Market:
     async def serve(self) -> tuple[web.AppRunner, str]:
         """Start the server; return its address."""
         app = web.Application()
-        empty: dict[str, Any] = {"items": [], "next_cursor": None, "database": "ok", "features": []}
-        app.router.add_get("/", lambda _: _file())
-        app.router.add_get("/blank", lambda _: _answer({}))
+        app.router.add_get("/", _file)
+        app.router.add_get("/blank", _empty)
         app.router.add_get("/api/coins", self._coins)
         app.router.add_get("/api/events", self._events)
-        app.router.add_static("/assets", DIST / "assets")
-        app.router.add_get("/{rest:.*}", lambda _: _answer(empty | {"value": {"destinations": {"x": {}}}}))
+        app.router.add_get("/{path:assets/.*}", _file)
+        app.router.add_get("/{rest:.*}", _empty)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -135,16 +145,28 @@ class Market:
         return runner, f"http://127.0.0.1:{runner.addresses[0][1]}/"
 
 
-def _json(value: Any) -> web.Response:
-    return web.Response(body=msgspec.json.encode(value), content_type="application/json")
+def _answer(request: web.Request, body: bytes, kind: str) -> web.Response:
+    """Return *body* as the API does: compressed, or 304 where the browser has it."""
+    tag = f'W/"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    headers = {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+    if request.headers.get("If-None-Match") == tag:
+        return web.Response(status=304, headers=headers)
+    if len(body) >= COMPRESSED_BYTES and "gzip" in request.headers.get("Accept-Encoding", ""):
+        body, headers["Content-Encoding"] = gzip.compress(body, COMPRESSION), "gzip"
+    return web.Response(body=body, content_type=kind, headers=headers)
 
 
-async def _answer(value: Any) -> web.Response:
-    return _json(value)
+def _json(request: web.Request, value: Any) -> web.Response:
+    return _answer(request, msgspec.json.encode(value), "application/json")
 
 
-async def _file() -> web.FileResponse:
-    return web.FileResponse(DIST / "index.html")
+async def _empty(request: web.Request) -> web.Response:
+    return _json(request, EMPTY)
+
+
+async def _file(request: web.Request) -> web.Response:
+    name = request.match_info.get("path", "index.html")
+    return _answer(request, (DIST / name).read_bytes(), mimetypes.guess_type(name)[0] or "text/plain")
 
 
 class Trace:
