@@ -65,7 +65,7 @@ function takeCards(coins: Coin[]): void {
 function takeCoin(coin: Coin): void {
   const cell = cellOf(coin);
   const held = cell.coin.peek();
-  if (coin.scan_id < held.scan_id) return;
+  if (held === coin || coin.scan_id < held.scan_id) return; // held: a new cell has all of it
   // a snapshot repeats most of what is shown: only what differs is drawn anew
   if (coin.scan_id > held.scan_id || JSON.stringify(judged(coin)) !== JSON.stringify(judged(held))) cell.coin.value = coin;
   cell.label.value = coin.live_label;
