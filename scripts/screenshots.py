@@ -1,15 +1,20 @@
 """Write pictures of every page of the dashboard to docs/images: `python -m scripts.screenshots http://127.0.0.1:8710`.
 
-It needs a running Sevengate (a demo with some signals shows most) and a Chromium of the system.
+It needs a running Sevengate, a Chromium of the system, and fonts for all coins' names (`apt-get install
+fonts-wqy-microhei` for the Chinese ones).  It waits until there is what the pages show: a signal, an anomaly and an
+outcome in the record, which take a demo at `--speed 60` some minutes.
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import httpx
 from playwright.sync_api import Browser, Page, sync_playwright
 
 PAGES = {
@@ -26,6 +31,12 @@ PAGES = {
     "health": "#/health",
     "setup": "#/setup",
 }
+SHOWN: dict[str, tuple[str, Callable[[Any], int]]] = {  #: what the pages show: where it is, and how many there are
+    "signals": ("/api/signals?limit=1", lambda found: len(found["items"])),
+    "anomalies": ("/api/anomalies", lambda found: len(found["items"])),
+    "outcomes": ("/api/record?days=90", lambda found: found["all"]["n"]),
+}
+EVERY_SECONDS = 10.0
 SIZES = {1440: 900, 1024: 768, 390: 844}
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
 
@@ -36,10 +47,12 @@ def main() -> None:
     parser.add_argument("address")
     parser.add_argument("--to", type=Path, default=FOLDER)
     parser.add_argument("--pages", nargs="*", default=list(PAGES))
-    parser.add_argument("--widths", nargs="*", type=int, default=[1440, 390])
+    parser.add_argument("--widths", nargs="*", type=int, default=list(SIZES), choices=list(SIZES))
     parser.add_argument("--themes", nargs="*", default=["dark", "light"])
+    parser.add_argument("--wait", type=float, default=30, help="minutes for signals, anomalies and outcomes, at most")
     wanted = parser.parse_args()
     wanted.to.mkdir(parents=True, exist_ok=True)
+    wait_for_events(wanted.address, wanted.wait)
     program = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
@@ -52,6 +65,19 @@ def main() -> None:
                 page.close()
         overlay(browser, wanted.address, wanted.to / "overlay.png")
         browser.close()
+
+
+def wait_for_events(address: str, minutes: float) -> None:
+    """Return when there is one of each that the pages show; print what is still missing."""
+    until = time.monotonic() + 60 * minutes
+    with httpx.Client(base_url=address, timeout=60) as api:
+        while missing := [name for name, (path, count) in SHOWN.items() if not count(api.get(path).json())]:
+            left = until - time.monotonic()
+            if left <= 0:
+                print(f"going on without {', '.join(missing)}")
+                return
+            print(f"waiting for {', '.join(missing)}, {left / 60:.1f} minutes at most", flush=True)
+            time.sleep(min(EVERY_SECONDS, left))
 
 
 def overlay(browser: Browser, address: str, to: Path) -> None:
