@@ -27,6 +27,8 @@ export function followShared(path: string, listener: Listener, snapshot: () => [
   const channel = new BroadcastChannel(NAME);
   let leading = false;
   let heard = false; // by another tab: else nothing is copied for nobody
+  let begun = false; // this tab has a board
+  let asked = false; // by a tab that opened while the server was away
   // asked for at once, not after the lock's answer; what a leading tab sends makes it needless
   let first: Promise<Beginning> | undefined = fetchBoard(stopping.signal);
   first.catch(() => undefined);
@@ -37,6 +39,10 @@ export function followShared(path: string, listener: Listener, snapshot: () => [
       if (message.kind !== "hello") return;
       heard = true;
       if (state === "live") post({ kind: "snapshot", data: snapshot(), state });
+      else {
+        asked = true;
+        post({ kind: "state", state });
+      }
       return;
     }
     first = undefined;
@@ -58,6 +64,7 @@ export function followShared(path: string, listener: Listener, snapshot: () => [
       path,
       {
         event(name, data) {
+          begun ||= name === "board";
           listener.event(name, data);
           if (heard) post({ kind: "event", name, data });
         },
@@ -66,6 +73,10 @@ export function followShared(path: string, listener: Listener, snapshot: () => [
           state = next;
           listener.state(next);
           post({ kind: "state", state: next });
+          if (next !== "live" || !asked) return;
+          asked = false;
+          // the events go on where they ended, without a board for the tab that has none
+          if (begun) post({ kind: "snapshot", data: snapshot(), state });
         },
       },
       stopping.signal,
