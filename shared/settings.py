@@ -106,6 +106,7 @@ class Environment(BaseSettings):
     archive_dir: Path | None = None  #: of the months of decisions as files; None: `archive` in the data folder
     market: str = MARKET
     api_markets: str = ""  #: markets, by comma, that the API serves besides `market`
+    api_redis_urls: str = ""  #: MARKET=ADDRESS, by spaces, of those whose bus is not at `redis_url`
     clock_speed: float = Field(default=1.0, ge=0)  #: of the exchange's clock; 0: it advances with its events only
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
@@ -142,6 +143,25 @@ class Environment(BaseSettings):
             raise ValueError("the queues' jobs cannot be in a cluster: name a Redis for them (docs/growing.md)")
         return address
 
+    @field_validator("api_redis_urls")
+    @classmethod
+    def _of_served_markets(cls, named: str, others: ValidationInfo) -> str:
+        """Return *named*; refuse what is no such pair, or of a market that the API does not serve besides its own."""
+        served = set(_by_comma(others.data.get("api_markets", ""))) - {others.data.get("market")}
+        for pair in named.split():
+            market, equals, address = pair.partition("=")
+            if not equals or market not in served:
+                raise ValueError("name markets of SEVENGATE_API_MARKETS, as MARKET=ADDRESS, separated by spaces")
+            if RedisAddress.of(address).nodes and not others.data.get("jobs_redis_url"):
+                raise ValueError("a bus in a cluster needs SEVENGATE_JOBS_REDIS_URL (docs/growing.md)")
+        return named
+
+    def of_market(self, market: str) -> Environment:
+        """Return the environment of another *market* that the API serves: it may have a bus of its own."""
+        addresses = dict(pair.split("=", 1) for pair in self.api_redis_urls.split())
+        bus = {"redis_url": addresses[market]} if market in addresses else {}
+        return self.model_copy(update={"market": market, **bus})
+
     @property
     def api_credential(self) -> str:
         """The key, or this machine's own token where the API runs on it; empty: neither is known."""
@@ -150,8 +170,7 @@ class Environment(BaseSettings):
     @property
     def served_markets(self) -> tuple[str, ...]:
         """The markets that the API serves, each once: this environment's own is the first."""
-        named = self.api_markets.replace(" ", "").split(",")
-        return tuple(dict.fromkeys(filter(None, (self.market, *named))))
+        return tuple(dict.fromkeys((self.market, *_by_comma(self.api_markets))))
 
     @property
     def source(self) -> Literal["real", "simulated"]:
@@ -408,6 +427,10 @@ class RuntimeSettings(Section):
     def dump(self) -> dict[str, Any]:
         """Return the JSON-able value with its secrets in clear, for `settings` only."""
         return _reveal(self.model_dump(mode="python"))  # type: ignore[no-any-return]
+
+
+def _by_comma(names: str) -> list[str]:
+    return [name for name in names.replace(" ", "").split(",") if name]
 
 
 def _content(name: str, path: str) -> str:

@@ -50,7 +50,8 @@ def assemble_all(service: Service, values: dict[str, Any]) -> tuple[Context, ...
     first = assemble(service, values)
     environment = service.environment
     others = [
-        service.part(market, RedisBus(environment.redis_url, market)) for market in environment.served_markets[1:]
+        service.part(market, RedisBus(environment.of_market(market).redis_url, market))
+        for market in environment.served_markets[1:]
     ]
     return first, *(assemble(other, values, first.keyring) for other in others)
 

@@ -69,8 +69,9 @@ async def memory_of(bus: Bus) -> int:
 
 
 async def measure_buses(buses: Sequence[Bus]) -> int:
-    """Set the memory of the store that all *buses* share, and how many dead letters wait on them; return the memory."""
-    held = await memory_of(buses[0])
+    """Set the memory of the servers of *buses*, and how many dead letters wait on them; return the memory."""
+    servers = {await bus.server_id(): bus for bus in buses if isinstance(bus, RedisBus)}
+    held = sum([await bus.memory_bytes() for bus in servers.values()])
     metrics.BUS_BYTES.set(held)
     metrics.DEAD_LETTERS.set(sum([len(await bus.dead_letters()) for bus in buses]))
     return held

@@ -293,6 +293,10 @@ class RedisBus:
         """
         return await self._backlogs.trim_read(stream, readers=readers)
 
+    async def server_id(self) -> str:
+        """Return what tells the server from others, until it starts again."""
+        return text((await self.redis.info("server"))["run_id"])
+
     async def memory_bytes(self) -> int:
         """Return how much memory the server uses."""
         return int((await self.redis.info("memory"))["used_memory"])

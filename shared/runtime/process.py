@@ -64,10 +64,8 @@ async def _wake(service: Service) -> None:
     """End the blocking reads once *service* is asked to stop: its loops look for that between two of them."""
     await service.stopping.wait()
     while True:
-        for each in (service, *service.parts):
-            if isinstance(each.bus, RedisBus):
-                with contextlib.suppress(RedisError, OSError):
-                    await each.bus.wake()
+        buses = [each.bus for each in (service, *service.parts) if isinstance(each.bus, RedisBus)]
+        await asyncio.gather(*(bus.wake() for bus in buses), return_exceptions=True)  # one that is away delays no other
         await asyncio.sleep(WAKE_S)
 
 

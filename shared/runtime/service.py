@@ -39,7 +39,7 @@ class Service:
 
     def part(self, market: str, bus: Bus) -> Service:
         """Return this service for another *market*: it stops with this one, whose health is that of the worst part."""
-        made = Service(self.name, self.environment.model_copy(update={"market": market}), bus)
+        made = Service(self.name, self.environment.of_market(market), bus)
         made.stopping = self.stopping
         self.parts.append(made)
         return made

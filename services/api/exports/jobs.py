@@ -20,6 +20,8 @@ from shared.runtime.watched_queue import connect
 from shared.settings import Environment
 
 FUNCTION: Final = "services.api.exports.worker.export"
+#: what the API knows of its other markets, and the worker of one need not
+OF_ALL_MARKETS: Final = ("SEVENGATE_API_MARKETS", "SEVENGATE_API_REDIS_URLS", "SEVENGATE_API_REDIS_URLS_FILE")
 MOST_WAITING: Final = 3
 KEPT_S: Final = 86_400
 LONGEST_S: Final = 3_600
@@ -55,6 +57,7 @@ class ExportJobs:
             "SEVENGATE_DATABASE_URL": environment.database_url.get_secret_value(),
             "SEVENGATE_DATA_DIR": str(environment.data_dir),
             "SEVENGATE_MARKET": environment.market,
+            **dict.fromkeys(OF_ALL_MARKETS, ""),
         }
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "services.api.exports.worker"), env=os.environ | own, start_new_session=True

@@ -11,19 +11,20 @@ import redis
 from services.terminal.local.stores import StoreError
 from shared.bus.connection import blocking_client
 from shared.network.redis_address import RedisAddress
-from shared.settings import MARKET
+from shared.settings import MARKET, Environment
 
 OLDEST_REDIS: Final = (6, 2)
 OLDEST_POSTGRES: Final = 130_000  #: as `server_version` gives it: 13.0
 PATIENCE_SECONDS: Final = 5.0
 
 
-def require(redis_url: str, jobs_url: str, database_url: str, market: str) -> None:
+def require(redis_url: str, database_url: str, environment: Environment) -> None:
     """Raise `StoreError` where a named store cannot be used; an empty address is not checked."""
     if redis_url:
-        check_redis(redis_url, market=market)
-    if jobs_url:
-        check_redis(jobs_url, "SEVENGATE_JOBS_REDIS_URL")
+        check_redis(redis_url, market=environment.market)
+    if environment.jobs_redis_url:
+        check_redis(environment.jobs_redis_url, "SEVENGATE_JOBS_REDIS_URL")
+    check_markets(environment)
     if database_url:
         check_database(database_url)
 
@@ -62,6 +63,16 @@ def check_redis(url: str, variable: str = "SEVENGATE_REDIS_URL", *, market: str 
     if tuple(int(part) for part in str(server.get("redis_version", "0.0")).split(".")[:2]) < OLDEST_REDIS:
         raise StoreError(f"Redis at {where} is version {version}; 6.2 or newer is needed")
     return f"{where}, version {version}"
+
+
+def check_markets(environment: Environment) -> list[str]:
+    """Return which servers answer for the other markets of the API that have a bus of their own, as `check_redis`."""
+    others = [environment.of_market(market) for market in environment.served_markets[1:]]
+    return [
+        f"{other.market}: {check_redis(other.redis_url, 'SEVENGATE_API_REDIS_URLS', market=other.market)}"
+        for other in others
+        if other.redis_url != environment.redis_url
+    ]
 
 
 def check_database(url: str) -> str:

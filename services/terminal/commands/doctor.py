@@ -122,6 +122,8 @@ def valkey(environment: Environment) -> Iterator[Finding]:
         yield Finding("ok", "embedded valkey", str(stores.valkey_server()))
     if environment.jobs_redis_url:
         yield Finding("ok", "jobs", store_checks.check_redis(environment.jobs_redis_url, "SEVENGATE_JOBS_REDIS_URL"))
+    for found in store_checks.check_markets(environment):
+        yield Finding("ok", "redis", found)
 
 
 def postgres(environment: Environment) -> Iterator[Finding]:

@@ -113,7 +113,7 @@ def prepared(environment: Environment, options: Options) -> Plan:
         )
     redis_url = environment.redis_url if data_folder.is_set("REDIS_URL") else ""
     database_url = environment.database_url.get_secret_value() if data_folder.is_set("DATABASE_URL") else ""
-    store_checks.require(redis_url, environment.jobs_redis_url, database_url, environment.market)
+    store_checks.require(redis_url, database_url, environment)
     return Plan(
         environment.data_dir,
         environment.config,

@@ -100,3 +100,38 @@ def test_a_bus_in_a_cluster_needs_another_redis_for_the_jobs(monkeypatch: pytest
         Environment()
     monkeypatch.setenv("SEVENGATE_JOBS_REDIS_URL", "redis://jobs:6379/0")
     assert Environment().jobs_url == "redis://jobs:6379/0"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "okx-swap",
+        "okx-swap=two:6379",
+        "binance-um=redis://two:6379",
+        "bybit=redis://two:6379",
+        "okx-swap=redis+cluster://two",
+    ],
+)
+def test_the_addresses_of_other_markets_are_checked(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """Each is a market that is served besides the first, and an address; a cluster wants one for the jobs."""
+    monkeypatch.setenv("SEVENGATE_API_MARKETS", "okx-swap,binance-um")
+    monkeypatch.setenv("SEVENGATE_API_REDIS_URLS", value)
+    with pytest.raises(SystemExit, match=r"^sevengate: SEVENGATE_API_REDIS_URLS: "):
+        Environment()
+
+
+def test_a_market_may_have_a_redis_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are on the first one's."""
+    monkeypatch.setenv("SEVENGATE_REDIS_URL", "redis://one:6379/0")
+    monkeypatch.setenv("SEVENGATE_API_MARKETS", "okx-swap, bybit,mexc")
+    monkeypatch.setenv(
+        "SEVENGATE_API_REDIS_URLS", "okx-swap=redis://two:6379/0?a=b  bybit=redis+sentinel://one,two/bus"
+    )
+    environment = Environment()
+    assert [environment.of_market(market).redis_url for market in environment.served_markets] == [
+        "redis://one:6379/0",
+        "redis://two:6379/0?a=b",
+        "redis+sentinel://one,two/bus",
+        "redis://one:6379/0",
+    ]
+    assert environment.of_market("bybit").market == "bybit"
