@@ -63,6 +63,15 @@ class Cluster:
             state: Any = node.info("replication")
         return int(state["connected_slaves"]) if state["role"] == "master" else 0
 
+    def replica_of(self, master: int) -> int:
+        """Return the port of the replica of the node at *master*."""
+        for port in self.servers:
+            with self.on(port) as node:
+                state: Any = node.info("replication")
+            if state["role"] == "slave" and state["master_port"] == master:
+                return port
+        raise LookupError(master)
+
     def start_again(self, port: int) -> None:
         """Start the node at *port* anew; it knows the others by its own file, and finds out that it is a replica."""
         self.servers[port] = self.start(port)
@@ -78,15 +87,6 @@ class Cluster:
                 yield text(keys[0])
             for node in (taking, giving):
                 command(node, "CLUSTER SETSLOT", slot, "NODE", node_id(taking))
-
-    def keys(self) -> list[str]:
-        """Return every key of every master."""
-        found: list[str] = []
-        for port in self.servers:
-            with self.on(port) as node:
-                if node.info("replication")["role"] == "master":
-                    found += [text(key) for key in node.scan_iter(count=1_000)]
-        return sorted(found)
 
 
 def slot_of(market: str) -> int:

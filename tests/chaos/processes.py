@@ -25,6 +25,7 @@ from services.terminal.local.processes.supervisor import Supervisor
 from services.terminal.local.stack import LocalStack, Plan, SimulatorPlan, module
 from services.terminal.local.webhook_sink import Sink
 from shared.bus import RETENTION, RedisBus
+from shared.bus.replies import text
 from shared.contracts import (
     Alert,
     DeliveryReport,
@@ -162,6 +163,7 @@ async def run_with(
             await _drained(bus, result, changed=bool(scene.failovers))
             result.memory = await _memory(scene)
             final = await failovers.final_entries(bus) if scene.failovers else {}
+            result.violations += await _keys_of_no_market(bus)
         finally:
             stop.set()
             await asyncio.gather(recording, return_exceptions=True)
@@ -243,6 +245,12 @@ async def _memory(scene: Scene) -> dict[str, int]:
     return used
 
 
+async def _keys_of_no_market(bus: RedisBus) -> list[str]:
+    """Return a sentence for each key of the bus that is not its market's: in a cluster it would lie elsewhere."""
+    keys = [text(key) async for key in bus.redis.scan_iter(count=1_000)]
+    return [f"the key {key} has no market" for key in keys if not key.startswith((bus.key(""), "rq:"))]
+
+
 async def _drained(bus: RedisBus, result: ProcessRun, *, changed: bool) -> None:
     """Wait until each alert, on a *changed* bus each that it holds now, has an end, and every queue is empty."""
     began = time.monotonic()
@@ -256,7 +264,7 @@ async def _drained(bus: RedisBus, result: ProcessRun, *, changed: bool) -> None:
             result.drained_seconds = quiet_since - began
             return
         await asyncio.sleep(0.1)
-    result.violations += [f"10: after {DRAIN_SECONDS:g} s {text}" for text in left]
+    result.violations += [f"10: after {DRAIN_SECONDS:g} s {what}" for what in left]
 
 
 def _without_end(told: tuple[list[Alert], list[DeliveryReport]]) -> list[str]:

@@ -53,13 +53,15 @@ class Proxy:
     async def door(self, name: str, port: int = 0, doors: Mapping[int, int] | None = None) -> int:
         """Return the port at which *name* finds the server at *port*; 0: the usual server.
 
-        Where that server names ports of others, as a sentinel does, their *doors* are named in its answers instead.
+        Where that server names ports of others, as a sentinel or a cluster's node does, their *doors* are named in its
+        answers instead.
         """
+        named = {} if doors is None else doors  # they may come later
         if (name, port) not in self._doors:
             self._links.setdefault(name, set())
             self._armed.setdefault(name, [])
             self._doors[name, port] = await asyncio.start_server(
-                lambda reader, writer: self._serve(name, port, doors or {}, reader, writer), "127.0.0.1", 0
+                lambda reader, writer: self._serve(name, port, named, reader, writer), "127.0.0.1", 0
             )
         return int(self._doors[name, port].sockets[0].getsockname()[1])
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Final, Literal, Protocol, get_args
 from urllib.parse import urlsplit
 
+from tests.chaos.buses.cluster import cluster_servers
 from tests.chaos.buses.sentinel import Loss, SentinelServers
 from tests.chaos.proxy import Proxy
 from tests.sentinels import watched
 
-Stores = Literal["valkey", "sentinel"]
+Stores = Literal["valkey", "sentinel", "cluster"]
 STORES: Final[tuple[Stores, ...]] = get_args(Stores)
 
 
@@ -49,6 +50,10 @@ def servers_of(stores: Stores, folder: Path) -> Iterator[Servers]:
     """Run the servers of *stores* while the block runs, but for the local stack's own."""
     if stores == "valkey":
         yield OneValkey()
+        return
+    if stores == "cluster":
+        with cluster_servers(folder) as nodes:
+            yield nodes
         return
     with watched(folder) as servers:
         yield SentinelServers(servers)

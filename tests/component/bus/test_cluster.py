@@ -79,22 +79,12 @@ async def test_a_replica_made_the_master_by_hand_is_followed(cluster: Cluster) -
     old = cluster.master(MARKET)
     bus = RedisBus(cluster.url, MARKET)
     await bus.publish(Stream.SETTINGS, [MutesChanged(version=1, mutes=())])
-    with cluster.on(replica_of(cluster, old)) as replica:
+    with cluster.on(cluster.replica_of(old)) as replica:
         replica.execute_command("CLUSTER FAILOVER")
     await asyncio.to_thread(until, lambda: cluster.master(MARKET) != old)
     await persistent(lambda: bus.publish(Stream.SETTINGS, [MutesChanged(version=2, mutes=())]))
     assert [version_of(message) for _, message in await bus.newest(Stream.SETTINGS, 9)] == [1, 2]
     await bus.close()
-
-
-def replica_of(cluster: Cluster, master: int) -> int:
-    """Return the port of the replica of the node at *master*."""
-    for port in cluster.servers:
-        with cluster.on(port) as node:
-            state = node.info("replication")
-        if state["role"] == "slave" and state["master_port"] == master:
-            return port
-    raise LookupError(master)
 
 
 async def test_a_market_s_user_needs_the_rights_of_the_page(cluster: Cluster) -> None:
