@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { Coin } from "../api/types";
 import { coin, SCAN } from "../testing/coin";
 import { apply } from "./apply";
 import { countWithin, FRAME_LOAD, perFrame } from "./frames";
@@ -72,4 +73,20 @@ test("ticks that wait become one, and nothing else is overtaken by more than a t
   const tick = (at: number, prices: Record<string, number>) => ["prices", { at, prices, labels: {} }] as [string, unknown];
   const waiting = joined([tick(1, { A: 1, B: 1 }), ["scan", {}]], tick(2, { A: 2 }));
   expect(waiting).toEqual([["scan", {}], tick(2, { A: 2, B: 1 })]);
+});
+
+test("a newer scan's cards take the places of those that wait: a slow page has no more waiting than its coins", () => {
+  const scan = (at: number, names: string[]): [string, unknown] => [
+    "cards",
+    { scan_id: at, items: names.map((name) => ({ ...coin(name), scan_id: at })) },
+  ];
+  const first = joined([], scan(SCAN, ["AUSDT", "BUSDT"]));
+  const waiting = joined([...first, ["scan", {}]], scan(SCAN + 300_000, ["BUSDT", "CUSDT"]));
+  expect(waiting.map(([name]) => name)).toEqual(["cards", "scan", "cards"]);
+  const held = waiting.flatMap(([name, data]) => (name === "cards" ? (data as { items: Coin[] }).items : []));
+  expect(held.map(({ symbol, scan_id }) => [symbol, scan_id])).toEqual([
+    ["AUSDT", SCAN],
+    ["BUSDT", SCAN + 300_000],
+    ["CUSDT", SCAN + 300_000],
+  ]);
 });

@@ -1,6 +1,6 @@
 // Large events in portions that a frame can draw: their sum changes the same as the whole.
 
-import type { Cards, Prices } from "../api/types";
+import type { Cards, Coin, Prices } from "../api/types";
 import { FRAME_LOAD } from "./frames";
 import { type BoardSnapshot, cells } from "./store";
 
@@ -8,13 +8,30 @@ export type Event = [name: string, data: unknown];
 
 const PRICE_LOAD = 0.04; // of a coin drawn anew: a price changes one text
 
-// Put *event* behind those that wait; ticks that were not drawn yet become one with a newer tick.
+// Put *event* behind those that wait; ticks that were not drawn yet become one with a newer tick, and a coin's newer
+// card takes the place of its older one: however slowly a page draws, no more waits than all coins.
 export function joined(waiting: Event[], event: Event): Event[] {
+  if (event[0] === "cards") return withCards(waiting, event[1] as Cards);
   if (event[0] !== "prices") return [...waiting, ...portions(event)];
   const older = waiting.filter(([name]) => name === "prices").map(([, data]) => (data as Prices).prices);
   const newest = event[1] as Prices;
   const prices = Object.assign({}, ...older, newest.prices);
   return [...waiting.filter(([name]) => name !== "prices"), ...portions(["prices", { ...newest, prices }])];
+}
+
+function withCards(waiting: Event[], cards: Cards): Event[] {
+  const left = new Map<string, Coin>(cards.items.map((coin) => [coin.symbol, coin]));
+  const newest = (coin: Coin) => {
+    const newer = left.get(coin.symbol);
+    left.delete(coin.symbol);
+    return newer ?? coin;
+  };
+  const renewed = waiting.map(([name, data]): Event => {
+    if (name !== "cards") return [name, data];
+    const older = data as Cards;
+    return [name, { ...older, items: older.items.map(newest) }];
+  });
+  return left.size ? [...renewed, ...cardsIn({ ...cards, items: [...left.values()] })] : renewed;
 }
 
 export function portions([name, data]: Event): Event[] {

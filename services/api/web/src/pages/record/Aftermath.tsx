@@ -6,6 +6,7 @@ import { type Aftermath as Followed, shareWords } from "./record";
 
 const HOURS = [1, 4, 24];
 const AT_LEAST = 30; // anomalies, and other moments, for a figure
+const FIGURES = ["Median", "Middle half", "Went on", "At other moments"];
 
 export function Aftermath({ found }: { found: Followed[] }) {
   return (
@@ -30,7 +31,7 @@ function Table({ found }: { found: Followed[] }) {
   return (
     <div class="scroll">
       <table>
-        <HeadRow names={["After", "Median", "Middle half", "Went on", "At other moments"]} />
+        <HeadRow names={["After", ...FIGURES]} numbers={FIGURES} />
         <tbody>
           {HOURS.map((hours) => (
             <Row key={hours} hours={hours} one={found.find((each) => each.hours === hours)} />

@@ -66,7 +66,7 @@ function Found({ record }: { record: Whole }) {
           <h2>What each gate kept out</h2>
           <div class="scroll">
             <table>
-              <HeadRow names={["Gate", "Refused alone", "They came to", "Lift"]} />
+              <HeadRow names={["Gate", "Refused alone", "They came to", "Lift"]} numbers={["Refused alone"]} />
               <tbody>
                 {Object.entries(gates).map(([gate, { n, refused, lift }]) => (
                   <tr key={gate}>
@@ -98,7 +98,7 @@ function Groups({ rows }: { rows: Group[] }) {
   return (
     <div class="scroll">
       <table>
-        <HeadRow names={["", "Target first", "Needed", "Gross", "Net, 95 %"]} />
+        <HeadRow names={["", "Target first", "Needed", "Gross", "Net, 95 %"]} numbers={["Target first", "Needed", "Gross"]} />
         <tbody>
           {rows.map((group) => (
             <tr key={group.name}>
