@@ -10,6 +10,7 @@ from services.gatekeeper.runtime.loop import Gatekeeper
 from shared.bus import Commit
 from tests.chaos import accidents, inprocess, processes
 from tests.chaos.accidents import Strike
+from tests.chaos.buses import Stores
 
 
 @pytest.mark.parametrize("analyzers", [1, 3])
@@ -83,12 +84,11 @@ def test_every_kind_of_accident_is_planned_by_default() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-async def test_another_master_in_mid_run_tells_the_same_alerts() -> None:
-    """The master of a Redis with a replica and sentinels is killed under load: the same alerts, each sent once."""
+@pytest.mark.parametrize("stores", ["sentinel", "cluster"])
+async def test_another_master_in_mid_run_tells_the_same_alerts(stores: Stores) -> None:
+    """The master of a Redis that is watched, or of a cluster, is killed under load: the same alerts, each sent once."""
     strikes = [Strike(3, (accidents.lose_master("killed"),)), Strike(5, (accidents.kill("gatekeeper"),))]
-    run = await processes.run_with(
-        "failover", 7, "killed", strikes, closes=8, symbols=12, analyzers=2, stores="sentinel"
-    )
+    run = await processes.run_with("failover", 7, "killed", strikes, closes=8, symbols=12, analyzers=2, stores=stores)
     assert run.violations == []
     assert run.alerts
     assert run.struck["failover, master killed"] == 1
