@@ -48,6 +48,7 @@ EMPTY: dict[str, Any] = {
     "items": [],
     "next_cursor": None,
     "database": "ok",
+    "markets": [],
     "features": [],
     "value": {"destinations": {"x": {}}},
 }
@@ -230,6 +231,7 @@ async def measure(browser: Browser, wanted: argparse.Namespace, cards: int) -> N
     market = Market(cards, wanted.ticks, TICKS_A_SCAN if hours else wanted.scan_every)
     runner, address = await market.serve()
     page = await browser.new_page(viewport={"width": 1920, "height": 1080})
+    page.on("pageerror", lambda error: print(f"  ERROR on the page, so that nothing here counts: {error}", flush=True))
     await page.add_init_script(FIRST)
     devtools = await page.context.new_cdp_session(page)
     trace = Trace(devtools)
