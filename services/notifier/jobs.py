@@ -23,7 +23,7 @@ from shared.runtime.tracing import trace_of
 from shared.settings import Environment
 
 LONGEST_S: Final = queues.JOB_SECONDS - 1.0  #: of one attempt; rq's own limit cannot interrupt the wait for it
-ANSWER_S: Final = 5.0  #: for a loop that works to answer, however much it has to do
+ANSWER_S: Final = 5.0  #: for a loop that works to answer, however much it has to do; over before `queues.RQ_SECONDS`
 NOT_MISSED: Final = ("sent", "suppressed")  #: what a finished job answers; no one asks for its alert again
 LOOKUPS: Final = 64  #: threads for names and for libraries that block, a few for each destination of a process
 

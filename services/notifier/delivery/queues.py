@@ -21,6 +21,8 @@ FUNCTION: Final = "services.notifier.jobs.deliver"
 KEPT_SECONDS: Final = 86_400  #: of a finished job: its id is refused so long
 RETRIES: Final = 10_000  #: the expiry ends the retries, not their number
 JOB_SECONDS: Final = 60  #: the last resort; every attempt has its own, shorter limit
+#: rq's own limit, after the end of the process that a blocked loop brings: raised before, it would prevent that
+RQ_SECONDS: Final = JOB_SECONDS + 15
 
 
 def queue_name(market: str, destination: str) -> str:
@@ -86,7 +88,7 @@ class Outbox:
             "args": (data, destination),
             "job_id": job_id(alert_id, destination),
             "unique": True,
-            "job_timeout": JOB_SECONDS,
+            "job_timeout": RQ_SECONDS,
             "result_ttl": KEPT_SECONDS,
             "failure_ttl": 7 * KEPT_SECONDS,
             "retry": Retry(max=RETRIES, interval=1),
