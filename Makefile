@@ -7,7 +7,7 @@ WORKERS ?= 3
 BENCH ?= bus analyzer backtest delivery record what_if simulator feed dashboard start memory
 PYTEST = $(PY) -m pytest -n $(WORKERS) --dist loadgroup
 
-.PHONY: help setup demo up test test-slow test-browser test-compose chaos power check format bench lock clean
+.PHONY: help setup demo up test test-slow test-browser test-compose chaos power check format bench lock sbom clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ bench: setup  ## what things cost, as ratios and sizes (BENCH="bus record": thos
 
 lock:  ## regenerate the lock files from pyproject.toml
 	@sh scripts/lock.sh
+
+sbom: setup  ## write build/sbom.cdx.json: the packages of the largest image, as CycloneDX
+	@mkdir -p build && $(PY) scripts/sbom.py > build/sbom.cdx.json && echo build/sbom.cdx.json
 
 clean:  ## remove what was made here, except people's data
 	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache services/api/web/dist services/api/web/node_modules .sevengate/demo
