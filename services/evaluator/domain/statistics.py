@@ -17,6 +17,7 @@ Days = npt.NDArray[np.int64]
 RESAMPLES: Final = 2_000
 SEED: Final = 20_240_917
 LEVEL: Final = 0.95
+LEAST_DAYS: Final = 5  #: fewer give too few different draws: two days have three
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def day_of(times: npt.ArrayLike) -> Days:
 def mean_by_days(values: Floats, days: Days, *, resamples: int = RESAMPLES) -> Estimate:
     """Return the mean of *values* with the interval of a bootstrap that draws whole *days*, with replacement.
 
-    One day alone has no interval.  Source: Künsch (1989), blocks of dependent observations.
+    Fewer than `LEAST_DAYS` have no interval.  Source: Künsch (1989), blocks of dependent observations.
     """
     return _estimate(Sums.of(values, days), None, resamples, _independent(values))
 
@@ -92,7 +93,7 @@ def _estimate(ours: Sums, theirs: Sums | None, resamples: int, independent: floa
     whole = np.ones((1, len(ours.sums)))
     mean = float((ours.means(whole) - (theirs.means(whole) if theirs else 0.0))[0]) if whole.size else math.nan
     size = len(ours.sums)
-    if size < 2 or math.isnan(mean):
+    if size < LEAST_DAYS or math.isnan(mean):
         return Estimate(mean, math.nan, math.nan, math.nan)
     drawn = _draws(size, resamples)
     means = ours.means(drawn) - (theirs.means(drawn) if theirs else 0.0)

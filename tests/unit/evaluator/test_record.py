@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.evaluator.domain.record import like_this, record
-from services.evaluator.domain.statistics import difference_by_days, discoveries, mean_by_days
+from services.evaluator.domain.statistics import LEAST_DAYS, difference_by_days, discoveries, mean_by_days
 from shared.contracts import Outcome
 from tests.unit.evaluator.facts import SCAN, ended, trade
 
@@ -112,6 +112,17 @@ def test_difference_of_the_same_is_nothing(pairs: list[tuple[int, float]]) -> No
     found = difference_by_days(values, days, values, days, resamples=100)
     assert found.mean == 0
     assert math.isnan(found.low) or found.low == found.high == 0
+
+
+def test_a_few_days_have_no_interval() -> None:
+    """Four days say nothing of how days differ; their mean stands without an interval."""
+    days = np.repeat(np.arange(LEAST_DAYS), 3)
+    values = np.random.default_rng(3).normal(0, 1, len(days))
+    assert math.isfinite(mean_by_days(values, days).low)
+    few = days < LEAST_DAYS - 1
+    found = mean_by_days(values[few], days[few])
+    assert found.mean == pytest.approx(values[few].mean())
+    assert math.isnan(found.low) and math.isnan(found.p)
 
 
 def test_false_discoveries() -> None:
