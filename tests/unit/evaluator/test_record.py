@@ -122,7 +122,8 @@ def test_a_few_days_have_no_interval() -> None:
     few = days < LEAST_DAYS - 1
     found = mean_by_days(values[few], days[few])
     assert found.mean == pytest.approx(values[few].mean())
-    assert math.isnan(found.low) and math.isnan(found.p)
+    assert math.isnan(found.low)
+    assert math.isnan(found.p)
 
 
 def test_false_discoveries() -> None:
