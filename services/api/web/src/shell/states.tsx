@@ -28,7 +28,7 @@ const BLOCKS: Record<Shape, number> = { rows: 9, tiles: 6, panels: 3, chart: 1 }
 // Grey blocks of about the size of what is to come.
 export function Loading({ shape }: { shape: Shape }) {
   return (
-    <div class={`loading ${shape}`} role="status" aria-busy="true">
+    <div class={`loading as-${shape}`} role="status" aria-busy="true">
       <span class="sr-only">Loading…</span>
       {Array.from({ length: BLOCKS[shape] }, (_, index) => (
         <i key={index} />
