@@ -17,7 +17,6 @@ import argparse
 import asyncio
 import json
 import os
-import resource
 import signal
 import statistics
 import subprocess
@@ -93,15 +92,20 @@ def sizes(url: str, *, moved: bool) -> tuple[int, int, int]:
 def close(url: str, folder: Path, names: list[str]) -> dict[str, Any]:
     """Archive the months *names* as the API does, each in a process of its own; return what that took."""
     own = {"SEVENGATE_DATABASE_URL": url, "SEVENGATE_ARCHIVE_DIR": str(folder), "SEVENGATE_MARKET": MARKET}
-    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    begun, took = time.monotonic(), []
     for name in names:
-        command = [sys.executable, "-m", "services.api.store.archive", name]
-        subprocess.run(command, cwd=ROOT, env=os.environ | own, check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "services.api.store.archive", name], cwd=ROOT, env=os.environ | own
+        )
+        _, status, usage = os.wait4(process.pid, 0)  # of this process alone, not of the largest child so far
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise RuntimeError(f"{name} was not archived")
+        took.append(usage)
     return {
         "seconds": round(time.monotonic() - begun, 1),
-        "CPU seconds of the process": round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 1),
-        "its most memory, MB": round(after.ru_maxrss / 1_000),
+        "CPU seconds of the process": round(sum(each.ru_utime + each.ru_stime for each in took), 1),
+        "its most memory, MB": round(max(each.ru_maxrss for each in took) / 1_000),
     }
 
 
