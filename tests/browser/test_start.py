@@ -47,3 +47,14 @@ def test_a_page_without_its_scripts_says_how_to_go_on(context: BrowserContext, a
     context.unroute(MODULES)
     page.get_by_role("link", name="load the page again").click()
     expect(page.locator(".fresh")).to_contain_text("waiting for prices")
+
+
+def test_a_page_that_cannot_be_drawn_says_so(context: BrowserContext, api: Api) -> None:
+    """An answer that the page cannot read leaves a sentence and a way on, not an empty screen."""
+    context.route("**/api/status", lambda route: route.fulfill(json={}))
+    page = context.new_page()
+    page.goto(api.address)
+    expect(page.get_by_role("alert")).to_contain_text("This page cannot be drawn")
+    context.unroute("**/api/status")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator(".fresh")).to_contain_text("waiting for prices")

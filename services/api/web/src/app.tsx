@@ -2,6 +2,7 @@
 
 import type { FunctionComponent } from "preact";
 import { lazy, Suspense } from "preact/compat";
+import { useErrorBoundary } from "preact/hooks";
 import { connection } from "./live/store";
 import { Alerts } from "./pages/Alerts";
 import { Board } from "./pages/board/Board";
@@ -25,6 +26,14 @@ const Setup = later(() => import("./setup/Setup"));
 const Record = later(() => import("./pages/record/RecordPage"));
 
 export function App() {
+  const [broken] = useErrorBoundary();
+  if (broken) {
+    return (
+      <main>
+        <Failed error={new Error(`This page cannot be drawn (${broken}).`)} again={() => location.reload()} />
+      </main>
+    );
+  }
   if (connection.value === "key") {
     return (
       <main class="key-page">
