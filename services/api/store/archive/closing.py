@@ -39,7 +39,6 @@ from services.api.store.database import MINE
 Connection = psycopg.Connection[DictRow]
 Step = Callable[[str], None]
 
-AT_ONCE: Final = 1_000  #: rows that are objects at the same time
 SUPERSEDED_S: Final = 600.0  #: a question that has just begun may still read the file of before
 _LOCK: Final = """
     SELECT pg_try_advisory_lock(hashtextextended('archive of ' || current_setting('sevengate.market'), 0)) AS taken
@@ -176,14 +175,7 @@ class _Month:
         query = sql.SQL("SELECT {} FROM {} WHERE {} AND symbol = %s ORDER BY scan_id").format(
             sql.SQL(f"{_ROWS}, verdicts::text"), sql.Identifier(self._table), sql.SQL(MINE)
         )
-        parts = []
-        with self._connection.cursor("coin") as cursor:  # the server's: a month of rows as objects is large
-            cursor.execute(query, [symbol])
-            while rows := cursor.fetchmany(AT_ONCE):
-                parts.append(self._table_of(rows))
-        return pa.concat_tables(parts).combine_chunks()
-
-    def _table_of(self, rows: list[dict[str, Any]]) -> pa.Table:
+        rows: list[dict[str, Any]] = self._connection.execute(query, [symbol]).fetchall()
         self._learn({row["judgement_id"] for row in rows} - self._judgements.keys() - {None})
         for row in rows:
             judged = self._judgements.get(row["judgement_id"])
