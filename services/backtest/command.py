@@ -68,9 +68,8 @@ def backtest(
         plan = replace(plan, all_scores=all_scores)
         parts = _parts(plan, coins, split or [], begins if with_holdout else None)
         found, spread_said = _found(plan, coins, environment, console, over_rq=workers == request.RQ)
-        made = _report(found, plan, coins, log, begins=begins)
         notes += [report.observed(found), *spread_said]
-        made = replace(made, parts=report.split(found.outcomes, parts), notes=notes, seconds=time.monotonic() - began)
+        made = _report(found, plan, coins, log, parts=parts, notes=notes, began=began, begins=begins)
         if html is not None:
             html.write_text(page.as_html(made), encoding="utf-8")
             console.print(f"wrote {html}", markup=False)
@@ -191,21 +190,29 @@ def _parts(
 
 
 def _report(
-    found: Backtest, plan: BacktestPlan, coins: list[CoinSurvey], log: TrialLog, *, begins: int
+    found: Backtest,
+    plan: BacktestPlan,
+    coins: list[CoinSurvey],
+    log: TrialLog,
+    *,
+    parts: dict[str, tuple[int, int]],
+    notes: list[str],
+    began: float,
+    begins: int,
 ) -> report.Report:
-    """Return the report without its parts and notes, once the trial is kept."""
+    """Return the report, once the trial is kept."""
     whole = record(found.outcomes)
     trial = trials.trial_of(found, plan.settings, coins, holdout=found.last > begins, verdict=whole.verdict)
     log.add(trial)
     return report.Report(
         backtest=found,
         record=whole,
-        parts={},
+        parts=report.split(found.outcomes, parts),
         judgement=trials.judge(trial, trials.daily(found.outcomes, found.first, found.last), log.all()),
         settings=trial.settings,
         all_scores=plan.all_scores,
-        notes=[],
-        seconds=0.0,
+        notes=notes,
+        seconds=time.monotonic() - began,
     )
 
 
