@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -36,7 +37,14 @@ async def markets(fresh_valkey: str, fresh_database: str, tmp_path: Path) -> Asy
         data_dir=tmp_path,
         api_markets=f" {OTHER}, {MARKET},",
     )
-    contexts = assemble_all(Service("api", environment, RedisBus(fresh_valkey)), {})
+    async with started(environment) as contexts:
+        yield contexts
+
+
+@asynccontextmanager
+async def started(environment: Environment) -> AsyncIterator[tuple[Context, ...]]:
+    """Yield the markets of an API in *environment*, begun and with their settings on the bus."""
+    contexts = assemble_all(Service("api", environment, RedisBus(environment.redis_url)), {})
     for context in contexts:
         assert await context.database.start()
         await context.publisher.publish()
@@ -49,6 +57,13 @@ async def markets(fresh_valkey: str, fresh_database: str, tmp_path: Path) -> Asy
 @pytest.fixture
 async def client(markets: tuple[Context, ...]) -> AsyncIterator[httpx.AsyncClient]:
     """The command line of this machine."""
+    async with signed_in(markets) as client:
+        yield client
+
+
+@asynccontextmanager
+async def signed_in(markets: tuple[Context, ...]) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a client of *markets* that has this machine's credential."""
     transport = httpx.ASGITransport(app=create_app(*markets))
     headers = owner(markets[0])
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8710", headers=headers) as client:

@@ -12,8 +12,6 @@ import httpx
 import pytest
 from redis.exceptions import RedisError
 
-from services.api.__main__ import assemble_all
-from services.api.app import create_app
 from services.api.context import Context
 from services.api.exports.jobs import ExportJobs
 from services.api.gauges import measure_buses, memory_of
@@ -22,12 +20,10 @@ from services.terminal.local import stores
 from services.terminal.local.stores import StoreError
 from shared.bus import RedisBus
 from shared.contracts import SettingsChanged, Stream
-from shared.runtime.service import Service
 from shared.settings import MARKET, Environment
 from tests.conftest import running
 from tests.integration.api import facts
-from tests.integration.api.conftest import owner
-from tests.integration.api.test_markets import COIN, OTHER, happen
+from tests.integration.api.test_markets import COIN, OTHER, happen, signed_in, started
 from tests.patience import until
 
 
@@ -61,22 +57,14 @@ async def markets(servers: Servers, fresh_database: str, tmp_path: Path) -> Asyn
         api_markets=OTHER,
         api_redis_urls=f"{OTHER}={servers.urls[1]}",
     )
-    contexts = assemble_all(Service("api", environment, RedisBus(servers.urls[0])), {})
-    for context in contexts:
-        assert await context.database.start()
-        await context.publisher.publish()
-    yield contexts
-    for context in contexts:
-        await context.database.close()
-        await context.bus.close()
+    async with started(environment) as contexts:
+        yield contexts
 
 
 @pytest.fixture
 async def client(markets: tuple[Context, ...]) -> AsyncIterator[httpx.AsyncClient]:
     """The command line of this machine."""
-    transport = httpx.ASGITransport(app=create_app(*markets))
-    headers = owner(markets[0])
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8710", headers=headers) as client:
+    async with signed_in(markets) as client:
         yield client
 
 
