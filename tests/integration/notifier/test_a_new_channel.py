@@ -57,21 +57,31 @@ def copy_of_the_project(folder: Path) -> Path:
     return folder
 
 
+def start_from(project: Path, stage: Stage) -> subprocess.Popen[bytes]:
+    """Start notifier and deliverer of the copy in *project*; return the deliverer."""
+    for module in ("services.notifier", "services.notifier.deliverer"):
+        environment = {**stage.environment, "PYTHONPATH": str(project)}
+        command = [sys.executable, "-m", module]
+        stage.processes.append(subprocess.Popen(command, env=environment, cwd=project))
+    return stage.processes[-1]
+
+
+async def publish(stage: Stage, destinations: dict[str, object]) -> None:
+    """Publish these destinations, of which this process, without the new channel, does not know all."""
+    value = {**RuntimeSettings().dump(), "destinations": destinations, "routes": [{"destinations": [*destinations]}]}
+    await stage.bus.publish_settings(SettingsChanged(version=1, value=value, at=now_ms()))
+    await stage.bus.publish_settings(MutesChanged(version=1, mutes=()))
+    await stage.bus.publish_settings(StateRestored(version=1, delivered=()))
+
+
 async def test_one_file_is_a_channel(idle_stage: Stage, fresh_signal: Alert, tmp_path: Path) -> None:
     """Settings, routing, worker and report know it; no other file was touched."""
     project = copy_of_the_project(tmp_path)
     (project / "shared" / "channels" / "pager.py").write_text(PAGER, encoding="utf-8")
     stage = idle_stage
     belt = {"channel": "pager", "url": f"{stage.sink.url}/page", "allow": ["127.0.0.1/32"], "loud": True}
-    value = {**RuntimeSettings().dump(), "destinations": {"belt": belt}, "routes": [{"destinations": ["belt"]}]}
-    await stage.bus.publish_settings(SettingsChanged(version=1, value=value, at=now_ms()))
-    await stage.bus.publish_settings(MutesChanged(version=1, mutes=()))
-    await stage.bus.publish_settings(StateRestored(version=1, delivered=()))
-    for module in ("services.notifier", "services.notifier.deliverer"):
-        environment = {**stage.environment, "PYTHONPATH": str(project)}
-        stage.processes.append(
-            subprocess.Popen([sys.executable, "-m", module], env=environment, cwd=project)  # noqa: ASYNC220
-        )
+    await publish(stage, {"belt": belt})
+    start_from(project, stage)
     await stage.tell(fresh_signal)
     reports = await stage.until(lambda found: any(report.status == "sent" for report in found))
     assert [(r.destination, r.channel, r.reference) for r in reports] == [("belt", "pager", "paged")]

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
-from shared.contracts import MutesChanged, SettingsChanged, StateRestored
-from shared.settings import RuntimeSettings
-from tests.integration.notifier.conftest import Stage, now_ms
-from tests.integration.notifier.test_a_new_channel import copy_of_the_project
+from tests.integration.notifier.conftest import Stage
+from tests.integration.notifier.test_a_new_channel import copy_of_the_project, publish, start_from
 from tests.integration.notifier.test_delivery import numbered, settled
 from tests.integration.notifier.test_pool import processes
 from tests.patience import until
@@ -90,20 +86,3 @@ async def test_a_channel_that_blocks_costs_its_process(idle_stage: Stage, tmp_pa
     assert ends[numbered(2).alert_id, "blocking"] == "sent"
     assert ends[numbered(2).alert_id, "house"] == "sent"
     server.close()
-
-
-def start_from(project: Path, stage: Stage) -> subprocess.Popen[bytes]:
-    """Start notifier and deliverer of the copy in *project*; return the deliverer."""
-    for module in ("services.notifier", "services.notifier.deliverer"):
-        environment = {**stage.environment, "PYTHONPATH": str(project)}
-        command = [sys.executable, "-m", module]
-        stage.processes.append(subprocess.Popen(command, env=environment, cwd=project))
-    return stage.processes[-1]
-
-
-async def publish(stage: Stage, destinations: dict[str, object]) -> None:
-    """Publish these destinations, of which this process, without the new channel, does not know all."""
-    value = {**RuntimeSettings().dump(), "destinations": destinations, "routes": [{"destinations": [*destinations]}]}
-    await stage.bus.publish_settings(SettingsChanged(version=1, value=value, at=now_ms()))
-    await stage.bus.publish_settings(MutesChanged(version=1, mutes=()))
-    await stage.bus.publish_settings(StateRestored(version=1, delivered=()))
