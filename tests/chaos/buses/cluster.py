@@ -7,13 +7,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from signal import SIGCONT, SIGSTOP
 
 import pytest
 
 from services.terminal.local import stores
 from shared.settings import MARKET
-from tests.chaos.buses.sentinel import AHEAD_SECONDS, HANG_SECONDS, Loss
+from tests.chaos.buses.sentinel import AHEAD_SECONDS, Loss, hang
 from tests.chaos.proxy import Proxy
 from tests.clusters import Cluster, address_of, clustered, command
 from tests.conftest import running
@@ -50,7 +49,7 @@ class ClusterServers:
             self._keep_out(replica, old)
             time.sleep(AHEAD_SECONDS)
         if loss == "hangs":
-            self._hang(old)
+            hang(self.cluster.servers[old], lambda: self._wait_for_another(old))
         else:
             self.cluster.servers[old].kill()
             self._wait_for_another(old)
@@ -67,13 +66,6 @@ class ClusterServers:
     def _let_in(self, replica: int) -> None:
         with self.cluster.on(replica) as node:
             command(node, "CONFIG SET", "primaryauth", PASSWORD)
-
-    def _hang(self, old: int) -> None:
-        self.cluster.servers[old].send_signal(SIGSTOP)
-        until_at = time.monotonic() + HANG_SECONDS
-        self._wait_for_another(old)
-        time.sleep(max(0.0, until_at - time.monotonic()))
-        self.cluster.servers[old].send_signal(SIGCONT)
 
     def _wait_for_another(self, old: int) -> None:
         until(lambda: self.cluster.master(MARKET) != old)

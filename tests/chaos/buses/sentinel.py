@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
 import time
+from collections.abc import Callable
 from typing import Final, Literal, get_args
 
 from tests.chaos.proxy import Proxy
@@ -16,6 +18,15 @@ LOSSES: Final[tuple[Loss, ...]] = get_args(Loss)
 AHEAD_SECONDS: Final = 2.0  #: that a replica is cut off; after eight the sentinels would connect it again
 HANG_SECONDS: Final = 12.0  #: beyond the services' own time-out of 10 s
 NO_SERVER: Final = 1  #: a port where nothing listens
+
+
+def hang(server: subprocess.Popen[bytes], wait_for_another: Callable[[], None]) -> None:
+    """Let *server* hang for `HANG_SECONDS`, or longer where it takes *wait_for_another* longer."""
+    server.send_signal(signal.SIGSTOP)
+    until_at = time.monotonic() + HANG_SECONDS
+    wait_for_another()
+    time.sleep(max(0.0, until_at - time.monotonic()))
+    server.send_signal(signal.SIGCONT)
 
 
 class SentinelServers:
@@ -49,11 +60,7 @@ class SentinelServers:
         self.watched.start_again(old)
 
     def _hang(self, old: int) -> None:
-        self.watched.servers[old].send_signal(signal.SIGSTOP)
-        until_at = time.monotonic() + HANG_SECONDS
-        self._wait_for_another(old)
-        time.sleep(max(0.0, until_at - time.monotonic()))
-        self.watched.servers[old].send_signal(signal.SIGCONT)
+        hang(self.watched.servers[old], lambda: self._wait_for_another(old))
 
     def _wait_for_another(self, old: int) -> None:
         until(lambda: self.watched.master() != old)
