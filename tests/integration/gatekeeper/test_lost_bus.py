@@ -28,6 +28,10 @@ CLOSES = 8
 #: low enough for many signals in few scans
 THRESHOLDS = {"score": 20, "fmqs": 0, "squeeze_intervals": [], "volume_ratio": 0.3, "groups": 1, "timeframes": 1}
 
+#: how the alert about the loss begins; the API may publish the state twice, since the loss is a rollback too, and
+#: the version that follows is of the one that the gatekeeper has read
+LOSS = "binance-um:system:restored:"
+
 
 @asynccontextmanager
 async def stack_with(sink: Sink, folder: Path) -> AsyncIterator[LocalStack]:
@@ -105,7 +109,7 @@ async def test_what_postgres_has_comes_back_and_is_not_told_again(tmp_path: Path
 
         async def said() -> bool:
             untold = {alert.alert_id for alert in known.untold}
-            return {f"binance-um:system:restored:{known.version}", *untold} <= set(sink.received)
+            return any(name.startswith(LOSS) for name in sink.received) and untold <= set(sink.received)
 
         await until(said)
 
@@ -122,6 +126,7 @@ async def test_what_postgres_has_comes_back_and_is_not_told_again(tmp_path: Path
     assert price_alert["price_alert_id"] in known.price_alert_states
     assert sum(name.startswith(f"binance-um:price:{price_alert['price_alert_id']}") for name in sink.received) == 1
     arrived = Counter(sink.received)
+    assert sum(count for name, count in arrived.items() if name.startswith(LOSS)) == 1
     told_again = [name for name in known.delivered if arrived[name.removesuffix(":sink")] > 1]
     assert known.delivered
     assert known.untold
