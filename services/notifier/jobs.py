@@ -18,6 +18,7 @@ from structlog.contextvars import bound_contextvars
 from services.notifier.delivery import queues
 from services.notifier.delivery.attempt import attempt
 from services.notifier.delivery.context import DeliveryContext
+from services.notifier.delivery.delivery_log import DeliveryLog
 from shared.contracts import Alert
 from shared.runtime.tracing import trace_of
 from shared.settings import Environment
@@ -25,6 +26,7 @@ from shared.settings import Environment
 LONGEST_S: Final = queues.JOB_SECONDS - 1.0  #: of one attempt; rq's own limit cannot interrupt the wait for it
 ANSWER_S: Final = 5.0  #: for a loop that works to answer, however much it has to do; over before `queues.RQ_SECONDS`
 NOT_MISSED: Final = ("sent", "suppressed")  #: what a finished job answers; no one asks for its alert again
+WATCH_S: Final = 3.0  #: between two looks for reports that a failover took back
 LOOKUPS: Final = 64  #: threads for names and for libraries that block, a few for each destination of a process
 
 log = structlog.get_logger()
@@ -40,6 +42,7 @@ class AttemptLoop:
         self._loop.set_default_executor(ThreadPoolExecutor(LOOKUPS))  # those that hang leave room for the others
         self.context = DeliveryContext.of(Environment())
         threading.Thread(target=self._loop.run_forever, name="attempts", daemon=True).start()
+        asyncio.run_coroutine_threadsafe(_keep_reports(self.context.delivery_log), self._loop)
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Return what *work* returns; raise `TimeoutError` where it takes longer than an attempt may."""
@@ -59,6 +62,18 @@ class AttemptLoop:
         except TimeoutError:
             log.error("an attempt holds up all others: this worker process ends")
             os._exit(1)
+
+
+async def _keep_reports(delivery_log: DeliveryLog) -> None:
+    """Look every few seconds whether a failover of the bus took reports back, and put them there again."""
+    while True:
+        await asyncio.sleep(WATCH_S)
+        try:
+            count = await delivery_log.put_back()
+        except (RedisError, OSError):
+            continue  # the bus is away; at the next look it may be another one
+        if count:
+            log.warning("a failover took reports back; they are published again", count=count)
 
 
 @cache

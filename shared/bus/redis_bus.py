@@ -159,8 +159,11 @@ class RedisBus:
 
     async def publish_with(
         self, prepare: Callable[[Pipeline], object], outputs: Sequence[tuple[Stream, Message]]
-    ) -> None:
-        """Add *outputs* in one transaction with the commands that *prepare* puts into it: all or nothing."""
+    ) -> list[str]:
+        """Add *outputs* in one transaction with the commands that *prepare* puts into it, all or nothing.
+
+        Returns their entry ids.
+        """
         async with self.redis.pipeline(transaction=True) as pipe:
             prepare(pipe)
             for stream, message in outputs:
@@ -170,9 +173,10 @@ class RedisBus:
                     maxlen=RETENTION[stream].at_most,
                     approximate=True,
                 )
-            await pipe.execute()
+            answers = await pipe.execute()
         for stream, _ in outputs:
             metrics.SENT.labels(stream).inc()
+        return [text(entry_id) for entry_id in answers[len(answers) - len(outputs) :]]
 
     async def newest_settings(self) -> list[SettingsEvent]:
         """Return the newest event of each type on `settings`."""

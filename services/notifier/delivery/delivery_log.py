@@ -1,7 +1,8 @@
 """The state of every delivery in Redis, which outlives every process.
 
 An attempt is recorded before it is sent and closed with its report in one transaction.  One found open
-belongs to a process that died in between; whether the other side got it is unknown.
+belongs to a process that died in between; whether the other side got it is unknown.  A report that a failover
+of the bus took back is published again by the process that made it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import msgspec
 from redis.asyncio.client import Pipeline
 
 from services.notifier.delivery.queues import job_id
+from services.notifier.delivery.recent_reports import RecentReports
 from services.notifier.delivery.suspension import Suspension
 from shared.bus import RedisBus
 from shared.contracts import Alert, DeliveryReport, DeliveryStatus, Message, Stream
@@ -64,13 +66,25 @@ class DeliveryLog:
     def __init__(self, bus: RedisBus) -> None:
         self._bus = bus
         self._begin = bus.redis.register_script(_BEGIN_LUA)
+        self._recent = RecentReports()
 
     async def state_of(self, alert_id: str, destination: str) -> DeliveryState:
         """Return the state of this delivery."""
         return _state_from(await self._bus.redis.hgetall(self._key(alert_id, destination)))
 
     async def load(self, alert_id: str, destination: str) -> tuple[DeliveryState, Suspension | None]:
-        """Return the delivery's state, and whether its destination is suspended."""
+        """Return the delivery's state, and whether its destination is suspended.
+
+        A report of this process that the state lacks is put back before.
+        """
+        state, suspension = await self._load(alert_id, destination)
+        recent = self._recent.of(alert_id, destination)
+        if recent is None or not recent.is_missing(state.attempt, is_open=state.open):
+            return state, suspension
+        await self.close(recent.report, *recent.alerts, taken=recent.taken)
+        return await self._load(alert_id, destination)
+
+    async def _load(self, alert_id: str, destination: str) -> tuple[DeliveryState, Suspension | None]:
         async with self._bus.redis.pipeline(transaction=False) as pipe:
             pipe.hgetall(self._key(alert_id, destination))
             pipe.hget(self._bus.key("suspended"), destination)
@@ -109,7 +123,22 @@ class DeliveryLog:
             (Stream.DELIVERIES, report),
             *((Stream.ALERTS, alert) for alert in alerts),
         ]
-        await self._bus.publish_with(record, outputs)
+        entry_ids = await self._bus.publish_with(record, outputs)
+        self._recent.keep(report, alerts, tuple(taken), entry_ids[0])
+
+    async def put_back(self) -> int:
+        """Publish again the reports of this process that a failover of the bus took back; return how many."""
+        newest, count = self._recent.newest, 0
+        if newest is None or not await self._bus.rolled_back(Stream.DELIVERIES, newest.entry_id):
+            return 0
+        for recent in self._recent.all():
+            state = await self.state_of(recent.report.alert_id, recent.report.destination)
+            if recent.is_missing(state.attempt, is_open=state.open):
+                await self.close(recent.report, *recent.alerts, taken=recent.taken)
+                count += 1
+            else:
+                self._recent.forget(recent)
+        return count
 
     async def forget(self, alert_id: str, destination: str) -> None:
         """Delete the outcome, so that the alert can be sent again; attempts keep their numbers."""
