@@ -60,6 +60,14 @@ def test_signals_come_with_live_prices_and_labels(overlay: Page, api: Api) -> No
     assert sum(on_card.histogram()[:200]) == 0
 
 
+def test_a_long_name_cuts_no_figure(overlay: Page, api: Api) -> None:
+    """With the longest name that there is, the levels and the reward-to-risk are whole."""
+    api.send(Stream.ALERTS, made_now("1000000BABYDOGEUSDT"))
+    expect(overlay.locator(".score")).to_contain_text("R:R")
+    cut = "[...document.querySelectorAll('li span:not(.name)')].filter(part => part.scrollWidth > part.clientWidth + 1)"
+    assert overlay.evaluate(f"{cut}.map(part => part.className)") == []
+
+
 def test_what_has_expired_is_not_shown(overlay: Page, api: Api) -> None:
     """A signal that was made long ago is none of the overlay's business; a new one beside it is shown."""
     api.send(Stream.ALERTS, facts.signal_alert("OLDUSDT", LATER), made_now("NEWUSDT"))

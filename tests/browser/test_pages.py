@@ -8,8 +8,8 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Page, expect
 
-from shared.contracts import Stream
-from tests.browser.conftest import Api
+from shared.contracts import PriceTick, Stream
+from tests.browser.conftest import LATER, Api
 from tests.conftest import ROOT
 from tests.integration.api import facts
 
@@ -61,6 +61,21 @@ def test_no_page_is_wider_than_the_screen(page: Page, api: Api, width: int) -> N
         expect(page.locator("html")).to_have_attribute("data-theme", theme)
         grounds.add(page.evaluate(ground))
     assert len(grounds) == 2
+
+
+def test_a_tablet_shows_whole_signals(page: Page, api: Api) -> None:
+    """With a long name, an invalidation and a label at once, the list need not be moved sideways."""
+    page.set_viewport_size({"width": 1024, "height": 768})
+    api.send(Stream.DECISIONS_PASSED, facts.decision("1000000MOGUSDT", LATER, passed=True))
+    api.send(Stream.ALERTS, facts.signal_alert("1000000MOGUSDT", LATER))
+    api.send(Stream.TICKS, PriceTick(at=LATER + 1_000, prices={"1000000MOGUSDT": 99.2}))
+    api.send(
+        Stream.ALERTS, facts.signal_alert("BBBUSDT", LATER), facts.lifecycle_alert("invalidated", "BBBUSDT", LATER)
+    )
+    page.evaluate("location.hash = '#/signals'")
+    expect(page.locator(".signal-table tr.open")).to_contain_text("CAUTION")
+    expect(page.locator(".signal-table tr.invalidated")).to_be_visible()
+    assert page.evaluate("(list => list.scrollWidth - list.clientWidth)(document.querySelector('.scroll'))") == 0
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])

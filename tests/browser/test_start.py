@@ -58,3 +58,33 @@ def test_a_page_that_cannot_be_drawn_says_so(context: BrowserContext, api: Api) 
     context.unroute("**/api/status")
     page.get_by_role("button", name="Try again").click()
     expect(page.locator(".fresh")).to_contain_text("waiting for prices")
+
+
+def test_the_board_is_drawn_while_the_link_signs_in(context: BrowserContext, api: Api) -> None:
+    """Grey cards stand at once; after some seconds without an answer a sentence says what to do; then it goes on."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    context.route("**/api/session", hold)
+    page = context.new_page()
+    page.goto(f"{api.address}/#token={api.token}")
+    expect(page.locator(".skeleton .card").first).to_be_visible()
+    expect(page).to_have_url(f"{api.address}/#/board")
+    expect(page.locator(".hint")).to_contain_text("see in the terminal whether it runs")
+    held[0].continue_()
+    context.unroute_all()
+    expect(page.locator(".fresh")).to_contain_text("waiting for prices")
+    expect(page.get_by_text("Signing in takes longer")).to_have_count(0)
+    expect(page.get_by_role("dialog", name="Sign in")).to_be_hidden()
+
+
+def test_a_link_that_does_not_sign_in_says_why(context: BrowserContext, api: Api) -> None:
+    """The dialog has the reason and the fields to go on with; the board is there behind it."""
+    page = context.new_page()
+    page.goto(f"{api.address}/#token=of-another-installation")
+    dialog = page.get_by_role("dialog", name="Sign in")
+    expect(dialog.get_by_role("alert")).to_contain_text("The link did not sign you in")
+    dialog.get_by_role("button", name="Not now").click()
+    expect(page.locator(".fresh")).to_contain_text("waiting for prices")

@@ -16,7 +16,7 @@ import { Header } from "./shell/Header";
 import { Help } from "./shell/Help";
 import { Nav } from "./shell/Nav";
 import { Notes } from "./shell/notes";
-import { SignIn, SignInDialog } from "./shell/SignIn";
+import { SignIn, SignInDialog, SigningIn } from "./shell/SignIn";
 import { Empty, Failed, Loading } from "./shell/states";
 
 // pages that few open are loaded when opened
@@ -50,6 +50,7 @@ export function App() {
       <Header />
       <Nav />
       <main id="main" tabIndex={-1} class={`page-${page} ${connection.value === "lost" ? "stale" : ""}`}>
+        <SigningIn />
         {page !== "setup" && <SetupHint />}
         <Suspense fallback={<Loading shape="panels" />}>
           <Room />

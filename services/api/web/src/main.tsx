@@ -11,11 +11,12 @@ import { listenToKeys } from "./shell/keys";
 
 applyTheme();
 listenToKeys();
-await takeSecretFromAddress();
-startLive();
-void lookForRecord();
-void loadConfig().catch(() => undefined);
+const signedIn = takeSecretFromAddress();
 const app = document.getElementById("app")!;
 app.replaceChildren(); // the words that it is loading
 render(<App />, app);
 dispatchEvent(new Event("sevengate-started"));
+await signedIn;
+startLive();
+void lookForRecord();
+void loadConfig().catch(() => undefined);

@@ -34,11 +34,9 @@ export class Card {
     this.parts.label.className = `label ${ended ? (status === "target" ? "good" : status === "stop" ? "bad" : "") : labelTone(label)}`;
     this.write("price", price(signal.close_price ?? now ?? signal.entry));
     this.write("gain", gained === null ? "" : inR(gained));
-    this.write(
-      "levels",
-      `SL ${price(signal.stop)}  TP ${price(signal.target)}  R:R ${fixed(signal.reward_to_risk)}${signal.weak ? " WEAK" : ""}`,
-    );
-    this.write("score", `score ${signal.score.toFixed(0)} · ${"▮".repeat(signal.strength)}${"▯".repeat(5 - signal.strength)}`);
+    this.write("levels", `SL ${price(signal.stop)}  TP ${price(signal.target)}`);
+    const ratio = `R:R ${fixed(signal.reward_to_risk)}${signal.weak ? " WEAK" : ""}`;
+    this.write("score", `${ratio} · score ${signal.score.toFixed(0)} · ${"▮".repeat(signal.strength)}${"▯".repeat(5 - signal.strength)}`);
     this.write("worth", worth);
   }
 

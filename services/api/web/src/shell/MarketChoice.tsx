@@ -1,12 +1,13 @@
 // A choice between markets, where the API serves more than one.
 
 import { chooseMarket } from "../api/market";
+import { signingIn } from "../api/session";
 import type { Status } from "../api/types";
 import { useFetched } from "../api/useFetched";
 import { connection } from "../live/store";
 
 export function MarketChoice() {
-  const { data } = useFetched<Status>("api/status", connection.value === "live");
+  const { data } = useFetched<Status>(signingIn.value ? null : "api/status", connection.value === "live");
   if (!data || data.markets.length < 2) return null;
   return (
     <select aria-label="Market" value={data.market} onChange={(event) => chooseMarket(event.currentTarget.value)}>

@@ -1,18 +1,19 @@
 // Asks for a key where one is needed: for everything from another machine, and for changes from this one.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { signIn, signInAsked } from "../api/session";
+import { linkRefused, signIn, signInAsked, signingIn } from "../api/session";
 import { restartLive } from "../live/start";
 import { note } from "./notes";
 
 export function SignIn({ why, cancel }: { why: string; cancel?: () => void }) {
   const [secret, change] = useState("");
-  const [mistake, setMistake] = useState("");
+  const [mistake, setMistake] = useState(linkRefused.value);
   const submit = async (event: Event) => {
     event.preventDefault();
     try {
       const { rights } = await signIn(secret.trim());
       signInAsked.value = "";
+      linkRefused.value = "";
       note(rights === "write" ? "Signed in: repeat your change" : "Signed in: this key may only read", "good");
       restartLive();
     } catch (error) {
@@ -53,6 +54,20 @@ export function SignIn({ why, cancel }: { why: string; cancel?: () => void }) {
 
 function notNow(): void {
   signInAsked.value = "";
+  linkRefused.value = "";
+}
+
+// Above the board's grey cards, while the credential of the address is checked and that takes long.
+export function SigningIn() {
+  if (signingIn.value !== "slow") return null;
+  return (
+    <p class="hint" role="status">
+      <span>
+        Signing in takes longer than usual: Sevengate has not answered yet. If this fails, see in the terminal whether it runs, then open
+        its link again.
+      </span>
+    </p>
+  );
 }
 
 export function SignInDialog() {
