@@ -341,6 +341,9 @@ class MemoryBus:
     async def rolled_back(self, stream: Stream, entry_id: str) -> bool:
         return False  # nothing here is replicated
 
+    async def server_id(self) -> str:
+        return "memory"
+
     async def trim_read(self, stream: Stream, *, readers: Sequence[str] = ()) -> int:
         groups = self._log(stream).groups
         if not groups or not set(readers) <= set(groups):

@@ -6,6 +6,7 @@ import asyncio
 
 from services.fetcher.app import Fetcher, UnknownExchangeError, exchange_of
 from services.fetcher.scan.leader_state import NAME
+from services.fetcher.scan.sent_scans import SentScans
 from shared.bus import Lease
 from shared.network.proxies import ProxyError, proxy_for
 from shared.runtime.leader import lead
@@ -22,10 +23,11 @@ async def main(service: Service) -> None:
             proxy_for(url)
     except (UnknownExchangeError, ProxyError) as error:
         raise SystemExit(f"sevengate: {error}") from None
+    sent = SentScans()
     following = asyncio.ensure_future(follow_settings(service))
 
     async def work(lease: Lease) -> None:
-        await Fetcher(service, service.bus, lease, connect).run()
+        await Fetcher(service, service.bus, lease, connect, sent).run()
 
     if await settings_arrived(service):
         await lead(service, work)

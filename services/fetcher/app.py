@@ -28,6 +28,7 @@ from services.fetcher.feed.weight_report import WeightReport
 from services.fetcher.scan.leader_state import LeaderState
 from services.fetcher.scan.loop import ScanLoop
 from services.fetcher.scan.publisher import ScanPublisher
+from services.fetcher.scan.sent_scans import SentScans
 from services.fetcher.scan.warm_start import restore
 from shared.bus import Bus, Lease, LeaseLost
 from shared.contracts import HOUR_MS, SCAN_MS
@@ -77,7 +78,16 @@ class Parts:
     scans: ScanLoop
 
 
-def assemble(service: Service, bus: Bus, lease: Lease, market: Market, clock: ExchangeClock, connect: Connect) -> Parts:
+def assemble(
+    service: Service,
+    bus: Bus,
+    lease: Lease,
+    market: Market,
+    clock: ExchangeClock,
+    connect: Connect,
+    *,
+    sent: SentScans,
+) -> Parts:
     """Return the parts, each with the others that it needs."""
     arrivals = asyncio.Event()  #: set by all that the collector of bars may wait for
     listener = MarketListener(market, clock, arrivals, bus, lease)
@@ -91,7 +101,7 @@ def assemble(service: Service, bus: Bus, lease: Lease, market: Market, clock: Ex
         service, market, clock, arrivals, exchange=exchange, feed=feed, sweep=sweep, backfill=backfill
     )
     publisher = ScanPublisher(
-        service, bus, lease, market=market, clock=clock, exchange=exchange, state=state, sentiment=sentiment
+        service, bus, lease, market=market, clock=clock, exchange=exchange, state=state, sentiment=sentiment, sent=sent
     )
     audit = BarAudit(market, exchange)
     poller = Poller(service, clock, exchange, feed, listener)
@@ -117,12 +127,14 @@ def assemble(service: Service, bus: Bus, lease: Lease, market: Market, clock: Ex
 class Fetcher:
     """The work of the active process."""
 
-    def __init__(self, service: Service, bus: Bus, lease: Lease, connect: Connect) -> None:
+    def __init__(
+        self, service: Service, bus: Bus, lease: Lease, connect: Connect, sent: SentScans | None = None
+    ) -> None:
         self.service = service
         self.bus = bus
         self.clock = ExchangeClock(service.environment.clock_speed)
         self.market = Market()
-        self.parts = assemble(service, bus, lease, self.market, self.clock, connect)
+        self.parts = assemble(service, bus, lease, self.market, self.clock, connect, sent=sent or SentScans())
         self._wanted: Any = self._wishes()
         self._universe_due = 0  #: exchange clock
 
@@ -143,6 +155,7 @@ class Fetcher:
             await parts.state.load()
             jobs = (
                 parts.scans.follow,
+                parts.scans.watch_bus,
                 parts.sweep.follow,
                 parts.listener.publish_ticks,
                 parts.poller.watch,

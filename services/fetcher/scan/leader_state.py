@@ -24,12 +24,18 @@ class LeaderState:
         self.fields: dict[str, bytes] = {}
         self._bus = bus
         self._lease = lease
+        self.rollbacks = 0  #: how often the bus held an older state than was known here
         self._version = 0
         self._one_at_a_time = asyncio.Lock()
 
     async def load(self) -> None:
         """Read the state from the bus."""
+        async with self._one_at_a_time:
+            await self._load()
+
+    async def _load(self) -> None:
         state = await self._bus.load_state(NAME)
+        self.rollbacks += state.version < self._version
         self.fields, self._version = dict(state.fields), state.version
 
     def number(self, name: str) -> int:
@@ -37,24 +43,24 @@ class LeaderState:
         return int(self.fields.get(name, b"0"))
 
     async def commit(self, fields: Fields, outputs: Outputs = (), *, said: Callable[[], bool] | None = None) -> bool:
-        """Commit *fields* and *outputs*; return False when *said* finds in newer fields that it was done before.
+        """Commit *fields* and *outputs*; return False when *said* finds that it was done before.
 
-        The bus's answer may be lost on the way: then the commit may have been made.
+        The bus's answer may be lost on the way: then the commit may have been made.  *said* is asked before each
+        try; what it raises ends the tries.
         Raises `LeaseLost`.
         """
         async with self._one_at_a_time:
-            while True:
+            while said is None or not said():
                 change = StateChange(NAME, self._version, dict(fields))
                 result = await self._bus.commit(Commit(outputs=outputs, state=change, lease=self._lease))
                 if result is CommitResult.COMMITTED:
                     self._version += 1
                     self._take(fields)
                     return True
-                await self.load()
+                await self._load()
                 if not await self._bus.renew(self._lease, ttl_ms=LEASE_MS):
                     raise LeaseLost(NAME)
-                if said is not None and said():
-                    return False
+            return False
 
     def _take(self, fields: Fields) -> None:
         for name, value in fields.items():

@@ -19,6 +19,7 @@ from shared.contracts import SCAN_MS
 from shared.runtime.service import Service
 
 CATCH_UP_MS: Final = 120_000  #: a close older than this is not opened after a start
+WATCH_S: Final = 3.0  #: between two looks whether a failover took scans back
 MOST_BEHIND: Final = 6  #: scans; further behind, the fetcher goes on with the newest
 
 log = structlog.get_logger()
@@ -65,6 +66,11 @@ class ScanLoop:
         # where the clock runs fast, or stands, the newest one is never too old
         always = self._clock.speed != 1 or self._service.environment.judge_last_close
         self._market.aim(first_close(newest, self._publisher.opened, late=late, whatever_its_age=always))
+
+    async def watch_bus(self) -> None:
+        """Every few seconds, publish again what a failover of the bus took back."""
+        await self._service.pause(WATCH_S)
+        await self._publisher.put_back()
 
     async def follow(self) -> None:
         """Open the next scan when its bars are there, and aim at the one after."""

@@ -1,11 +1,16 @@
-"""A scan published once: its opening under the lease, then its snapshots, noted in the leader's state."""
+"""A scan published once: its opening under the lease, then its snapshots, noted in the leader's state.
+
+What a failover of the bus takes back is published again.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
+import structlog
 
 from services.fetcher.domain import snapshot as handler
 from services.fetcher.domain.market_state import Market
@@ -13,11 +18,18 @@ from services.fetcher.exchange import Exchange
 from services.fetcher.feed.clock import ExchangeClock
 from services.fetcher.feed.fear_greed import FearAndGreed
 from services.fetcher.scan.leader_state import SOURCE_FIELD, LeaderState
+from services.fetcher.scan.sent_scans import SentScans, TakenBack
 from shared.bus import Bus, Lease
 from shared.contracts import SCAN_MS, ScanOpened, Stream
 from shared.runtime.service import Service
 
 PUBLISHED_AT_ONCE: Final = 16
+
+log = structlog.get_logger()
+
+
+class RolledBackError(Exception):
+    """The bus has gone back: earlier scans may be missing, and come first."""
 
 
 class ScanPublisher:
@@ -34,12 +46,15 @@ class ScanPublisher:
         exchange: Exchange,
         state: LeaderState,
         sentiment: FearAndGreed,
+        sent: SentScans,
     ) -> None:
         self._service, self._bus, self._lease = service, bus, lease
         self._market, self._clock = market, clock
         self._exchange = exchange
         self._state = state
         self._sentiment = sentiment
+        self._sent = sent
+        self._one_at_a_time = asyncio.Lock()
 
     @property
     def opened(self) -> int:
@@ -47,7 +62,8 @@ class ScanPublisher:
         return self._state.number("scan")
 
     async def finish(self) -> None:
-        """Publish again what an earlier leader may not have finished."""
+        """Publish again what an earlier leader may not have finished, and what a failover took back."""
+        await self.put_back()
         if self._state.number("published") < self.opened:
             symbols = msgspec.msgpack.decode(self._state.fields.get("symbols", b"\x90"), type=list[str])
             await self._snapshots(self.opened, [symbol for symbol in symbols if symbol in self._market.coins])
@@ -62,26 +78,71 @@ class ScanPublisher:
             now=self._clock.now(),
             degraded="" if self._clock.known else "clock",
         )
-        if not await self._opening(opened):
-            return None
-        await self._snapshots(close, opened.symbols)
+        async with self._one_at_a_time:
+            if not await self._open_in_order(opened):
+                return None
+            await self._snapshots(close, opened.symbols)
         return opened
 
-    async def _opening(self, opened: ScanOpened) -> bool:
-        """Commit the opening; return whether its snapshots are to be published by this process."""
+    async def put_back(self) -> None:
+        """Publish again the scans that a failover of the bus took back."""
+        async with self._one_at_a_time:
+            await self._put_back()
+
+    async def _open_in_order(self, opened: ScanOpened) -> bool:
+        """Commit the opening after all earlier ones; return whether its snapshots are to be published."""
+        while True:
+            rollbacks = self._state.rollbacks
+            await self._put_back()
+            try:
+                return await self._opening(opened, rollbacks)
+            except RolledBackError:
+                continue
+
+    async def _put_back(self) -> None:
+        """Publish what the bus lacks until it lacks nothing."""
+        while (gone := await self._sent.taken_back(self._bus)) != TakenBack():
+            await self._state.load()
+            try:
+                for opened in gone.incomplete:
+                    await self._again(opened)
+                for opened in gone.unopened:
+                    if await self._opening(opened, self._state.rollbacks):
+                        await self._again(opened)
+            except RolledBackError:
+                continue
+
+    async def _again(self, opened: ScanOpened) -> None:
+        log.warning("a failover took a scan back; it is sent again", scan=opened.scan_id)
+        await self._snapshots(opened.scan_id, [symbol for symbol in opened.symbols if symbol in self._market.coins])
+
+    async def _opening(self, opened: ScanOpened, rollbacks: int) -> bool:
+        """Commit the opening; return whether its snapshots are to be published by this process.
+
+        Raises `RolledBackError` where the bus has gone back more than *rollbacks* times.
+        """
         close, state = opened.scan_id, self._state
+
+        def said() -> bool:
+            if state.rollbacks > rollbacks:
+                raise RolledBackError
+            return state.number("scan") >= close
+
         fields: dict[str, bytes | None] = {
             "scan": str(close).encode(),
             "symbols": msgspec.msgpack.encode(list(opened.symbols)),
             SOURCE_FIELD: (self._exchange.source or self._bus.market).encode(),
         }
-        said = await state.commit(fields, [(Stream.SCANS, opened)], said=lambda: state.number("scan") >= close)
-        return said or state.number("published") < close
+        if not await state.commit(fields, [(Stream.SCANS, opened)], said=said) and state.number("published") >= close:
+            return False
+        self._sent.opened(opened)
+        return True
 
     async def _snapshots(self, scan_id: int, symbols: Sequence[str]) -> None:
         """Publish the snapshots of *symbols* and note that it was done."""
         bitcoin = handler.bitcoin_bars(self._market.coins, self._exchange.capabilities.bitcoin, scan_id)
         depth_ms = handler.DEPTH_MS if self._clock.speed <= 1 else SCAN_MS
+        entry_ids: list[str] = []  #: the last one of each batch
         first = ""
         for start in range(0, len(symbols), PUBLISHED_AT_ONCE):
             batch = [
@@ -100,7 +161,10 @@ class ScanPublisher:
             # the gatekeeper trims up to the last settled scan; the bus bounds the rest
             ids = await self._bus.publish(Stream.SNAPSHOTS, batch, lease=self._lease)
             first = first or ids[0]
-        fields: dict[str, bytes | None] = {"published": str(scan_id).encode()}
+            entry_ids.append(ids[-1])
+        self._sent.published(scan_id, entry_ids)
+        newest = max(scan_id, self._state.number("published"))
+        fields: dict[str, bytes | None] = {"published": str(newest).encode()}
         if first:
             fields["first"] = first.encode()
         await self._state.commit(fields)
