@@ -249,13 +249,26 @@ class MemoryBus:
 
     def _following(self, stream: Stream, start: EntryId, count: int) -> list[tuple[Stream, str, Message]]:
         found: list[tuple[Stream, str, Message]] = []
-        log = self._log(stream)
-        for entry_id in log.after(start):
+        for _, entry_id, data in self._entries(stream, start):
             try:
-                found.append((stream, _text(entry_id), from_wire(log.entries[entry_id])))
+                found.append((stream, entry_id, from_wire(data)))
             except UNREADABLE:
                 continue
         return found[:count]
+
+    async def entries(
+        self, after: Mapping[Stream, str], *, count: int = 256, block_ms: int = BLOCK_MS
+    ) -> list[tuple[Stream, str, bytes]]:
+        until = time.monotonic() + block_ms / 1_000
+        while True:
+            changed = self._changed
+            found = [row for stream, start in after.items() for row in self._entries(stream, _id(start))[:count]]
+            if found or not await _wait(changed, until):
+                return found
+
+    def _entries(self, stream: Stream, start: EntryId) -> list[tuple[Stream, str, bytes]]:
+        log = self._log(stream)
+        return [(stream, _text(entry_id), log.entries[entry_id]) for entry_id in log.after(start)]
 
     async def last_id(self, stream: Stream) -> str:
         return _text(max(self._log(stream).entries, default=BEGINNING))

@@ -111,12 +111,22 @@ def pack(snapshot: MarketSnapshot) -> bytes:
 
 def unpack(data: bytes) -> MarketSnapshot:
     """Return the snapshot in *data*; raises `msgspec.DecodeError` where `pack` has not made it."""
-    start = LENGTH + int.from_bytes(data[:LENGTH], "little")
     try:
-        head = _decoder.decode(data[LENGTH:start])
+        head, start = _head(data)
         return _filled(head, _values(head, memoryview(data)[start:]))
     except (ValueError, IndexError, OverflowError) as error:
         raise msgspec.DecodeError(f"a packed snapshot is damaged: {error}") from None
+
+
+def unpack_head(data: bytes) -> MarketSnapshot:
+    """Return the snapshot in *data* without its numbers, in a fraction of the time; raises `msgspec.DecodeError`."""
+    return _head(data)[0].snapshot
+
+
+def _head(data: bytes) -> tuple[Head, int]:
+    """Return the head of *data*, and where the numbers begin."""
+    start = LENGTH + int.from_bytes(data[:LENGTH], "little")
+    return _decoder.decode(data[LENGTH:start]), start
 
 
 def _values(head: Head, data: memoryview) -> Floats:

@@ -94,18 +94,24 @@ class RedisBus:
     ) -> list[tuple[Stream, str, Message]]:
         """Return the messages after the ids in *after*, without a group (for newest-wins readers)."""
         position = dict(after)
-        while True:
-            names: dict[Any, Any] = {self.key(stream): start for stream, start in position.items()}
-            read = pages(await self.redis.xread(names, count=count, block=block_ms or None))
-            found: list[tuple[Stream, str, Message]] = []
-            for key, entries in read:
-                stream = Stream(key.rsplit(":", 1)[1])
-                for entry_id, fields in entries:
-                    position[stream] = text(entry_id)
-                    if (message := _readable(stream, fields.get(b"d", b""))) is not None:
-                        found.append((stream, text(entry_id), message))
-            if found or not read:
+        while entries := await self.entries(position, count=count, block_ms=block_ms):
+            position |= {stream: entry_id for stream, entry_id, _ in entries}
+            read = ((stream, entry_id, _readable(stream, data)) for stream, entry_id, data in entries)
+            if found := [(stream, entry_id, message) for stream, entry_id, message in read if message is not None]:
                 return found
+        return []
+
+    async def entries(
+        self, after: Mapping[Stream, str], *, count: int = 256, block_ms: int = BLOCK_MS
+    ) -> list[tuple[Stream, str, bytes]]:
+        """Return what `tail` reads as it came, each entry's bytes."""
+        names: dict[Any, Any] = {self.key(stream): start for stream, start in after.items()}
+        read = pages(await self.redis.xread(names, count=count, block=block_ms or None))
+        return [
+            (Stream(key.rsplit(":", 1)[1]), text(entry_id), fields.get(b"d", b""))
+            for key, entries in read
+            for entry_id, fields in entries
+        ]
 
     async def wake(self) -> None:
         """End the blocking reads of this bus that wait at this moment, as if their time were over.

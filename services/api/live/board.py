@@ -9,6 +9,7 @@ from typing import Any, Final
 from services.api import views
 from services.api.store.inserts import ENDS
 from services.api.views.facts import Json, as_json
+from shared.bus.wire import UNREADABLE, PackedSnapshot
 from shared.contracts import (
     SCAN_MS,
     Alert,
@@ -44,7 +45,7 @@ class Board:
 
     def __init__(self) -> None:
         self.decisions: dict[str, Decision] = {}
-        self.snapshots: dict[str, MarketSnapshot] = {}
+        self._snapshots: dict[str, PackedSnapshot] = {}
         self.scans: dict[int, Json] = {}
         self.signals: dict[str, Json] = {}
         self.alerts: deque[Json] = deque(maxlen=200)
@@ -52,13 +53,13 @@ class Board:
         self.tick: PriceTick | None = None
         self.seen: dict[str, float] = {}  #: stream -> wall clock of the newest message, seconds
 
-    def take(self, message: Message) -> list[tuple[str, Any]]:
+    def take(self, message: Message | PackedSnapshot) -> list[tuple[str, Any]]:
         """Keep *message*; return its events for the listeners."""
         match message:
             case PriceTick():
                 self.tick = message
                 return [("prices", {"at": message.at, "prices": message.prices, "labels": self.labels()})]
-            case MarketSnapshot():
+            case PackedSnapshot():
                 self._snapshot(message)
             case ScanOpened() | ScanSettled():
                 return [("scan", self._scan(message))]
@@ -72,16 +73,23 @@ class Board:
                 return [("delivery", self.deliveries[-1])]
         return []
 
-    def _snapshot(self, snapshot: MarketSnapshot) -> None:
-        held = self.snapshots.get(snapshot.symbol)
+    def snapshot(self, symbol: str) -> MarketSnapshot | None:
+        """Return the newest snapshot of *symbol*, None where there is none or it cannot be read."""
+        try:
+            return self._snapshots[symbol].read()
+        except (KeyError, *UNREADABLE):
+            return None
+
+    def _snapshot(self, snapshot: PackedSnapshot) -> None:
+        held = self._snapshots.get(snapshot.symbol)
         if held is None or held.scan_id < snapshot.scan_id:
-            self.snapshots[snapshot.symbol] = snapshot
+            self._snapshots[snapshot.symbol] = snapshot
             if held is None or snapshot.scan_id - held.scan_id > SCAN_MS:
                 self._forget_snapshots(snapshot.scan_id - 2 * SCAN_MS)
 
     def _forget_snapshots(self, oldest: int) -> None:
-        for symbol in [name for name, held in self.snapshots.items() if held.scan_id < oldest]:
-            del self.snapshots[symbol]
+        for symbol in [name for name, held in self._snapshots.items() if held.scan_id < oldest]:
+            del self._snapshots[symbol]
 
     def _scan(self, event: ScanOpened | ScanSettled) -> Json:
         scan = self.scans.setdefault(event.scan_id, {"scan_id": event.scan_id, **SCAN})

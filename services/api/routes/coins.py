@@ -70,7 +70,7 @@ async def coin(
     """Return a coin's page: its card, the bars of every interval, every indicator, the votes and their weights."""
     decision = await _decision(context, symbol, None)
     name, analysis = decision.analysis.symbol, decision.analysis
-    snapshot = context.board.snapshots.get(name)
+    snapshot = context.board.snapshot(name)
     history = await _history(context, name, LATEST, scans)
     return answer(
         {

@@ -23,11 +23,11 @@ class World:
     bus: RedisBus | MemoryBus
     admin: Any = None  #: a client with all rights; None in memory
 
-    async def add_raw(self, stream: Stream, data: bytes) -> None:
+    async def add_raw(self, stream: Stream, data: bytes) -> str:
         if isinstance(self.bus, MemoryBus):
-            self.bus.add_raw(stream, data)
-        else:
-            await self.bus.redis.xadd(self.bus.key(stream), {"d": data})
+            return self.bus.add_raw(stream, data)
+        added: bytes = await self.bus.redis.xadd(self.bus.key(stream), {"d": data})
+        return added.decode()
 
     async def wipe(self) -> None:
         if isinstance(self.bus, MemoryBus):

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.bus import BLOCK_MS, MAX_TRIES, Commit, CommitResult, Lease, LeaseLost, RedisBus, StateChange
+from shared.bus import BLOCK_MS, MAX_TRIES, Commit, CommitResult, Lease, LeaseLost, RedisBus, StateChange, to_wire
 from shared.contracts import MutesChanged, ScanOpened, SettingsChanged, Stream
 from tests.component.bus.conftest import World
 
@@ -172,6 +172,15 @@ async def test_unreadable_is_put_aside(world: World) -> None:
     assert [d.message for d in await world.bus.read("g", "c", [IN], block_ms=0)] == [opened(1)]
     assert [letter.error.split(":")[0] for letter in await world.bus.dead_letters()] == ["unreadable"] * 2
     assert [message for _, _, message in await world.bus.tail({IN: "0-0"}, block_ms=0)] == [opened(1)]
+
+
+async def test_entries_are_as_they_came(world: World) -> None:
+    """A follower that reads the bytes itself gets those that are no message, too."""
+    first = await world.add_raw(IN, b"\xffrubbish")
+    [second] = await world.bus.publish(IN, [opened(1)])
+    entries = await world.bus.entries({IN: "0-0"}, block_ms=0)
+    assert entries == [(IN, first, b"\xffrubbish"), (IN, second, to_wire(opened(1)))]
+    assert await world.bus.entries({IN: second}, block_ms=0) == []
 
 
 async def test_trimmed_while_pending(world: World) -> None:

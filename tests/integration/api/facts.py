@@ -11,6 +11,7 @@ from shared.contracts import (
     Alert,
     Analysis,
     AnomalyFigures,
+    Bars,
     Comparable,
     Decision,
     DeliveryReport,
@@ -18,6 +19,7 @@ from shared.contracts import (
     FmqsComponent,
     GroupVote,
     LifecycleBody,
+    MarketSnapshot,
     PriceAlert,
     PriceBody,
     ScanOpened,
@@ -42,6 +44,20 @@ def chart(seed: int = 1) -> bytes:
     times = SCAN - 900_000 * np.arange(96, 0, -1)
     return pack(
         np.array([times, opened, np.maximum(opened, close) * 1.002, np.minimum(opened, close) * 0.998, close, close])
+    )
+
+
+def snapshot(symbol: str = "AAUSDT", scan_id: int = SCAN) -> MarketSnapshot:
+    """Return a snapshot of a few five-minute bars."""
+    bars = np.full((8, 3), 100.0)
+    bars[0] = scan_id - SCAN_MS * np.arange(3, 0, -1)
+    return MarketSnapshot(
+        symbol=symbol,
+        scan_id=scan_id,
+        settings_version=1,
+        tick_size=0.1,
+        bars={"5m": Bars.of("5m", bars)},
+        btc_close=b"",
     )
 
 

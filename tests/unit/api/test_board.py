@@ -10,9 +10,10 @@ import pytest
 from services.api import views
 from services.api.live.board import Board
 from services.api.live.broadcast import MOST_LISTENERS, MOST_OF_ADDRESS, QUEUE, Broadcast, TooManyListenersError
-from services.api.live.follow import update
+from services.api.live.follow import readable, update
 from services.api.live.sse import events
-from shared.contracts import SCAN_MS, PriceTick, Verdict
+from shared.bus.wire import PackedSnapshot, to_wire
+from shared.contracts import SCAN_MS, PriceTick, Stream, Verdict
 from tests.integration.api import facts
 
 
@@ -30,6 +31,22 @@ def test_a_coin_that_left_the_universe_leaves_the_table() -> None:
     for symbol, scans in (("GONEUSDT", 0), ("SLOWUSDT", 1), ("NEWUSDT", 2)):
         board.take(facts.decision(symbol, facts.SCAN + scans * SCAN_MS))
     assert {row["symbol"] for row in board.cards()} == {"SLOWUSDT", "NEWUSDT"}
+
+
+def test_a_coin_has_its_newest_snapshot() -> None:
+    """A repeated older one changes nothing; a coin without one, or with a damaged one, has none."""
+    board, newest = Board(), facts.SCAN + SCAN_MS
+    for symbol, scan_id in (("AUSDT", newest), ("AUSDT", facts.SCAN), ("BUSDT", newest)):
+        board.take(PackedSnapshot(symbol, scan_id, to_wire(facts.snapshot(symbol, scan_id))))
+    board.take(PackedSnapshot("CUSDT", newest, b"rubbish"))
+    assert board.snapshot("AUSDT") == facts.snapshot("AUSDT", newest)
+    assert [board.snapshot(symbol) for symbol in ("CUSDT", "DUSDT")] == [None, None]
+
+
+def test_an_unreadable_entry_leaves_the_page_as_it_is() -> None:
+    """What comes after it is shown."""
+    entries = [(Stream.TICKS, "1-0", b"\xffrubbish"), (Stream.TICKS, "2-0", to_wire(PriceTick(at=1, prices={})))]
+    assert list(readable(entries)) == [PriceTick(at=1, prices={})]
 
 
 def test_waiting_scans_do_not_displace_the_last_that_ended() -> None:

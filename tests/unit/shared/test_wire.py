@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.bus.wire import UNREADABLE, ZSTD_MAGIC, from_wire, to_wire
+from shared.bus.wire import UNREADABLE, ZSTD_MAGIC, PackedSnapshot, from_wire, glance, to_wire
 from shared.contracts import Bars, MarketSnapshot, PriceTick, encode
 
 
@@ -30,6 +30,21 @@ def test_a_small_message_travels_as_it_is() -> None:
     assert from_wire(to_wire(tick)) == tick
 
 
+@pytest.mark.parametrize("data", [to_wire(snapshot()), encode(snapshot())], ids=["packed", "of an earlier version"])
+def test_a_snapshot_at_a_glance_says_what_it_is_of(data: bytes) -> None:
+    """Its numbers are there when they are asked for."""
+    found = glance(data)
+    assert isinstance(found, PackedSnapshot)
+    assert (found.symbol, found.scan_id) == ("X", 300_000)
+    assert found.read() == snapshot()
+
+
+def test_at_a_glance_other_messages_are_whole() -> None:
+    """Only snapshots are left as they came."""
+    tick = PriceTick(at=1, prices={"BTCUSDT": 1.0})
+    assert glance(to_wire(tick)) == tick
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -43,3 +58,5 @@ def test_what_is_no_message_is_refused(data: bytes) -> None:
     """Cut off or invented bytes raise what readers expect, and nothing else."""
     with pytest.raises(UNREADABLE):
         from_wire(data)
+    with pytest.raises(UNREADABLE):
+        glance(data)
