@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from services.fetcher.domain.symbol_windows import MarkRange
+from services.fetcher.domain.window import EARLIER
 from shared.contracts import HOUR_MS, SCAN_MS, Derivatives, Floats, Points
 
 HELD_POINTS: Final = 288
@@ -33,7 +34,7 @@ class PointSeries:
             return
         older = ~np.isin(self.times, times)
         all_times = np.concatenate((self.times[older], times))
-        order = np.argsort(all_times, kind="stable")[-(self._held + 3) :]
+        order = np.argsort(all_times, kind="stable")[-(self._held + EARLIER) :]
         self.values = np.concatenate((self.values[older], values))[order]
         self.times = all_times[order]
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
+from services.fetcher.domain.window import EARLIER
 from services.fetcher.scan.leader_state import NAME
 from shared.bus import Bus
 from shared.contracts import ScanOpened, Stream
-
-MOST: Final = 6  #: half an hour; the windows still have nearly all bars of such a scan
 
 
 @dataclass
@@ -37,7 +35,7 @@ class TakenBack:
 
 
 class SentScans:
-    """The newest scans, oldest first; it outlives a lost lease."""
+    """The newest scans, oldest first, as many as the windows can still be cut at; it outlives a lost lease."""
 
     def __init__(self) -> None:
         self._scans: dict[int, SentScan] = {}
@@ -46,7 +44,7 @@ class SentScans:
     def opened(self, opened: ScanOpened) -> None:
         """Keep *opened*, which is on the bus now."""
         self._scans[opened.scan_id] = SentScan(opened)
-        self._scans = dict(sorted(self._scans.items())[-MOST:])
+        self._scans = dict(sorted(self._scans.items())[-EARLIER:])
 
     def published(self, scan_id: int, entry_ids: Sequence[str]) -> None:
         """Note that the snapshots of *scan_id* are on the bus, the last of each batch as one of *entry_ids*."""

@@ -22,6 +22,7 @@ from services.fetcher.domain.instruments import Instrument
 from services.fetcher.domain.market_state import Market
 from services.fetcher.domain.symbol_windows import MarkRange, SymbolWindows
 from services.fetcher.domain.universe import Selection
+from services.fetcher.domain.window import EARLIER
 from services.fetcher.scan.warm_start import take_up
 from shared.contracts import FULL_BARS, INTERVALS, SCAN_MS, Bars, Floats, Interval, MarketSnapshot
 
@@ -246,3 +247,18 @@ def test_a_restart_fetches_windows_that_could_be_longer(count: int, listed: int,
     wanted = market.coins[kept.symbol].windows.wanted(kept.scan_id)
     assert {name for name, lacking in wanted.items() if lacking == FULL_BARS} == fetched
     assert set(wanted) == fetched
+
+
+def test_a_scan_of_half_an_hour_ago_is_cut_as_it_was() -> None:
+    """A scan that has to be sent again holds the bars that it held then, a full window of each interval."""
+    known, later = FULL_BARS + 300, EARLIER
+    every = bars(known + later)
+    windows = loaded(known)
+    scan = windows.last_close
+    then = windows.cut(scan)
+    for bar in every[:, known:].T:
+        assert windows.take(bar) is BarResult.APPENDED
+    now = windows.cut(scan)
+    assert then["5m"].shape[1] == FULL_BARS
+    for interval in INTERVALS:
+        np.testing.assert_array_equal(now[interval], then[interval])
