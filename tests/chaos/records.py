@@ -44,6 +44,7 @@ class Records:
     entries: dict[Stream, dict[str, Message]] = field(default_factory=lambda: defaultdict(dict))  #: kept, by entry id
     ticks: dict[int, PriceTick] = field(default_factory=dict)  #: by time
     inputs: dict[int, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))  #: scan -> symbol -> digest
+    newest_inputs: dict[int, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))  #: where they differ
     newer: list[str] = field(default_factory=list)  #: what a snapshot held that was newer than its scan
     said_again: int = 0  #: snapshots that came twice with different contents
 
@@ -140,7 +141,9 @@ class Records:
                 self.newer += newer_than_its_scan(snapshot)
                 known = self.inputs[snapshot.scan_id]
                 made = digest(snapshot)
-                self.said_again += known.setdefault(snapshot.symbol, made) != made
+                if known.setdefault(snapshot.symbol, made) != made:
+                    self.said_again += 1
+                    self.newest_inputs[snapshot.scan_id][snapshot.symbol] = made
 
 
 def timeless(fact: F) -> F:

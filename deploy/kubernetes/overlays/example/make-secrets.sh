@@ -11,6 +11,7 @@ once postgres-password "$(random)"
 once api-key "$(random)"
 once settings-key "$(head -c 32 /dev/urandom | base64 | tr '+/' '-_' | tr -d '\n')"
 [ -e secrets/telegram-token ] || : >secrets/telegram-token
+[ -e secrets/jobs-redis-url ] || : >secrets/jobs-redis-url # empty: the jobs are on the bus's Redis
 redis=$(cat secrets/redis-password)
 once redis-url "redis://:$redis@redis:6379/0"
 once database-url "postgresql://postgres:$(cat secrets/postgres-password)@postgres:5432/sevengate"
