@@ -14,6 +14,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkContext
 from typing import TYPE_CHECKING, Final
 
+from shared.network.authorities import trusted
+
 if TYPE_CHECKING:
     from services.notifier.deliverer.pool import WorkerPool
 
@@ -24,6 +26,8 @@ PRELOADED: Final = (
     "services.notifier.jobs",
     "shared.sending.connecting",
     "shared.sending.http",
+    "httpcore",
+    "anyio._backends._asyncio",
     "shared.sending.templates",
     "aiosmtplib",
     "standardwebhooks",
@@ -77,10 +81,14 @@ def keep_pool(wanted: Connection, deliverers: Connection) -> None:
 
 
 def _pool() -> WorkerPool:
-    """Import what workers need; the collector leaves it alone, or it would write into the pages that they share."""
+    """Load what workers need, for which the first alert of each would wait 90 ms.
+
+    The collector leaves it alone, or it would write into the pages that they share.
+    """
     gc.disable()
     for name in PRELOADED:
         importlib.import_module(name)
+    trusted()
     from services.notifier.deliverer.pool import WorkerPool  # noqa: PLC0415 the deliverer itself needs none of it
 
     gc.collect()
