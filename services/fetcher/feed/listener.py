@@ -30,6 +30,7 @@ class MarketListener:
         self._bus, self._lease = bus, lease
         self._ticks: deque[PriceTick] = deque(maxlen=TICKS_HELD)
         self._tick_ready = asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()
         self._last_tick = 0
 
     def closed_bar(self, symbol: str, bar: Floats, event_time: int) -> None:
@@ -63,9 +64,14 @@ class MarketListener:
         self._arrivals.set()
 
     async def publish_ticks(self) -> None:
-        """Publish the waiting ticks."""
+        """Wait for a tick, and publish it."""
         await self._tick_ready.wait()
         self._tick_ready.clear()
-        while self._ticks:
-            await self._bus.publish(Stream.TICKS, [self._ticks[0]], lease=self._lease)
-            self._ticks.popleft()
+        await self.publish_waiting()
+
+    async def publish_waiting(self) -> None:
+        """Publish the ticks that wait; return when they are on the bus, whoever published them."""
+        async with self._one_at_a_time:
+            while self._ticks:
+                await self._bus.publish(Stream.TICKS, [self._ticks[0]], lease=self._lease)
+                self._ticks.popleft()

@@ -86,6 +86,7 @@ class ScanLoop:
 
     async def _open(self, close: int) -> None:
         began = self._listener.last_bar_at
+        await self._listener.publish_waiting()  # a signal ends on the prices before the close, then on its bar
         opened = await self._publisher.open(close)
         if opened is None:
             return
