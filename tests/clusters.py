@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.crc import key_slot
@@ -18,6 +20,7 @@ from redis.retry import Retry
 
 from services.terminal.local import listening, stores
 from shared.bus.replies import text
+from tests import certificates
 from tests.conftest import running
 from tests.sentinels import PASSWORD, random_port, until
 
@@ -33,10 +36,14 @@ class Cluster:
     url: str  #: as Sevengate is told it
     servers: dict[int, subprocess.Popen[bytes]]  #: port -> process
     start: Callable[[int], subprocess.Popen[bytes]]  #: the node at a port
+    trust: dict[str, Any]  #: options of a client: none, or those for TLS
 
     def on(self, port: int) -> redis.Redis:
         """Return a client of the node at *port*."""
-        return redis.Redis(port=port, password=PASSWORD, socket_timeout=ANSWER_SECONDS, retry=Retry(NoBackoff(), 0))
+        once = Retry(NoBackoff(), 0)
+        return redis.Redis(
+            "127.0.0.1", port, password=PASSWORD, socket_timeout=ANSWER_SECONDS, retry=once, **self.trust
+        )
 
     def master(self, market: str) -> int:
         """Return the port of the master that most nodes take for that of the keys of *market*."""
@@ -105,26 +112,36 @@ def node_id(node: redis.Redis) -> str:
 
 
 @contextmanager
-def clustered(folder: Path) -> Iterator[Cluster]:
-    """Run a cluster while the block runs."""
+def clustered(folder: Path, *, tls: bool = False) -> Iterator[Cluster]:
+    """Run a cluster while the block runs; with *tls* its nodes speak nothing else, with the system's Redis."""
+    program = shutil.which("redis-server") if tls else str(stores.valkey_server())
+    if program is None:
+        pytest.skip("redis-server is not installed (apt-get install redis-server)")
+    if tls:
+        certificates.issue(folder)
+    trust = {"ssl": True, "ssl_ca_certs": str(folder / "ca.pem")} if tls else {}
     ports = listening.free_ports(random_port(), 12)
     ports, internal = ports[:6], dict(zip(ports[:6], ports[6:], strict=True))
     with ExitStack() as stack:
 
         def start(port: int) -> subprocess.Popen[bytes]:
-            process = stack.enter_context(running(server_command(port, internal[port], folder)))
-            stores.wait_for_valkey(f"redis://:{PASSWORD}@127.0.0.1:{port}/0")
+            listens = certificates.redis_options(folder, port) | {"tls-cluster": "yes"} if tls else {"port": str(port)}
+            argv = [program, *certificates.arguments(listens), *server_options(port, internal[port], folder)]
+            process = stack.enter_context(running(argv))
+            scheme, query = ("rediss", f"?ssl_ca_certs={folder / 'ca.pem'}") if tls else ("redis", "")
+            stores.wait_for_valkey(f"{scheme}://:{PASSWORD}@127.0.0.1:{port}/0{query}")
             return process
 
-        made = Cluster(address_of(ports), {port: start(port) for port in ports}, start)
+        url = address_of(ports, folder if tls else None)
+        made = Cluster(url, {port: start(port) for port in ports}, start, trust)
         _join(made, ports, internal)
         yield made
 
 
-def server_command(port: int, internal: int, folder: Path) -> list[str]:
-    """Return the command line of the node at *port*, which speaks to the others at the port *internal*."""
-    argv = [str(stores.valkey_server()), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    argv += ["--requirepass", PASSWORD, "--primaryauth", PASSWORD, "--repl-diskless-sync-delay", "0"]
+def server_options(port: int, internal: int, folder: Path) -> list[str]:
+    """Return the options of the node at *port*, which speaks to the others at *internal*; not where it listens."""
+    argv = ["--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    argv += ["--requirepass", PASSWORD, "--masterauth", PASSWORD, "--repl-diskless-sync-delay", "0"]
     argv += ["--dbfilename", f"{port}.rdb", "--cluster-enabled", "yes", "--cluster-config-file", f"nodes-{port}.conf"]
     argv += ["--cluster-port", str(internal), "--cluster-node-timeout", str(NODE_TIMEOUT_MS)]
     return [*argv, "--cluster-replica-validity-factor", "0", "--cluster-require-full-coverage", "no"]
@@ -161,6 +178,11 @@ def _knows_parts(cluster: Cluster, port: int) -> bool:
         return all(len(rest) == 1 for _, _, _, *rest in command(node, "CLUSTER SLOTS"))
 
 
-def address_of(ports: Sequence[int]) -> str:
-    """Return the address that names *ports*, and one where nobody listens."""
-    return f"redis+cluster://:{PASSWORD}@{','.join(f'127.0.0.1:{port}' for port in [1, *ports])}"
+def address_of(ports: Sequence[int], authority: Path | None = None) -> str:
+    """Return the address that names *ports*, and one where nobody listens.
+
+    *authority* is the folder of the certificate's authority where they speak TLS.
+    """
+    places = ",".join(f"127.0.0.1:{port}" for port in [1, *ports])
+    scheme, query = ("rediss", f"?ssl_ca_certs={authority / 'ca.pem'}") if authority else ("redis", "")
+    return f"{scheme}+cluster://:{PASSWORD}@{places}{query}"

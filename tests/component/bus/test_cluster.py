@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from redis.exceptions import RedisError
@@ -52,6 +53,18 @@ async def test_a_failover_under_load(cluster: Cluster, how: signal.Signals) -> N
     finally:
         cluster.servers[old].send_signal(signal.SIGCONT)
     assert cluster.master(MARKET) != old
+
+
+async def test_a_failover_over_tls(tmp_path: Path) -> None:
+    """Nodes that speak TLS alone are found, and left, in the same way."""
+    with clustered(tmp_path, tls=True) as nodes:
+        old, begun = nodes.master(MARKET), asyncio.Event()
+        working = asyncio.ensure_future(committed(nodes.url, MARKET, begun))
+        await begun.wait()
+        nodes.servers[old].kill()
+        await working
+        assert nodes.master(MARKET) != old
+        assert "version " in await asyncio.to_thread(stores.check_redis, nodes.url, market=MARKET)
 
 
 async def test_a_slot_moves_to_another_master_under_load(cluster: Cluster) -> None:
