@@ -105,6 +105,13 @@ class SecuredRedis:
     admin_url: str
 
 
+def granted_user() -> str:
+    """Return the line of docs/growing.md that grants a market's user its rights, the password ``PASSWORD``."""
+    line = re.search(r"^user sevengate .*$", (ROOT / "docs/growing.md").read_text(), re.MULTILINE)
+    assert line is not None
+    return line[0]
+
+
 @pytest.fixture(scope="session")
 def secured_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredRedis]:
     """The system's own Redis server with a certificate of the test's authority, and the user of docs/growing.md."""
@@ -113,9 +120,7 @@ def secured_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredR
         pytest.skip("redis-server is not installed (apt-get install redis-server)")
     folder = tmp_path_factory.mktemp("redis-tls")
     certificates.issue(folder)
-    rights = re.search(r"^user sevengate .*$", (ROOT / "docs/growing.md").read_text(), re.MULTILINE)
-    assert rights is not None
-    (folder / "users.acl").write_text(f"user default on >root-secret ~* &* +@all\n{rights[0]}\n")
+    (folder / "users.acl").write_text(f"user default on >root-secret ~* &* +@all\n{granted_user()}\n")
     port = listening.free_port()
     argv = [program, *certificates.arguments(certificates.redis_options(folder, port))]
     argv += ["--bind", "127.0.0.1", "--save", "", "--dir", str(folder), "--aclfile", str(folder / "users.acl")]

@@ -17,6 +17,7 @@ from shared.bus.connection import client
 from shared.contracts import MutesChanged, Stream
 from tests.clusters import Cluster, clustered, slot_of
 from tests.component.bus.load import assert_each_once, persistent, read_until, version_of, written
+from tests.conftest import granted_user
 from tests.sentinels import PASSWORD, until
 
 pytestmark = pytest.mark.timeout(600)
@@ -102,11 +103,11 @@ async def test_a_replica_made_the_master_by_hand_is_followed(cluster: Cluster) -
 
 async def test_a_market_s_user_needs_the_rights_of_the_page(cluster: Cluster) -> None:
     """With the user of docs/growing.md a market's bus works; a key of another market is refused."""
-    rights = "on >secret ~{binance-um}:* +@all -@admin -@dangerous +info +config|get +client|list +client|unblock"
+    rights = granted_user().removeprefix("user sevengate ")
     for port in cluster.servers:
         with cluster.on(port) as node:
             node.execute_command("ACL SETUSER", "sevengate", *rights.split(), "+cluster|slots")
-    url = cluster.url.replace(f":{PASSWORD}@", "sevengate:secret@")
+    url = cluster.url.replace(f":{PASSWORD}@", "sevengate:PASSWORD@")
     bus = RedisBus(url, MARKET)
     await bus.publish(Stream.SETTINGS, [MutesChanged(version=1, mutes=())])
     assert await bus.memory_bytes() > 0
