@@ -165,11 +165,8 @@ class RedisBus:
 
     async def publish_with(
         self, prepare: Callable[[Pipeline], object], outputs: Sequence[tuple[Stream, Message]]
-    ) -> list[str]:
-        """Add *outputs* in one transaction with the commands that *prepare* puts into it, all or nothing.
-
-        Returns their entry ids.
-        """
+    ) -> None:
+        """Add *outputs* in one transaction with the commands that *prepare* puts into it: all or nothing."""
         async with self.redis.pipeline(transaction=True) as pipe:
             prepare(pipe)
             for stream, message in outputs:
@@ -179,10 +176,9 @@ class RedisBus:
                     maxlen=RETENTION[stream].at_most,
                     approximate=True,
                 )
-            answers = await pipe.execute()
+            await pipe.execute()
         for stream, _ in outputs:
             metrics.SENT.labels(stream).inc()
-        return [text(entry_id) for entry_id in answers[len(answers) - len(outputs) :]]
 
     async def newest_settings(self) -> list[SettingsEvent]:
         """Return the newest event of each type on `settings`."""

@@ -67,6 +67,7 @@ class DeliveryLog:
         self._bus = bus
         self._begin = bus.redis.register_script(_BEGIN_LUA)
         self._recent = RecentReports()
+        self._server = ""  #: the bus's, when it last had them all
 
     async def state_of(self, alert_id: str, destination: str) -> DeliveryState:
         """Return the state of this delivery."""
@@ -123,21 +124,23 @@ class DeliveryLog:
             (Stream.DELIVERIES, report),
             *((Stream.ALERTS, alert) for alert in alerts),
         ]
-        entry_ids = await self._bus.publish_with(record, outputs)
-        self._recent.keep(report, alerts, tuple(taken), entry_ids[0])
+        await self._bus.publish_with(record, outputs)
+        self._recent.keep(report, alerts, tuple(taken))
 
     async def put_back(self) -> int:
-        """Publish again the reports of this process that a failover of the bus took back; return how many."""
-        newest, count = self._recent.newest, 0
-        if newest is None or not await self._bus.rolled_back(Stream.DELIVERIES, newest.entry_id):
+        """Publish again the reports of this process that a failover of the bus took back; return how many.
+
+        They are looked for where the bus's server is another one than before, or has started again.
+        """
+        server, count = await self._bus.server_id(), 0
+        if server == self._server:
             return 0
         for recent in self._recent.all():
             state = await self.state_of(recent.report.alert_id, recent.report.destination)
             if recent.is_missing(state.attempt, is_open=state.open):
                 await self.close(recent.report, *recent.alerts, taken=recent.taken)
                 count += 1
-            else:
-                self._recent.forget(recent)
+        self._server = server
         return count
 
     async def forget(self, alert_id: str, destination: str) -> None:

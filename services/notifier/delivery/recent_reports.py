@@ -20,7 +20,6 @@ class RecentReport:
     report: DeliveryReport
     alerts: tuple[Alert, ...]  #: published with it
     taken: tuple[str, ...]  #: recipients that have the message while others are tried again
-    entry_id: str  #: of the report on the bus
     at: float  #: monotonic, s
 
     def is_missing(self, attempt: int, *, is_open: bool) -> bool:
@@ -38,11 +37,11 @@ class RecentReports:
         self._now = now
         self._kept: dict[tuple[str, str], RecentReport] = {}  #: by alert and destination
 
-    def keep(self, report: DeliveryReport, alerts: tuple[Alert, ...], taken: tuple[str, ...], entry_id: str) -> None:
-        """Keep *report*, published as *entry_id*; those that are too old or too many go."""
+    def keep(self, report: DeliveryReport, alerts: tuple[Alert, ...], taken: tuple[str, ...]) -> None:
+        """Keep *report*, which is on the bus; those that are too old or too many go."""
         key, now = (report.alert_id, report.destination), self._now()
         self._kept.pop(key, None)
-        self._kept[key] = RecentReport(report, alerts, taken, entry_id, now)
+        self._kept[key] = RecentReport(report, alerts, taken, now)
         for old, kept in list(self._kept.items()):
             if len(self._kept) <= MOST and now - kept.at <= KEPT_SECONDS:
                 break
@@ -52,16 +51,6 @@ class RecentReports:
         """Return the newest report of this delivery."""
         return self._kept.get((alert_id, destination))
 
-    @property
-    def newest(self) -> RecentReport | None:
-        return next(reversed(self._kept.values()), None)
-
     def all(self) -> list[RecentReport]:
         """Return all, oldest first."""
         return list(self._kept.values())
-
-    def forget(self, recent: RecentReport) -> None:
-        """Drop *recent*, unless a newer report of the delivery has come."""
-        key = (recent.report.alert_id, recent.report.destination)
-        if self._kept.get(key) is recent:
-            del self._kept[key]

@@ -49,13 +49,14 @@ async def written(bus: RedisBus, count: int, failover: asyncio.Event) -> None:
 async def read_until(bus: RedisBus, count: int) -> list[int]:
     """Read and acknowledge until message *count* has come; return the versions that were read.
 
-    One that was acknowledged as the master went, without an answer, does not come again.
+    What was not acknowledged as the master went is read again.
     """
     found: list[int] = []
     while not found or found[-1] < count:
 
         async def step() -> None:
-            for delivery in await bus.read("readers", "one", [Stream.SETTINGS], count=8, block_ms=200):
+            again = await bus.pending("readers", "one", [Stream.SETTINGS])
+            for delivery in again or await bus.read("readers", "one", [Stream.SETTINGS], count=8, block_ms=200):
                 found.append(version_of(delivery.message))
                 await bus.commit(Commit(tokens=[delivery.token]))
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-import redis
 
 from services.fetcher.domain.instruments import Instrument
 from services.fetcher.domain.market_state import Market
@@ -20,12 +16,11 @@ from services.fetcher.feed.fear_greed import FearAndGreed
 from services.fetcher.scan.leader_state import NAME, LeaderState
 from services.fetcher.scan.publisher import PUBLISHED_AT_ONCE, ScanPublisher
 from services.fetcher.scan.sent_scans import SentScans
-from services.terminal.local import stores
 from shared.bus import Commit, CommitResult, Lease, RedisBus
 from shared.contracts import FULL_BARS, SCAN_MS, MarketSnapshot, Message, ScanOpened, Stream
 from shared.runtime.service import Service
 from shared.settings import Environment
-from tests.conftest import running
+from tests.going_back import GoingBack, going_back
 
 from .fake_exchange import FakeExchange, market
 
@@ -33,34 +28,10 @@ SYMBOLS = tuple(f"C{number}USDT" for number in range(PUBLISHED_AT_ONCE + 2))  # 
 LEASE = Lease(NAME, "test")
 
 
-class GoingBack:
-    """A Valkey that can be killed and come back as it was at an earlier moment."""
-
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
-        self._store, self._stack = stores.valkey(folder, durable=False), stack
-        self.url = self._store.url
-        self._start()
-
-    def _start(self) -> None:
-        self._process: subprocess.Popen[bytes] = self._stack.enter_context(running(self._store.argv))
-        stores.wait_for_valkey(self.url)
-
-    def remember(self) -> None:
-        """Make this the moment to go back to."""
-        with redis.Redis.from_url(self.url) as client:
-            client.save()
-
-    def go_back(self) -> None:
-        """Lose everything since that moment."""
-        self._process.send_signal(signal.SIGKILL)
-        self._process.wait()
-        self._start()
-
-
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[GoingBack]:
-    with ExitStack() as stack:
-        yield GoingBack(tmp_path, stack)
+    with going_back(tmp_path) as started:
+        yield started
 
 
 class Sender:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from services.notifier.delivery.delivery_log import DeliveryLog, report_of
-from services.notifier.delivery.queues import job_id
 from services.notifier.delivery.recent_reports import KEPT_SECONDS, MOST, RecentReports
 from shared.bus import RedisBus
 from shared.contracts import Alert, Stream
 from tests.chaos.proxy import Proxy
+from tests.going_back import GoingBack, going_back
 
 
 async def test_two_workers_with_one_job_send_it_once(fresh_valkey: str, fresh_signal: Alert) -> None:
@@ -44,43 +46,45 @@ async def test_a_mark_whose_answer_was_lost_is_still_ones_own(fresh_valkey: str,
         await bus.close()
 
 
-async def taken_back(bus: RedisBus, alert: Alert, to: dict[str, str]) -> None:
-    """Take the newest report off the bus and set the delivery's state to *to*, as a failover does."""
-    ((entry_id, _),) = await bus.newest(Stream.DELIVERIES, 1)
-    key = bus.key(f"delivery:{job_id(alert.alert_id, 'house')}")
-    await bus.redis.xdel(bus.key(Stream.DELIVERIES), entry_id)
-    await bus.redis.delete(key)
-    if to:
-        await bus.redis.hset(key, mapping=to)
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[GoingBack]:
+    with going_back(tmp_path) as started:
+        yield started
 
 
-@pytest.mark.parametrize("state", [{}, {"attempt": "1", "open": "1", "began": "5"}], ids=["before it", "begun"])
-async def test_a_report_that_was_taken_back_is_put_back(
-    fresh_valkey: str, fresh_signal: Alert, state: dict[str, str]
-) -> None:
-    """The process that made it looks, and publishes it once more."""
-    bus = RedisBus(fresh_valkey)
+@pytest.mark.parametrize("begun", [False, True], ids=["before it", "begun"])
+async def test_a_report_that_was_taken_back_is_put_back(server: GoingBack, fresh_signal: Alert, begun: bool) -> None:
+    """The process that made it looks, and publishes it once more, though others were published meanwhile."""
+    bus = RedisBus(server.url)
     delivery_log = DeliveryLog(bus)
-    earlier = report_of(msgspec.structs.replace(fresh_signal, alert_id="earlier"), "house", "webhook", 1, "sent")
+    earlier, later = (
+        report_of(msgspec.structs.replace(fresh_signal, alert_id=name), "house", "webhook", 1, "sent")
+        for name in ("earlier", "later")
+    )
     report = report_of(fresh_signal, "house", "webhook", 1, "sent", reference="77")
-    for one in (earlier, report):
-        await delivery_log.close(one)
+    await delivery_log.close(earlier)
+    if begun:
+        await delivery_log.begin(fresh_signal.alert_id, "house", 1)
+    server.remember()
+    await delivery_log.close(report)
     assert await delivery_log.put_back() == 0
-    await taken_back(bus, fresh_signal, state)
+    server.go_back()
+    await delivery_log.close(later)
     assert await delivery_log.put_back() == 1
     assert await delivery_log.put_back() == 0
     found = await delivery_log.state_of(fresh_signal.alert_id, "house")
     assert (found.final, found.reference) == (True, "77")
-    assert [message for _, message in await bus.newest(Stream.DELIVERIES, 10)] == [earlier, report]
+    assert [message for _, message in await bus.newest(Stream.DELIVERIES, 10)] == [earlier, later, report]
     await bus.close()
 
 
-async def test_an_alert_whose_report_was_taken_back_is_not_sent_again(fresh_valkey: str, fresh_signal: Alert) -> None:
+async def test_an_alert_whose_report_was_taken_back_is_not_sent_again(server: GoingBack, fresh_signal: Alert) -> None:
     """The job comes again before the process has looked."""
-    bus = RedisBus(fresh_valkey)
+    bus = RedisBus(server.url)
     delivery_log = DeliveryLog(bus)
+    server.remember()
     await delivery_log.close(report_of(fresh_signal, "house", "webhook", 1, "sent"))
-    await taken_back(bus, fresh_signal, {})
+    server.go_back()
     state, _ = await delivery_log.load(fresh_signal.alert_id, "house")
     assert state.final
     await delivery_log.forget(fresh_signal.alert_id, "house")  # a user asks for it again
@@ -94,9 +98,9 @@ def test_old_reports_and_those_beyond_the_most_are_not_kept(fresh_signal: Alert)
     now = 0.0
     recent = RecentReports(lambda: now)
     for number in range(MOST + 5):
-        recent.keep(report_of(fresh_signal, f"house{number}", "webhook", 1, "sent"), (), (), f"{number}-0")
+        recent.keep(report_of(fresh_signal, f"house{number}", "webhook", 1, "sent"), (), ())
     assert len(recent.all()) == MOST
     assert recent.of(fresh_signal.alert_id, "house4") is None
     now = KEPT_SECONDS + 1
-    recent.keep(report_of(fresh_signal, "late", "webhook", 1, "sent"), (), (), "9999-0")
-    assert [one.entry_id for one in recent.all()] == ["9999-0"]
+    recent.keep(report_of(fresh_signal, "late", "webhook", 1, "sent"), (), ())
+    assert [one.report.destination for one in recent.all()] == ["late"]
