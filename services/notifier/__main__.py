@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from services.notifier.bot.telegram_bot import run_bot
+from services.notifier.bot.bot_reports import BotReports
 from services.notifier.delivery.delivery_log import DeliveryLog, HeldAlert, now_ms
 from services.notifier.delivery.queues import Outbox
 from services.notifier.digest import keep_digests
@@ -97,13 +97,23 @@ async def main(service: Service) -> None:
         if not await ready(service):
             return
         notifier = Notifier(service, bus)
-        works = (keep_digests(service, bus), keep_summaries(service, bus), run_bot(service, bus))
+        works = (keep_digests(service, bus), keep_summaries(service, bus), answer_chats(service, bus))
         beside += [asyncio.ensure_future(work) for work in works]
         await consume(service, "notifier", [Stream.ALERTS], notifier.handle)
         await asyncio.wait(beside, timeout=STOP_S)  # the bot's lease is released, its last answers are sent
     finally:
         for task in beside:
             task.cancel()
+
+
+async def answer_chats(service: Service, bus: RedisBus) -> None:
+    """Run the Telegram bot; return at once without a token."""
+    if not service.environment.telegram_token.get_secret_value():
+        await BotReports(bus).token("missing")
+        return
+    from services.notifier.bot.telegram_bot import run_bot  # noqa: PLC0415 16 MiB: only where there is a bot
+
+    await run_bot(service, bus)
 
 
 async def ready(service: Service) -> bool:

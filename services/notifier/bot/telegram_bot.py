@@ -44,11 +44,8 @@ log = structlog.get_logger()
 
 
 async def run_bot(service: Service, bus: RedisBus) -> None:
-    """Poll while this process holds the bot's lease; return at once without a token."""
+    """Poll while this process holds the bot's lease."""
     reports = BotReports(bus)
-    if not service.environment.telegram_token.get_secret_value():
-        await reports.token("missing")
-        return
     logging.getLogger("telegram.ext.Updater").setLevel(logging.CRITICAL)  # `PollingErrors` says it without a traceback
     lease = Lease("bot", f"{service.instance}-{secrets.token_hex(4)}")
     while not service.stopping.is_set():
