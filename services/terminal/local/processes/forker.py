@@ -20,7 +20,8 @@ from services.terminal.local.processes.linux import die_with_parent
 ROOT: Final = Path(__file__).resolve().parents[4]
 FORKSERVER: Final = "services.terminal.local.processes.forkserver"
 LONGEST_ANSWER: Final = 4_096
-SHARED: Final = ("shared.runtime.process", "shared.runtime.stage.loop")  #: with what they import, most of a service
+#: with what they import, most of a service
+SHARED: Final = ("shared.runtime.process", "shared.runtime.stage.loop", "httpx", "rq")
 
 
 class ForkError(Exception):
