@@ -2,7 +2,7 @@
 
     python -m benchmarks.memory [--symbols 150] [--destinations 1 3] [--scans 3]
 
-A demo's processes on one machine, at 30 times the pace, after some scans.  Three figures of each, MiB: resident, where
+A demo's processes on one machine, at 30 times the pace, between two scans.  Three figures of each, MiB: resident, where
 a page that processes share counts for each of them, proportional (PSS), where it counts once in all, and private (USS),
 which no other process has.
 """
@@ -18,6 +18,7 @@ from services.terminal.local import stream_tail
 from services.terminal.local.stack import SimulatorPlan
 from shared.bus import RedisBus
 from shared.contracts import ScanSettled, Stream
+from shared.runtime.process import REPORT_S
 
 SPEED = 30.0
 NOT_SERVICES = ("valkey", "postgres", "simulator")
@@ -30,6 +31,7 @@ async def measure(symbols: int, destinations: int, scans: int) -> dict[str, Memo
         supervisor = stack.supervisor
         await settled(stack.local.redis_url, scans)
         await workers(stack.local.redis_url, destinations)
+        await asyncio.sleep(REPORT_S + 1)  # each gives back by then what the scan has freed
         found = {"fork server": memory_of(tree(stack.forker.process.pid)[0])}
         for service in supervisor.names():
             if service not in NOT_SERVICES:

@@ -17,6 +17,7 @@ from shared import metrics
 from shared.bus import RedisBus, ServiceReport, wait_for_redis
 from shared.runtime.health import serve_health
 from shared.runtime.logging import configure_logging
+from shared.runtime.memory import give_back
 from shared.runtime.service import Service
 from shared.settings import Environment
 from shared.version import version
@@ -83,6 +84,7 @@ async def _reporting(service: Service, bus: RedisBus) -> AsyncIterator[None]:
 
 
 async def _report(service: Service, bus: RedisBus) -> None:
+    """Report every few seconds, and give back what memory the scan has freed meanwhile."""
     while True:
         report = ServiceReport(
             service=service.name,
@@ -93,6 +95,7 @@ async def _report(service: Service, bus: RedisBus) -> None:
         )
         with contextlib.suppress(RedisError, OSError):  # the service itself reports a bus that is away
             await bus.reports.put(report)
+        give_back()
         await asyncio.sleep(REPORT_S)
 
 
