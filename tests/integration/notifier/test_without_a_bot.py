@@ -28,4 +28,4 @@ async def test_a_missing_token_is_reported(fresh_valkey: str) -> None:
     await answer_chats(Service("notifier", Environment(redis_url=fresh_valkey), bus), bus)
     held = (await bus.load_state(BOT)).fields[REPORT]
     await bus.close()
-    assert msgspec.json.decode(held, type=BotReport).token == "missing"  # noqa: S105
+    assert msgspec.json.decode(held, type=BotReport).token == "missing"
