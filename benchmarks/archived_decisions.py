@@ -8,7 +8,7 @@ With ``--bars FOLDER`` they are those of a backtest over recorded five-minute ba
 believe.  They have no futures data.
 
 Run as ``python -m benchmarks.archived_decisions [--demo DIR | --bars FOLDER --coins 3] [--days 6]``; the last line is
-JSON.
+JSON.  With ``--cgroup FOLDER`` the archiving is in a control group that you have made, as it is in a container.
 """
 
 from __future__ import annotations
@@ -89,13 +89,21 @@ def sizes(url: str, *, moved: bool) -> tuple[int, int, int]:
     return row[0], row[1], row[2]
 
 
-def close(url: str, folder: Path, names: list[str]) -> dict[str, Any]:
-    """Archive the months *names* as the API does, each in a process of its own; return what that took."""
+def close(url: str, folder: Path, names: list[str], group: Path | None) -> dict[str, Any]:
+    """Archive the months *names* as the API does, each in a process of its own in *group*; return what that took."""
+
+    def enter() -> None:
+        if group is not None:
+            (group / "cgroup.procs").write_text("0")
+
     own = {"SEVENGATE_DATABASE_URL": url, "SEVENGATE_ARCHIVE_DIR": str(folder), "SEVENGATE_MARKET": MARKET}
     begun, took = time.monotonic(), []
     for name in names:
         process = subprocess.Popen(
-            [sys.executable, "-m", "services.api.store.archive", name], cwd=ROOT, env=os.environ | own
+            [sys.executable, "-m", "services.api.store.archive", name],
+            cwd=ROOT,
+            env=os.environ | own,
+            preexec_fn=enter,  # noqa: PLW1509 no other thread runs
         )
         _, status, usage = os.wait4(process.pid, 0)  # of this process alone, not of the largest child so far
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -162,6 +170,7 @@ def main() -> None:
     parser.add_argument("--bars", type=Path)
     parser.add_argument("--coins", type=int, default=3)
     parser.add_argument("--days", type=float, default=6.0)
+    parser.add_argument("--cgroup", type=Path, help="folder of a control group whose limits the archiving has to keep")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -177,7 +186,7 @@ def main() -> None:
             found["bytes a decision in Postgres"] = round(held / count, 1)
             found["of these its row"] = round(of_rows / count, 1)
             found["ms in Postgres"] = asyncio.run(questions(url, folder / "archive"))
-            found |= close(url, folder / "archive", names)
+            found |= close(url, folder / "archive", names, arguments.cgroup)
             size = sum(path.stat().st_size for path in (folder / "archive").rglob("*.parquet"))
             found["bytes a decision in the archive"] = round(size / count, 1)
             found["ms in the archive"] = asyncio.run(questions(url, folder / "archive"))
