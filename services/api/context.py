@@ -39,7 +39,7 @@ class Context:
     recorder: Recorder
     publisher: SettingsPublisher
     keyring: Keyring
-    #: of `queries.counts`, which reads whole tables
+    #: of `counts.load`
     counts: Remembered[Any] = field(default_factory=lambda: Remembered(COUNTED_S))
 
 

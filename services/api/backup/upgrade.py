@@ -15,7 +15,7 @@ import psycopg
 from services.api.backup import restore, save, scratch, tables
 from services.api.backup.archive import BackupError, reading
 from services.api.backup.save import Sources
-from services.api.store import keys, ownership, queries, user_settings
+from services.api.store import counts, keys, ownership, queries, user_settings
 from services.api.store.archive.months import ArchiveUnreadableError
 from services.api.store.database import Database, DatabaseAwayError, known_migrations, migrate
 from services.api.store.pages import Filter
@@ -96,7 +96,7 @@ async def _read_as_the_api_does(url: str) -> None:
         await keys.load(database)
         await user_settings.load(database, now)
         await recovery.restored_state(database, RuntimeSettings(), 0, now)
-        await queries.counts(database, now)
+        await counts.load(database, now)
         await queries.newest_decisions(database, 0)
         for page in (queries.scans, queries.decisions, queries.signals, queries.alerts, queries.deliveries):
             with suppress(ArchiveUnreadableError):  # it is no part of the database

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from services.api.context import Context, Uses, UsesAll, answer, now_ms, resource
 from services.api.gauges import disk_of, memory_of
 from services.api.schemas.status import Health, Ready, Status, StorageShown, Version
-from services.api.store import identity, queries, sizes
+from services.api.store import counts, identity, sizes
 from services.api.store.archive import keeping
 from services.api.store.database import DatabaseAwayError
 from services.api.views.facts import Json
@@ -222,7 +222,7 @@ def _show(stream: Stream, group: str, backlog: Backlog) -> Json:
 
 async def _counts(context: Context) -> Any:
     try:
-        return await context.counts.get(lambda: queries.counts(context.database, now_ms()))
+        return await context.counts.get(lambda: counts.load(context.database, now_ms()))
     except DatabaseAwayError:
         return None
 

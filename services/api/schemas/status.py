@@ -93,6 +93,8 @@ class Counts(Shown):
     """How much there is; decisions by the planner's estimate."""
 
     signals: int
+    about: list[Literal["signals", "scans"]]
+    """those that are estimates, too, because there are many"""
     open_signals: int
     alerts: int
     """of the 24 hours up to the last settled scan"""

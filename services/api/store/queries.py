@@ -15,7 +15,7 @@ from services.api.store.ladder import whole
 from services.api.store.ladder.record import readable
 from services.api.store.pages import Filter, Order, Page, cut, read, rows_of
 from services.api.views.facts import Json
-from shared.contracts import DAY_MS, Alert, Decision
+from shared.contracts import Alert, Decision
 
 
 def _select(columns: Any, table: str) -> str:
@@ -39,16 +39,6 @@ _NEWEST: Final = f"""
         {whole.SELECT} WHERE d.{MINE} AND d.symbol = symbols.symbol AND d.scan_id > %s ORDER BY d.scan_id DESC LIMIT 1
     ) newest
 """
-_SETTLED: Final = f"(SELECT max(scan_id) FROM scans WHERE {MINE} AND settled_at IS NOT NULL)"
-_COUNTS: Final = f"""
-    SELECT (SELECT count(*) FROM signals WHERE {MINE}) AS signals,
-        (SELECT count(*) FROM signals WHERE {MINE} AND status = 'open') AS open_signals,
-        (SELECT count(*) FROM alerts WHERE {MINE} AND occurred_at > coalesce({_SETTLED}, 0) - {DAY_MS}) AS alerts,
-        (SELECT count(*) FROM scans WHERE {MINE}) AS scans, {_SETTLED} AS last_settled,
-        (SELECT coalesce(sum(reltuples) FILTER (WHERE reltuples > 0), 0)::bigint FROM pg_class c
-            JOIN pg_inherits i ON i.inhrelid = c.oid WHERE i.inhparent = 'decisions'::regclass) AS decisions_estimated
-"""
-_DELIVERED: Final = f"SELECT status, count(*) AS reports FROM deliveries WHERE {MINE} AND at > %s GROUP BY status"
 
 
 def passing(*, passed: bool | None) -> list[tuple[str, bool]]:
@@ -165,16 +155,6 @@ async def newest_decisions(database: Database, since: int) -> list[Decision]:
     """Return the newest decision about every symbol, of scans after *since*."""
     rows = await database.rows(_NEWEST, [since])
     return [found for row in rows if (found := whole.decision_of(row)) is not None]
-
-
-async def counts(database: Database, now: int) -> Json:
-    """Return how much there is; of decisions the planner's estimate.
-
-    Alerts are those of the day before the last settled scan, deliveries those of the day before *now*, wall clock, ms.
-    """
-    values: Json = (await database.rows(_COUNTS))[0]
-    values["deliveries"] = {row["status"]: row["reports"] for row in await database.rows(_DELIVERED, [now - DAY_MS])}
-    return values
 
 
 async def count_signals(database: Database, filters: Filter) -> int:

@@ -6,7 +6,7 @@ import psycopg
 from yoyo import get_backend, read_migrations
 
 from services.api.recorder import Statements
-from services.api.store import queries, user_settings
+from services.api.store import counts, queries, user_settings
 from services.api.store.database import MIGRATIONS, Database, migrate
 from services.api.store.pages import Filter
 from services.api.store.recovery import state as recovery
@@ -61,7 +61,7 @@ async def test_one_coin_of_two_markets_is_two_coins(fresh_database: str) -> None
             assert [mute.symbol for mute in people.mutes] == [f"{score:.0f}"]
             assert [alert.value for alert in people.price_alerts] == [score]
             assert len((await recovery.restored_state(database, RuntimeSettings(), 1, 0)).open_signals) == 1
-            assert (await queries.counts(database, 0))["signals"] == 1
+            assert (await counts.load(database, 0))["signals"] == 1
     finally:
         await one.close()
         await other.close()

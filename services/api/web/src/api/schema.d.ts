@@ -1656,6 +1656,11 @@ export interface components {
          */
         Counts: {
             /**
+             * About
+             * @description those that are estimates, too, because there are many
+             */
+            about: ("signals" | "scans")[];
+            /**
              * Alerts
              * @description of the 24 hours up to the last settled scan
              */

@@ -97,10 +97,10 @@ function Shown({ status }: { status: Status }) {
             <h2>Recorded</h2>
             <dl class="plan">
               {[
-                ["signals", counts.signals],
+                [counts.about.includes("signals") ? "signals, about" : "signals", counts.signals],
                 ["open", counts.open_signals],
                 ["alerts, 24 h", counts.alerts],
-                ["scans", counts.scans],
+                [counts.about.includes("scans") ? "scans, about" : "scans", counts.scans],
                 ["decisions, about", counts.decisions_estimated],
               ].map(([name, count]) => (
                 <>
