@@ -10,7 +10,7 @@ import pytest
 from services.api import views
 from services.api.live.board import Board
 from services.api.live.broadcast import MOST_LISTENERS, MOST_OF_ADDRESS, QUEUE, Broadcast, TooManyListenersError
-from services.api.live.follow import readable, update
+from services.api.live.follow import Read, readable, split, update
 from services.api.live.sse import events
 from shared.bus.wire import PackedSnapshot, to_wire
 from shared.contracts import SCAN_MS, PriceTick, Stream, Verdict
@@ -158,6 +158,24 @@ def test_many_cards_are_one_event_and_of_prices_the_newest_counts() -> None:
     cards = msgspec.json.decode(sent[0].split(b"\n")[1].removeprefix(b"data: "))["items"]
     assert {card["symbol"] for card in cards} == {"AAAUSDT", "BBBUSDT"}
     assert b'"AAAUSDT":102.0' in sent[1]
+
+
+def test_a_scan_ends_after_its_cards() -> None:
+    """A page orders its coins when a scan ends: it has the scan's cards by then, in whichever order they were read."""
+    board, broadcast = Board(), Broadcast()
+    update(board, broadcast, [facts.opened(), facts.settled(), facts.decision("AAAUSDT")])
+    sent = broadcast.since(f"{broadcast.mark}-0")
+    assert sent is not None
+    assert [event.split(b"\n")[0] for event in sent] == [b"event: cards", b"event: scan"]
+    assert b'"settled_at":null' not in sent[1]
+
+
+def test_the_end_of_a_scan_waits_while_its_decisions_are_read() -> None:
+    """They are read a page at a time: what else was read meanwhile does not wait."""
+    messages: list[Read] = [facts.settled(), facts.decision("AAAUSDT")]
+    ready, held = split(messages, more=True)
+    assert (ready, held) == ([messages[1]], [messages[0]])
+    assert split([*held, facts.decision("BBBUSDT")], more=False) == ([messages[0], facts.decision("BBBUSDT")], [])
 
 
 def test_the_levels_that_were_told_stand_before_those_of_the_newest_scan() -> None:
