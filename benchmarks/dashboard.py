@@ -8,6 +8,7 @@ as many of both as eight hours bring, at the rate of `--ticks`).  Measured in th
 - the first card, from the request: processor time of the page's main thread, and the wall clock
 - the longest task of that thread in processor time (the trace's thread clock, which other programs lengthen far less
   than the wall clock), what it was made of, and how many were longer than 50 ms
+- of the table (`--view view=table`), the same while it is scrolled by the wheel and by End and Home
 - the same of a page that draws all of the same cards anew at each tick, for comparison within the run
 - the thread's processor time as a share of a core; the heap, elements and listeners after a collection
 """
@@ -67,6 +68,13 @@ FIRST = """
   };
   requestAnimationFrame(look);
 """
+# every card; of the table, the rows that are seen
+EVERYTHING = """n => {
+  const drawn = document.querySelectorAll('[data-symbol]');
+  const table = document.querySelector('.board-scroll');
+  if (!table || !drawn.length) return drawn.length === n;
+  return drawn.length === n || drawn[drawn.length - 1].getBoundingClientRect().bottom >= innerHeight;
+}"""
 DRAWN = """() => {
   window.drawn = 0;
   const times = new MutationObserver(() => { window.drawn += 1 });
@@ -237,8 +245,7 @@ async def measure(browser: Browser, wanted: argparse.Namespace, cards: int) -> N
     trace = Trace(devtools)
     async with trace:
         await page.goto(f"{address}#/board?{wanted.view}")
-        everything = "n => document.querySelectorAll('[data-symbol]').length === n"
-        await page.wait_for_function(everything, arg=cards, timeout=PATIENCE_MS)
+        await page.wait_for_function(EVERYTHING, arg=cards, timeout=PATIENCE_MS)
     first = await page.evaluate("window.first")
     print(f"{cards} cards, load {os.getloadavg()[0]:.1f}")
     print(f"  first card: {trace.until('first card'):.0f} ms of processor, {first:.0f} ms by the wall clock")
@@ -248,6 +255,8 @@ async def measure(browser: Browser, wanted: argparse.Namespace, cards: int) -> N
         await _walk(page, devtools, market, int(hours * 3_600))
     else:
         await _watch(devtools, trace, wanted.seconds)
+        if "table" in wanted.view:
+            await _scroll(page, trace)
         await _compare(browser, page, address, wanted.seconds, trace)
     await page.close()
     await runner.cleanup()
@@ -261,6 +270,19 @@ async def _watch(devtools: CDPSession, trace: Trace, seconds: float) -> None:
         await asyncio.sleep(seconds)
     share = (await _busy(devtools) - busy) / (time.monotonic() - began)
     print(f"  ticks and scans: longest task {trace.longest()}; main thread {100 * share:.1f} % of a core", flush=True)
+
+
+async def _scroll(page: Page, trace: Trace) -> None:
+    """Print what it costs to turn the wheel through the table, and to jump to its end and back."""
+    await page.mouse.move(900, 600)
+    async with trace:
+        for _ in range(60):
+            await page.mouse.wheel(0, 250)
+            await asyncio.sleep(0.05)
+        for key in ("End", "Home") * 3:
+            await page.keyboard.press(key)
+            await asyncio.sleep(0.5)
+    print(f"  scrolled: longest task {trace.longest()}", flush=True)
 
 
 async def _compare(browser: Browser, page: Page, address: str, seconds: float, trace: Trace) -> None:

@@ -6,6 +6,7 @@ import { useErrorBoundary } from "preact/hooks";
 import { connection } from "./live/store";
 import { Alerts } from "./pages/Alerts";
 import { Board } from "./pages/board/Board";
+import { view } from "./pages/board/shown";
 import { Health } from "./pages/Health";
 import { Radar } from "./pages/Radar";
 import { Signals } from "./pages/Signals";
@@ -42,6 +43,7 @@ export function App() {
     );
   }
   const { page } = route.value;
+  const fills = page === "board" && view.value.layout === "table";
   return (
     <>
       <button type="button" class="skip" onClick={skip}>
@@ -49,7 +51,7 @@ export function App() {
       </button>
       <Header />
       <Nav />
-      <main id="main" tabIndex={-1} class={`page-${page} ${connection.value === "lost" ? "stale" : ""}`}>
+      <main id="main" tabIndex={-1} class={`page-${page} ${fills ? "whole-screen" : ""} ${connection.value === "lost" ? "stale" : ""}`}>
         <SigningIn />
         {page !== "setup" && <SetupHint />}
         <Suspense fallback={<Loading shape="panels" />}>

@@ -37,9 +37,12 @@ function Coins() {
 }
 
 function Shown() {
+  return view.value.layout === "table" ? <Table cells={shown.value} /> : <Cards />;
+}
+
+function Cards() {
   const drawn = useGradual(shown.value);
   useFocusOfCoin();
-  if (view.value.layout === "table") return <Table cells={drawn} />;
   return (
     <ul class={`cards ${view.value.density}`}>
       {drawn.map((cell, place) => (

@@ -7,7 +7,7 @@ export function useFocusOfCoin(): void {
   const control = document.activeElement as HTMLElement | null;
   const symbol = coinAround(control);
   useLayoutEffect(() => {
-    if (!control || !symbol || coinAround(control) === symbol) return;
+    if (!control || !symbol || (control.isConnected && coinAround(control) === symbol)) return;
     const now = document.querySelector(`[data-symbol="${CSS.escape(symbol)}"]`);
     const same = now?.querySelector<HTMLElement>(control.matches("a") ? "a" : ".star");
     if (same) same.focus({ preventScroll: true });
@@ -15,6 +15,6 @@ export function useFocusOfCoin(): void {
   });
 }
 
-function coinAround(control: HTMLElement | null): string | undefined {
+export function coinAround(control: HTMLElement | null): string | undefined {
   return control?.closest<HTMLElement>("[data-symbol]")?.dataset.symbol;
 }

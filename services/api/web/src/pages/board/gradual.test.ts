@@ -38,3 +38,17 @@ test("what left goes at once, and only its place changes", () => {
 test("what came takes its place", () => {
   expect(nearer([1, 2, 3], [3, 9])).toEqual([3, 9]);
 });
+
+test("what is not in the document costs nothing: only the places in sight are taken a few at a time", () => {
+  const target = numbers(600).reverse();
+  const inSight = (place: number) => (place >= 300 && place < 340 ? 1 : 0);
+  let list = numbers(600);
+  let frames = 0;
+  while (list.some((item, at) => item !== target[at])) {
+    const before = list;
+    list = nearer(before, target, inSight);
+    expect(list.slice(300, 340).filter((item, at) => item !== before[300 + at]).length).toBeLessThanOrEqual(6);
+    frames += 1;
+  }
+  expect(frames).toBeLessThan(9);
+});

@@ -7,12 +7,14 @@ const SEEN = 72; // about what a large screen shows
 const BEHIND = 0.5; // of a place in sight: what cannot be seen is neither laid out nor painted
 const NEW = 1.5; // of a place that has its elements already
 
+type Cost = (place: number) => number; // of drawing what stands there anew
+
 // Return *target* as far as it is reached: each frame a few more places are as in it.
-export function useGradual<T>(target: T[]): T[] {
-  const [reached, reach] = useState<{ target: T[]; list: T[] }>(() => ({ target, list: nearer([], target) }));
+export function useGradual<T>(target: T[], costOf: Cost = costOfCard): T[] {
+  const [reached, reach] = useState<{ target: T[]; list: T[] }>(() => ({ target, list: nearer([], target, costOf) }));
   useEffect(() => {
     if (sameItems(reached.list, target)) return;
-    const frame = requestAnimationFrame(() => reach({ target, list: nearer(reached.list, target) }));
+    const frame = requestAnimationFrame(() => reach({ target, list: nearer(reached.list, target, costOf) }));
     return () => cancelAnimationFrame(frame);
   }, [reached, target]);
   return reached.list;
@@ -20,7 +22,7 @@ export function useGradual<T>(target: T[]): T[] {
 
 // Return *list* with a few more of its first places as in *target*; what left *target* is gone at once.
 // Two items change places, and the last one takes the place of one that left: nothing between them moves.
-export function nearer<T>(list: T[], target: T[]): T[] {
+export function nearer<T>(list: T[], target: T[], costOf: Cost = costOfCard): T[] {
   const next = without(list, new Set(target));
   const places = new Map(next.map((item, place) => [item, place]));
   let load = 0;
@@ -45,7 +47,7 @@ function without<T>(list: T[], wanted: ReadonlySet<T>): T[] {
   return list.slice(0, count).map((item) => (wanted.has(item) ? item : spare.pop()!));
 }
 
-function costOf(place: number): number {
+function costOfCard(place: number): number {
   return place < SEEN ? 1 : BEHIND;
 }
 
