@@ -38,7 +38,8 @@ export function portions([name, data]: Event): Event[] {
   if (name === "cards") return cardsIn(data as Cards);
   if (name === "prices") return pricesIn(data as Prices);
   if (name === "board" && cells.size) {
-    // what is shown changes first, a few cards at a time; the rest of the snapshot finds it done
+    // What is shown changes first, a few cards at a time; the rest of the snapshot finds it done.
+    // The first snapshot is taken whole: nothing is shown yet, and the board draws its cards a few a frame.
     const { coins } = data as BoardSnapshot;
     return [...cardsIn({ scan_id: coins[0]?.scan_id ?? 0, items: coins }), [name, data]];
   }
