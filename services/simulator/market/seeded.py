@@ -2,8 +2,9 @@
 
 Log returns are a coin's beta times Bitcoin's, plus its own: a drift that switches between trends and
 ranges, a part that reverts to the mean (large in ranges), volatility that clusters and jumps now and
-then.  Volume, taker flow and the derivatives follow from the same states.  Nothing here knows of a
-score, a gate or a threshold.
+then.  A few coins hardly follow Bitcoin and have news of their own: a jump with a shock of volume.
+Volume, taker flow and the derivatives follow from the same states.  Nothing here knows of a score, a
+gate or a threshold.
 """
 
 from __future__ import annotations
@@ -34,6 +35,10 @@ HISTORY_DAYS = FULL_BARS * 4 * HOUR_MS // DAY_MS + 2  #: a full window of 4h and
 BITCOIN_VOLATILITY = 0.0009  #: of one bar, 1.5 % a day
 SWITCHES_A_DAY = 2.0  #: how often a coin's regime is drawn anew
 JUMPS_A_DAY = 0.2
+MAJORS = 12  #: so many of the largest coins always follow Bitcoin
+ALONE = 0.125  #: the share of the others that hardly do, as PAXG, H and TRX in recorded bars
+ALONE_BETA = 0.2  #: what is left of such a coin's beta
+NEWS_A_DAY = 1.0  #: of such a coin
 
 
 class SeededMarket:
@@ -56,6 +61,7 @@ class SeededMarket:
         self._reverting = Mean(rows, 30, leaky_sum=True)
         self._level = Mean(rows, 4_320, leaky_sum=True)
         self._activity = Mean(rows, 6, leaky_sum=True)
+        self._echo = Mean(rows, 2, leaky_sum=True)
         self._noise = [Mean(rows, half_life, leaky_sum=True) for half_life in (3, 48, 96, 24)]
         self._regime = np.zeros((3, rows))
         self._last_reverting = np.zeros((rows, 1))
@@ -74,6 +80,9 @@ class SeededMarket:
         self._volatility[0] = BITCOIN_VOLATILITY
         self._beta = np.clip(1.05 + 0.3 * draw[:, 1:2], 0.1, 2.2)
         self._beta[0] = 0.0
+        self._alone = self._generator(0, 98).random((rows, 1)) < ALONE
+        self._alone[:MAJORS] = False
+        self._beta[self._alone] *= ALONE_BETA
         rank = np.arange(1, rows + 1)[:, None]
         self._turnover = 1.2e10 * rank**-1.02 * np.exp(0.2 * draw[:, 2:])
         self._trade_size = 400.0 + 2_000.0 / np.sqrt(rank)
@@ -88,21 +97,26 @@ class SeededMarket:
         normal = [self._generator(number, column).standard_normal(shape) for column in range(11)]
         uniform = [self._generator(number, 20 + column).random(shape) for column in range(5)]
         drift, calm, share, switched = self._regimes(uniform[0], uniform[1], normal[0])
-        jump = np.where(
-            uniform[2] < JUMPS_A_DAY / BARS_A_DAY, np.sign(normal[1]) * (4.0 + 2.0 * np.abs(normal[2])), 0.0
-        )
+        news = self._news(number)
+        jumps = (uniform[2] < JUMPS_A_DAY / BARS_A_DAY) | (news > 0.0)
+        jump = np.where(jumps, np.sign(normal[1]) * (4.0 + 2.0 * np.abs(normal[2])), 0.0)
         excitement = self._excitement(normal[3], normal[4], jump, switched, calm)
         moves = self._moves(normal, drift, share, jump, excitement)
         bars = self._prices(moves, self._volatility * np.exp(excitement), uniform[3], uniform[4])
         surprise = moves / (self._volatility * np.exp(excitement))
-        self._flow(
-            bars, surprise, excitement, drift=drift, busy=normal[7], taste=normal[8], spice=normal[10], day=number
-        )
+        spice = 0.25 * normal[10] + self._echo(news)
+        self._flow(bars, surprise, excitement, drift=drift, busy=normal[7], taste=normal[8], spice=spice, day=number)
         noise = np.stack(
             [mean(draw) for mean, draw in zip(self._noise, (normal[9], normal[6], normal[2], normal[8]), strict=True)]
         )
         noise *= np.sqrt(1.0 - np.array([decay(h) ** 2 for h in (3, 48, 96, 24)]))[:, None, None]
         return Day(bars, self._rule.day(bars, noise))
+
+    def _news(self, day: int) -> Floats:
+        """Return how far news of a coin alone raises its log of volume: 0 but for a few bars."""
+        shape = (len(self.contracts), BARS_A_DAY)
+        struck = self._alone & (self._generator(day, 30).random(shape) < NEWS_A_DAY / BARS_A_DAY)
+        return np.where(struck, 1.5 + 0.8 * np.abs(self._generator(day, 31).standard_normal(shape)), 0.0)
 
     def _regimes(self, chance: Floats, kind: Floats, strength: Floats) -> tuple[Floats, Floats, Floats, Flags]:
         """Return drift (in units of volatility), calm, the mean-reverting share, and where a trend began."""
@@ -168,9 +182,7 @@ class SeededMarket:
         hour = (np.arange(BARS_A_DAY) * BAR_MS / HOUR_MS)[None, :]
         season = 0.35 * np.cos(2 * np.pi * (hour - 15) / 24) + 0.12 * np.cos(4 * np.pi * (hour - 1) / 24)
         weekend = -0.35 if (self.genesis // DAY_MS + day + 4) % 7 in (0, 6) else 0.0
-        activity = (
-            self._activity(0.22 * busy) + 0.25 * spice + 0.9 * excitement + 0.30 * np.minimum(np.abs(surprise), 6.0)
-        )
+        activity = self._activity(0.22 * busy) + spice + 0.9 * excitement + 0.30 * np.minimum(np.abs(surprise), 6.0)
         usual = self._turnover / BARS_A_DAY / np.exp(self._log_price)
         volume = usual * np.exp(activity + season + weekend + 1.5 * np.abs(drift) - 0.35)
         share = 0.5 + 0.11 * np.tanh(0.8 * surprise) + 0.05 * np.tanh(8.0 * drift) + 0.02 * taste

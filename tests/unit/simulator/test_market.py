@@ -11,7 +11,7 @@ import pytest
 
 from services.simulator.instruments import BAR_MS, bystanders, seeded_contracts
 from services.simulator.market.replay import RecordedMarket, grid, taker_share
-from services.simulator.market.seeded import SeededMarket
+from services.simulator.market.seeded import MAJORS, SeededMarket
 from services.simulator.market.tape import (
     CLOSE,
     FUNDING,
@@ -213,3 +213,15 @@ def test_the_rule_for_the_taker_share() -> None:
 def test_the_tick_is_read_off_the_prices(values: list[float], step: float) -> None:
     """The grid is as coarse as the numbers allow, in steps of 1, 2 or 5."""
     assert grid([np.array(values)]) == step
+
+
+def test_a_few_coins_go_their_own_way() -> None:
+    """Some of the smaller coins have bars of far more volume than usual, and these follow Bitcoin the least."""
+    bars = week(50, 7)
+    returns = np.diff(np.log(bars[CLOSE]), axis=1)
+    follows = np.array([np.corrcoef(returns[0], row)[0, 1] for row in returns])
+    volume = bars[QUOTE] / np.median(bars[QUOTE], axis=1, keepdims=True)
+    shocked = (volume > 40.0).sum(axis=1) >= 2
+    assert 2 <= shocked.sum() <= 12
+    assert not shocked[:MAJORS].any()
+    assert follows[shocked].mean() < 0.5 * follows[~shocked].mean()
