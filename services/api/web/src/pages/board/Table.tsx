@@ -17,21 +17,21 @@ import { placesOf, ROW_HEIGHT, revealing, type Sight, useSight } from "./sight";
 // Each with its width in points, or none where the style sheet has it: widths do not follow the rows in sight.
 const COLUMNS: [name: string, width?: number][] = [
   ["Coin"],
-  ["Side", 58],
-  ["Price", 80],
-  ["24 h", 74],
+  ["Side", 64],
+  ["Price", 84],
+  ["24 h", 82],
   ["Score", 42],
-  ["Conf / needs", 84],
+  ["Conf / needs", 82],
   ["FMQS", 44],
-  ["Strength", 60],
+  ["Strength", 59],
   ["Regime", 58],
-  ["RSI", 32],
-  ["ADX", 36],
+  ["RSI", 31],
+  ["ADX", 35],
   ["OI", 66],
   ["Funding", 72],
-  ["Aligned", 102],
-  ["R:R", 90],
-  ["Costs", 54],
+  ["Aligned", 104],
+  ["R:R", 86],
+  ["Costs", 52],
   ["Setups like it"],
   ["Gates"],
 ];
@@ -123,8 +123,10 @@ const Row = memo(function Row({ cell, place, chosen }: { cell: CoinCell; place: 
   return (
     <tr class={`${coin.passed ? "passed" : ""} ${chosen ? "chosen" : ""}`} data-symbol={coin.symbol} aria-rowindex={place + 2}>
       <th scope="row">
-        <Star symbol={coin.symbol} />
-        <a href={addressOf("coin", coin.symbol)}>{coinName(coin.symbol)}</a> <LiveLabel label={cell.label} />
+        <span class="coin-cell">
+          <Star symbol={coin.symbol} />
+          <a href={addressOf("coin", coin.symbol)}>{coinName(coin.symbol)}</a> <LiveLabel label={cell.label} />
+        </span>
       </th>
       <td>
         <SideTag side={coin.side} />
