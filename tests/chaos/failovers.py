@@ -8,7 +8,7 @@ from typing import Final
 
 from shared.bus import RedisBus
 from shared.bus.replies import order
-from shared.contracts import Alert, DeliveryReport, Message, Outcome, PriceTick, ScanSettled, Stream
+from shared.contracts import Alert, DeliveryReport, Message, Outcome, PriceTick, ScanOpened, ScanSettled, Stream
 from tests.chaos.invariants import is_early, next_scan
 from tests.chaos.records import READ, Records
 
@@ -16,6 +16,7 @@ MARGIN_SECONDS: Final = 1.0  #: that a master may be ahead of its replica withou
 SETTLE_SECONDS: Final = 60.0  #: longest wait for a scan
 SKIPPED: Final = "scans lost"
 WITH_THEM: Final = "alerts and outcomes of lost scans and prices"
+BY_LATE_BARS: Final = "price alerts by bars that came late, not compared"
 AGAIN: Final = "alerts sent twice, first at a failover"
 
 Entries = Mapping[str, Message]  #: by entry id
@@ -49,6 +50,7 @@ def take_final(records: Records, final: Mapping[Stream, Entries]) -> tuple[Count
     incomplete = scans | {next_scan(at) for at in prices}
     missing = sorted(name for name, scan in lost.items() if scan not in incomplete)
     counted[SKIPPED], counted[WITH_THEM] = len(scans), len(lost) - len(scans) - len(missing)
+    records.late = _late(gone.get(Stream.SCANS, []), final)
     for at in prices:
         records.ticks.pop(at, None)
     if final:  # the first snapshots of a scan were lost with the master
@@ -56,6 +58,18 @@ def take_final(records: Records, final: Mapping[Stream, Entries]) -> tuple[Count
             records.inputs[scan] |= inputs
     records.kept |= {stream: list(entries.values()) for stream, entries in final.items() if stream in READ}
     return counted, [f"1: {name} was taken back and never came again" for name in missing]
+
+
+def _late(gone: Iterable[Message], final: Mapping[Stream, Entries]) -> set[int]:
+    """Return the scans that were sent again when newer prices were on the bus already."""
+    again = {message.scan_id for message in gone if isinstance(message, ScanOpened)}
+    opened = {one.scan_id: order(at) for at, one in final.get(Stream.SCANS, {}).items() if isinstance(one, ScanOpened)}
+    ticks = [(order(at), one.at) for at, one in final.get(Stream.TICKS, {}).items() if isinstance(one, PriceTick)]
+    return {
+        scan_id
+        for scan_id in again & opened.keys()
+        if any(entry < opened[scan_id] and at > scan_id for entry, at in ticks)
+    }
 
 
 def _lost_prices(gone: Iterable[Message], final: Entries) -> set[int]:

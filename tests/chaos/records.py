@@ -45,6 +45,7 @@ class Records:
     ticks: dict[int, PriceTick] = field(default_factory=dict)  #: by time
     inputs: dict[int, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))  #: scan -> symbol -> digest
     newest_inputs: dict[int, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))  #: where they differ
+    late: set[int] = field(default_factory=set)  #: scans sent again when newer prices were there already
     newer: list[str] = field(default_factory=list)  #: what a snapshot held that was newer than its scan
     said_again: int = 0  #: snapshots that came twice with different contents
 

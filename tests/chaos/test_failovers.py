@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.contracts import Message, Outcome, ScanSettled, Stream
+from shared.contracts import Message, Outcome, PriceTick, ScanOpened, ScanSettled, Stream
 from tests.chaos import failovers
 from tests.chaos.records import Records
 
@@ -44,3 +44,18 @@ def test_only_what_was_sent_at_a_failover_may_be_sent_again() -> None:
     again = [(300.0, name) for _, name in arrivals]
     assert failovers.sent_again([*arrivals, *again], [(100.0, 110.0)]) == {"just before", "within"}
     assert failovers.sent_again(arrivals, [(100.0, 110.0)]) == set()
+
+
+def test_a_scan_that_came_again_after_newer_prices_is_late() -> None:
+    """One that came again before any newer price is not."""
+
+    def opened(scan_id: int) -> ScanOpened:
+        return ScanOpened(scan_id=scan_id, symbols=(), settings_version=1, opened_at=0)
+
+    records = Records(entries={Stream.SCANS: {"5-0": opened(500), "6-0": opened(600)}, Stream.TICKS: {}})
+    held: dict[Stream, dict[str, Message]] = {
+        Stream.SCANS: {"1-0": opened(100), "7-0": opened(500), "9-0": opened(600)},
+        Stream.TICKS: {"8-0": PriceTick(at=650, prices={})},
+    }
+    failovers.take_final(records, held)
+    assert records.late == {600}
