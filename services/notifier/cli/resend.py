@@ -69,9 +69,8 @@ class ResendService:
         registry = self._outbox.queue(destination).finished_job_registry
         for job in Job.fetch_many(registry.get_job_ids(), connection=self._connection, serializer=JSONSerializer):
             if job is not None:
-                with contextlib.suppress(
-                    queues.Unreadable, DeserializationError
-                ):  # what arrived is kept without its alert
+                # what arrived is kept without its alert: by another call, or emptied by an earlier version
+                with contextlib.suppress(queues.Unreadable, DeserializationError, IndexError):
                     yield queues.unpack(job.args[0])
 
     async def close(self) -> None:

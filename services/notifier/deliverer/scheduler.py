@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+import structlog
+from rq import Queue
+from rq.exceptions import NoSuchJobError
 from rq.scheduler import RQScheduler
 from rq.serializers import JSONSerializer
 
 from services.notifier.deliverer.orphaned_jobs import OrphanedJobs
-from services.notifier.delivery.queues import queue_name
+from services.notifier.delivery.queues import is_whole, queue_name
 from shared.runtime.watched_queue import connect
 from shared.settings import Environment
+
+log = structlog.get_logger()
 
 
 class JobScheduler:
@@ -32,5 +38,20 @@ class JobScheduler:
                 names, connection=self._connection, serializer=JSONSerializer, logging_level="WARNING"
             )
             self._scheduler.prepare_registries(names)
-        self._scheduler.enqueue_scheduled_jobs()
+        try:
+            self._scheduler.enqueue_scheduled_jobs()
+        except NoSuchJobError:
+            self._drop_remains(names)
         self._orphans.put_back(names)
+
+    def _drop_remains(self, names: Iterable[str]) -> None:
+        """Drop postponed jobs of which a failover left remains: the scheduler would stop at each of them.
+
+        Their alerts are enqueued anew, by the notifier, which reads them again.
+        """
+        for name in names:
+            registry = Queue(name, connection=self._connection, serializer=JSONSerializer).scheduled_job_registry
+            for job in registry.get_job_ids(cleanup=False):
+                if not is_whole(self._connection, job):
+                    log.warning("a postponed job cannot be read any more", queue=name, job=job)
+                    registry.remove(job)

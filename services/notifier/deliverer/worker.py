@@ -20,7 +20,7 @@ from rq.serializers import JSONSerializer
 from rq.timeouts import TimerDeathPenalty
 from rq.worker import WorkerStatus
 
-from services.notifier.delivery.queues import queue_name
+from services.notifier.delivery.queues import ARRIVED, queue_name
 from services.notifier.jobs import NOT_MISSED
 from shared.runtime.watched_queue import MAINTENANCE_S, SILENCE_S, WORKER_TTL_S, ShortSilence, WatchedQueue, connect
 from shared.settings import Environment
@@ -29,7 +29,7 @@ RESTART_S: Final = 3.0  #: until a worker that lost the bus begins again
 
 #: one that waits for its next attempt, or that a user has enqueued again meanwhile, keeps its alert
 _EMPTY_LUA: Final = (
-    "if redis.call('HGET', KEYS[1], 'status') == 'finished' then redis.call('HSET', KEYS[1], 'data', '') end"
+    "if redis.call('HGET', KEYS[1], 'status') == 'finished' then redis.call('HSET', KEYS[1], 'data', ARGV[1]) end"
 )
 
 log = structlog.get_logger()
@@ -69,13 +69,14 @@ class DestinationWorker(ShortSilence, SimpleWorker):
     ) -> None:
         """Record the success.
 
-        A finished job is kept for a day: its id is refused, its alert may be sent again.  Drop one that arrived.
+        A finished job is kept for a day: its id is refused, its alert may be sent again.  One that arrived loses its
+        alert; run again, as after a failover that put its id back into the queue, it does nothing.
         """
         super().handle_job_success(job, queue, started_job_registry, execution)
         if job.return_value() not in NOT_MISSED:
             return
         with suppress(RedisError, OSError):  # the success stands
-            self._empty(keys=[job.key])
+            self._empty(keys=[job.key], args=[ARRIVED])
 
     @property
     def should_run_maintenance_tasks(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 from typing import Any, Final
 
@@ -18,6 +17,8 @@ from shared.bus.wire import UNREADABLE
 from shared.contracts import Alert
 
 FUNCTION: Final = "services.notifier.jobs.deliver"
+#: the call in the place of that of an alert that arrived
+ARRIVED: Final[bytes] = JSONSerializer.dumps(("services.notifier.jobs.arrived", None, (), {}))  # type: ignore[no-untyped-call]
 KEPT_SECONDS: Final = 86_400  #: of a finished job: its id is refused so long
 RETRIES: Final = 10_000  #: the expiry ends the retries, not their number
 JOB_SECONDS: Final = 60  #: the last resort; every attempt has its own, shorter limit
@@ -55,6 +56,11 @@ def unpack(data: str) -> Alert:
     return alert
 
 
+def is_whole(connection: redis.Redis, job: str) -> bool:
+    """Return whether the job with the id *job* can be run."""
+    return bool(connection.hexists(Job.key_for(job), "data"))
+
+
 class Outbox:
     """Puts jobs into the queues; an existing job stays unchanged."""
 
@@ -66,11 +72,20 @@ class Outbox:
         return Queue(queue_name(self._market, destination), connection=self._connection, serializer=JSONSerializer)
 
     def put(self, alert: Alert, *destinations: str) -> None:
-        """Enqueue the deliveries; one that was enqueued before stays unchanged."""
+        """Enqueue the deliveries; one that was enqueued before stays unchanged.
+
+        One of which there are only remains is enqueued anew: a failover took it back while a worker was at it.
+        """
         data = pack(alert)
         for destination in destinations:
-            with contextlib.suppress(DuplicateJobError):
-                self.queue(destination).enqueue(FUNCTION, **self._job(data, alert.alert_id, destination))
+            job = self._job(data, alert.alert_id, destination)
+            try:
+                self.queue(destination).enqueue(FUNCTION, **job)
+            except DuplicateJobError:
+                if is_whole(self._connection, job["job_id"]):
+                    continue
+                self._connection.delete(Job.key_for(job["job_id"]))
+                self.queue(destination).enqueue(FUNCTION, **job)
 
     def again(self, alert: Alert, destination: str) -> None:
         """Enqueue an ended delivery again, at a user's request."""

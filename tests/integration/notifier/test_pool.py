@@ -9,7 +9,7 @@ import signal
 import psutil
 
 from services.notifier.deliverer.pool import EACH
-from services.notifier.delivery.queues import job_id
+from services.notifier.delivery.queues import ARRIVED, job_id
 from shared.contracts import DeliveryReport
 from tests.integration.notifier.conftest import Stage
 from tests.integration.notifier.test_delivery import numbered, settled
@@ -85,12 +85,48 @@ async def test_a_finished_job_keeps_its_id_and_not_its_alert(stage: Stage) -> No
     assert len(stage.sink.received) == 2
 
 
+async def test_a_finished_job_that_is_queued_again_ends_at_once(stage: Stage) -> None:
+    """A failover may put its id back into the queue after its alert was dropped: nothing is sent."""
+    await stage.route(house=stage.webhook())
+    await stage.tell(numbered(1))
+    key = f"rq:job:{job_id(numbered(1).alert_id, 'house')}"
+    await until(lambda: _is_empty(stage, key))
+    ended = await stage.bus.redis.hget(key, "ended_at")
+    await stage.bus.redis.lpush("rq:queue:binance-um.house", key.rpartition(":")[2])
+
+    async def ended_again() -> bool:
+        return bool(await stage.bus.redis.hget(key, "ended_at") != ended and await _is_finished(stage, key))
+
+    await until(ended_again)
+    assert await _is_empty(stage, key)
+    assert not await stage.bus.redis.zcard("rq:scheduled:binance-um.house")
+    assert len(stage.sink.received) == 1
+
+
+async def test_an_alert_whose_job_is_in_remains_is_delivered(stage: Stage) -> None:
+    """A failover took the job back, and what a worker said of it afterwards is all that is left."""
+    await stage.route(house=stage.webhook())
+    await stage.tell(numbered(1))
+    await stage.until(settled(1))
+    lost = job_id(numbered(2).alert_id, "house")
+    await stage.bus.redis.hset(f"rq:job:{lost}", "status", "scheduled")
+    await stage.bus.redis.zadd("rq:scheduled:binance-um.house", {lost: 1.0})
+
+    async def dropped() -> bool:
+        return not await stage.bus.redis.zcard("rq:scheduled:binance-um.house")
+
+    await until(dropped)
+    await stage.tell(numbered(2))
+    await stage.until(settled(2))
+    assert len(stage.sink.received) == 2
+
+
 async def _is_finished(stage: Stage, key: str) -> bool:
     return bool(await stage.bus.redis.hget(key, "status") == b"finished")
 
 
 async def _is_empty(stage: Stage, key: str) -> bool:
-    return bool(await stage.bus.redis.hget(key, "data") == b"")
+    return bool(await stage.bus.redis.hget(key, "data") == ARRIVED)
 
 
 def _order(reports: list[DeliveryReport], name: str) -> list[str]:
