@@ -1,6 +1,6 @@
 """From the last closed frame of a close to the alert at a webhook, and each stage's part of it.
 
-    python -m benchmarks.latency [--symbols 150] [--speed 1] [--closes 12]
+    python -m benchmarks.latency [--symbols 150] [--speed 1] [--closes 12] [--analyzers 1]
 
 All services on this machine against the simulator, thresholds low enough for alerts at every close.  The times are
 those that the messages carry: the bus stamps each entry as it takes it, rq each job, and the frames and the webhooks
@@ -100,9 +100,10 @@ async def parts(watch: Watch, sink: Sink) -> np.ndarray:
     return np.array(rows)
 
 
-async def measure(symbols: int, speed: float, closes: int) -> np.ndarray:
+async def measure(symbols: int, speed: float, closes: int, analyzers: int) -> np.ndarray:
     """Let *closes* go by; return the parts."""
-    async with whole_stack(SimulatorPlan(symbols=symbols, speed=speed), 1, thresholds=THRESHOLDS) as stack:
+    simulator = SimulatorPlan(symbols=symbols, speed=speed)
+    async with whole_stack(simulator, 1, analyzers=analyzers, thresholds=THRESHOLDS) as stack:
         return await watched(stack, closes)
 
 
@@ -143,8 +144,9 @@ def main() -> None:
     parser.add_argument("--symbols", type=int, default=150)
     parser.add_argument("--speed", type=float, default=1.0, help="of the exchange's clock: a close every 300 s / this")
     parser.add_argument("--closes", type=int, default=12)
+    parser.add_argument("--analyzers", type=int, default=1)
     arguments = parser.parse_args()
-    found = asyncio.run(measure(arguments.symbols, arguments.speed, arguments.closes))
+    found = asyncio.run(measure(arguments.symbols, arguments.speed, arguments.closes, arguments.analyzers))
     assert len(found), "no alert came: the measurement says nothing"
     print(f"{arguments.symbols} coins at {arguments.speed:g}×, {len(found)} alerts, load {os.getloadavg()[0]:.1f}, ms:")
     for name, column in (*zip(STAGES, found.T, strict=True), ("frame to webhook", found.sum(axis=1))):

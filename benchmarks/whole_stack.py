@@ -41,7 +41,12 @@ def settings_of(sink: Sink, symbols: int, destinations: int, **more: Any) -> dic
 
 @asynccontextmanager
 async def whole_stack(
-    simulator: SimulatorPlan, destinations: int, *, environment: Mapping[str, str] | None = None, **settings: Any
+    simulator: SimulatorPlan,
+    destinations: int,
+    *,
+    analyzers: int = 1,
+    environment: Mapping[str, str] | None = None,
+    **settings: Any,
 ) -> AsyncIterator[WholeStack]:
     """Run all services until the block ends; *settings* are further sections of config.yaml."""
     forker = Forker()  # before there are threads
@@ -55,6 +60,7 @@ async def whole_stack(
                 folder / "config.yaml",
                 listening.free_port(),
                 durable=False,
+                analyzers=analyzers,
                 environment=environment or {},
             )
             async with (
