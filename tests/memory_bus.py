@@ -27,7 +27,7 @@ from shared.bus.contract import (
     Token,
 )
 from shared.bus.reports import ServiceReport
-from shared.bus.wire import UNREADABLE, from_wire, to_wire
+from shared.bus.wire import UNREADABLE, PackedSnapshot, from_wire, to_wire
 from shared.contracts import Message, SettingsEvent, Stream
 
 EntryId = tuple[int, int]
@@ -139,7 +139,9 @@ class MemoryBus:
     async def ensure_group(self, stream: Stream, group: str) -> None:
         self._group(stream, group)
 
-    async def publish(self, stream: Stream, messages: Sequence[Message], *, lease: Lease | None = None) -> list[str]:
+    async def publish(
+        self, stream: Stream, messages: Sequence[Message | PackedSnapshot], *, lease: Lease | None = None
+    ) -> list[str]:
         if lease is not None and not self._holds(lease):
             raise LeaseLost(lease.name)
         return [self.add_raw(stream, to_wire(message)) for message in messages]

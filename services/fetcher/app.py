@@ -27,6 +27,7 @@ from services.fetcher.feed.refresher import Refresher
 from services.fetcher.feed.weight_report import WeightReport
 from services.fetcher.scan.leader_state import LeaderState
 from services.fetcher.scan.loop import ScanLoop
+from services.fetcher.scan.packer import SnapshotPacker
 from services.fetcher.scan.publisher import ScanPublisher
 from services.fetcher.scan.sent_scans import SentScans
 from services.fetcher.scan.warm_start import restore
@@ -79,14 +80,7 @@ class Parts:
 
 
 def assemble(
-    service: Service,
-    bus: Bus,
-    lease: Lease,
-    market: Market,
-    clock: ExchangeClock,
-    connect: Connect,
-    *,
-    sent: SentScans,
+    service: Service, bus: Bus, lease: Lease, market: Market, clock: ExchangeClock, connect: Connect, *, sent: SentScans
 ) -> Parts:
     """Return the parts, each with the others that it needs."""
     arrivals = asyncio.Event()  #: set by all that the collector of bars may wait for
@@ -97,14 +91,22 @@ def assemble(
     reference = ReferenceData(service, market, clock, exchange)
     backfill = Backfill(service, market, clock, exchange)
     sweep = DerivativesSweep(market, clock, exchange, reference, arrivals)
+    packer = SnapshotPacker(service, market, clock, exchange, sentiment)
     collector = BarCollector(
-        service, market, clock, arrivals, exchange=exchange, feed=feed, sweep=sweep, backfill=backfill
+        service,
+        market,
+        clock,
+        arrivals,
+        exchange=exchange,
+        feed=feed,
+        sweep=sweep,
+        backfill=backfill,
+        meanwhile=packer.pack_ahead,
     )
     publisher = ScanPublisher(
-        service, bus, lease, market=market, clock=clock, exchange=exchange, state=state, sentiment=sentiment, sent=sent
+        service, bus, lease, market=market, clock=clock, exchange=exchange, state=state, packer=packer, sent=sent
     )
-    audit = BarAudit(market, exchange)
-    poller = Poller(service, clock, exchange, feed, listener)
+    audit, poller = BarAudit(market, exchange), Poller(service, clock, exchange, feed, listener)
     return Parts(
         exchange=exchange,
         feed=feed,

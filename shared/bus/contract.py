@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final, Protocol, TypeVar
 
 from shared.bus.reports import ServiceReport
+from shared.bus.wire import PackedSnapshot
 from shared.contracts import DAY_MS, Message, SettingsEvent, Stream
 
 MAX_TRIES: Final = 5  #: deliveries of one message before it becomes a dead letter
@@ -160,7 +161,7 @@ class Bus(Protocol):
 
     async def ensure_group(self, stream: Stream, group: str) -> None: ...
     async def publish(
-        self, stream: Stream, messages: Sequence[Message], *, lease: Lease | None = None
+        self, stream: Stream, messages: Sequence[Message | PackedSnapshot], *, lease: Lease | None = None
     ) -> list[str]: ...
     async def publish_settings(self, event: SettingsEvent) -> str: ...
     async def newest_settings(self) -> list[SettingsEvent]: ...

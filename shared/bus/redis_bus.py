@@ -34,7 +34,7 @@ from shared.bus.dead import DeadLetters
 from shared.bus.reader import GroupReader
 from shared.bus.replies import now_ms, pages, text
 from shared.bus.reports import ServiceReports
-from shared.bus.wire import UNREADABLE, from_wire, to_wire
+from shared.bus.wire import UNREADABLE, PackedSnapshot, from_wire, to_wire
 from shared.contracts import Message, SettingsEvent, Stream
 
 
@@ -135,7 +135,9 @@ class RedisBus:
 
     # writing
 
-    async def publish(self, stream: Stream, messages: Sequence[Message], *, lease: Lease | None = None) -> list[str]:
+    async def publish(
+        self, stream: Stream, messages: Sequence[Message | PackedSnapshot], *, lease: Lease | None = None
+    ) -> list[str]:
         """Add *messages* as a source does, without a token; return their entry ids.
 
         Raises `LeaseLost` when *lease* is given and not held; then nothing was written.
@@ -312,7 +314,7 @@ class RedisBus:
         await self.redis.aclose()
 
 
-def _encoded(stream: Stream, message: Message) -> bytes:
+def _encoded(stream: Stream, message: Message | PackedSnapshot) -> bytes:
     """Return *message* as it is sent, its bytes counted."""
     data = to_wire(message)
     metrics.SENT_BYTES.labels(stream).inc(len(data))

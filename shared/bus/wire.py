@@ -29,18 +29,6 @@ class _Zstd(threading.local):
 _zstd = _Zstd()
 
 
-def to_wire(message: Message) -> bytes:
-    """Return *message* encoded, compressed where it is worth it."""
-    data = _packed(message) if isinstance(message, MarketSnapshot) else encode(message)
-    return _zstd.compress(data) if len(data) > COMPRESS_ABOVE else data
-
-
-def from_wire(data: bytes) -> Message:
-    """Return the message in *data*; raise one of `UNREADABLE`."""
-    data = _decompressed(data)
-    return unpack(data[len(PACKED) :]) if data[: len(PACKED)] == PACKED else decode(data)
-
-
 @dataclass(frozen=True, slots=True)
 class PackedSnapshot:
     """A snapshot as it came: a fifth of the memory, for readers that need few of its numbers, or none."""
@@ -52,6 +40,25 @@ class PackedSnapshot:
     def read(self) -> MarketSnapshot:
         """Return the snapshot; raise one of `UNREADABLE`."""
         return cast("MarketSnapshot", from_wire(self.data))
+
+
+def to_wire(message: Message | PackedSnapshot) -> bytes:
+    """Return *message* encoded, compressed where it is worth it."""
+    if isinstance(message, PackedSnapshot):
+        return message.data
+    data = _packed(message) if isinstance(message, MarketSnapshot) else encode(message)
+    return _zstd.compress(data) if len(data) > COMPRESS_ABOVE else data
+
+
+def from_wire(data: bytes) -> Message:
+    """Return the message in *data*; raise one of `UNREADABLE`."""
+    data = _decompressed(data)
+    return unpack(data[len(PACKED) :]) if data[: len(PACKED)] == PACKED else decode(data)
+
+
+def packed(snapshot: MarketSnapshot) -> PackedSnapshot:
+    """Return *snapshot* as it travels."""
+    return PackedSnapshot(snapshot.symbol, snapshot.scan_id, to_wire(snapshot))
 
 
 def glance(data: bytes) -> Message | PackedSnapshot:

@@ -55,6 +55,11 @@ class SymbolWindows:
         """Close of the newest five-minute bar, 0 without one."""
         return self.windows["5m"].last_open + SCAN_MS if len(self.windows["5m"]) else 0
 
+    @property
+    def changes(self) -> int:
+        """How often any of the windows has changed."""
+        return sum(window.changes for window in self.windows.values())
+
     def load(self, bars: dict[Interval, Floats]) -> None:
         """Replace the held bars by *bars* (closed ones only); their wicks have no mark price."""
         for interval, matrix in bars.items():

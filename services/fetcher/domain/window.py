@@ -21,11 +21,13 @@ class BarWindow:
         self.interval: Interval = interval
         self._cells: Floats = np.empty((len(COLUMNS), HELD_BARS + SLACK))
         self._start = self._end = 0
+        self.changes = 0  #: grows whenever a bar is added or replaced
         if bars is not None:
             self.load(bars)
 
     def load(self, bars: Floats) -> None:
         """Replace the held bars by the last of *bars*."""
+        self.changes += 1
         kept = sound(bars, self.interval)[:, -HELD_BARS:]
         self._start, self._end = 0, kept.shape[1]
         self._cells[:, : self._end] = kept
@@ -45,6 +47,7 @@ class BarWindow:
 
     def append(self, bar: Floats) -> None:
         """Add *bar* behind the newest one; the oldest goes when the window is full."""
+        self.changes += 1
         if self._end == self._cells.shape[1]:
             kept = self.bars[:, -(HELD_BARS - 1) :].copy()
             self._start, self._end = 0, kept.shape[1]
@@ -60,6 +63,7 @@ class BarWindow:
 
     def replace(self, column: int, bar: Floats) -> None:
         """Put *bar* at *column* of `bars`."""
+        self.changes += 1
         self._cells[:, self._start + column] = bar
 
     def before(self, moment: int) -> Floats:

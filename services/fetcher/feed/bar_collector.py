@@ -34,12 +34,14 @@ class BarCollector:
         feed: Feed,
         sweep: DerivativesSweep,
         backfill: Backfill,
+        meanwhile: Callable[[], bool],
     ) -> None:
         self._service = service
         self._market, self._clock = market, clock
         self._arrivals = arrivals
         self._exchange, self._feed = exchange, feed
         self._sweep, self._backfill = sweep, backfill
+        self._meanwhile = meanwhile  #: does a piece of work while bars are awaited; False where there is none
         self._misses: Counter[str] = Counter()  #: symbol -> closes in a row without a bar from its stream
 
     async def bars_of(self, close: int) -> None:
@@ -73,6 +75,9 @@ class BarCollector:
         while not reached() and (rest := deadline - time.monotonic()) > 0:
             arrivals.clear()
             self._service.beat(self._trouble())
+            if self._meanwhile():
+                await asyncio.sleep(0)  # frames that have come meanwhile are taken first
+                continue
             nap = min(rest, NAP_S, self._clock.wall_seconds(self._market.next_close - self._clock.now()) + 0.005)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.01, nap)):

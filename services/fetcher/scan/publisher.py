@@ -16,11 +16,11 @@ from services.fetcher.domain import snapshot as handler
 from services.fetcher.domain.market_state import Market
 from services.fetcher.exchange import Exchange
 from services.fetcher.feed.clock import ExchangeClock
-from services.fetcher.feed.fear_greed import FearAndGreed
 from services.fetcher.scan.leader_state import SOURCE_FIELD, LeaderState
+from services.fetcher.scan.packer import SnapshotPacker
 from services.fetcher.scan.sent_scans import SentScans, TakenBack
 from shared.bus import Bus, Lease
-from shared.contracts import SCAN_MS, ScanOpened, Stream
+from shared.contracts import ScanOpened, Stream
 from shared.runtime.service import Service
 
 PUBLISHED_AT_ONCE: Final = 16
@@ -45,14 +45,14 @@ class ScanPublisher:
         clock: ExchangeClock,
         exchange: Exchange,
         state: LeaderState,
-        sentiment: FearAndGreed,
+        packer: SnapshotPacker,
         sent: SentScans,
     ) -> None:
         self._service, self._bus, self._lease = service, bus, lease
         self._market, self._clock = market, clock
         self._exchange = exchange
         self._state = state
-        self._sentiment = sentiment
+        self._packer = packer
         self._sent = sent
         self._one_at_a_time = asyncio.Lock()
 
@@ -140,28 +140,15 @@ class ScanPublisher:
 
     async def _snapshots(self, scan_id: int, symbols: Sequence[str]) -> None:
         """Publish the snapshots of *symbols* and note that it was done."""
-        bitcoin = handler.bitcoin_bars(self._market.coins, self._exchange.capabilities.bitcoin, scan_id)
-        depth_ms = handler.DEPTH_MS if self._clock.speed <= 1 else SCAN_MS
         entry_ids: list[str] = []  #: the last one of each batch
         first = ""
         for start in range(0, len(symbols), PUBLISHED_AT_ONCE):
-            batch = [
-                handler.snapshot(
-                    self._market.coins[symbol],
-                    bitcoin,
-                    scan_id,
-                    settings_version=self._service.settings.version,
-                    record_version=self._service.settings.record_for(scan_id).version,
-                    sentiment=self._sentiment.newest,
-                    depth_ms=depth_ms,
-                    unavailable=self._exchange.capabilities.unavailable,
-                )
-                for symbol in symbols[start : start + PUBLISHED_AT_ONCE]
-            ]
+            batch = [self._packer.pack(symbol, scan_id) for symbol in symbols[start : start + PUBLISHED_AT_ONCE]]
             # the gatekeeper trims up to the last settled scan; the bus bounds the rest
             ids = await self._bus.publish(Stream.SNAPSHOTS, batch, lease=self._lease)
             first = first or ids[0]
             entry_ids.append(ids[-1])
+        self._packer.forget()
         self._sent.published(scan_id, entry_ids)
         newest = max(scan_id, self._state.number("published"))
         fields: dict[str, bytes | None] = {"published": str(newest).encode()}

@@ -14,6 +14,7 @@ from services.fetcher.domain.universe import Selection
 from services.fetcher.feed.clock import ExchangeClock
 from services.fetcher.feed.fear_greed import FearAndGreed
 from services.fetcher.scan.leader_state import NAME, LeaderState
+from services.fetcher.scan.packer import SnapshotPacker
 from services.fetcher.scan.publisher import PUBLISHED_AT_ONCE, ScanPublisher
 from services.fetcher.scan.sent_scans import SentScans
 from shared.bus import Commit, CommitResult, Lease, RedisBus
@@ -49,15 +50,16 @@ class Sender:
         self.state = LeaderState(self.bus, LEASE)
         clock = ExchangeClock(0)
         clock.observe(self.newest)
+        service = Service(NAME, Environment(), self.bus)
         self.publisher = ScanPublisher(
-            Service(NAME, Environment(), self.bus),
+            service,
             self.bus,
             LEASE,
             market=coins,
             clock=clock,
             exchange=exchange,
             state=self.state,
-            sentiment=FearAndGreed(""),
+            packer=SnapshotPacker(service, coins, clock, exchange, FearAndGreed("")),
             sent=SentScans(),
         )
 

@@ -12,6 +12,7 @@ from services.fetcher.feed.clock import ExchangeClock
 from services.fetcher.feed.listener import MarketListener
 from services.fetcher.scan.loop import ScanLoop
 from shared.bus import Lease
+from shared.bus.wire import PackedSnapshot
 from shared.contracts import Message, PriceTick, Stream
 from tests.memory_bus import MemoryBus
 from tests.patience import PATIENCE_S
@@ -51,7 +52,9 @@ class SlowBus(MemoryBus):
         super().__init__()
         self.asked, self.answering = asyncio.Event(), asyncio.Event()
 
-    async def publish(self, stream: Stream, messages: Sequence[Message], *, lease: Lease | None = None) -> list[str]:
+    async def publish(
+        self, stream: Stream, messages: Sequence[Message | PackedSnapshot], *, lease: Lease | None = None
+    ) -> list[str]:
         self.asked.set()
         await self.answering.wait()
         return await super().publish(stream, messages, lease=lease)
