@@ -93,7 +93,9 @@ function Line({ alert, reports }: { alert: Alert; reports: Delivery[] }) {
   );
 }
 
-const headline = (alert: Alert): string => alert.headline.replace(alert.symbol || "\0", coinName(alert.symbol));
+// With the page's names of coins and its minus.
+const headline = (alert: Alert): string =>
+  alert.headline.replace(alert.symbol || "\0", coinName(alert.symbol)).replace(/(?<=[ (])-(?=\d)/g, "−");
 
 function Report({ report }: { report: Delivery }) {
   const { alert_id, destination, status } = report;

@@ -17,6 +17,7 @@ export function Equity({ points }: { points: [at: number, sum: number][] }) {
       <svg
         class="equity"
         viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+        preserveAspectRatio="none"
         role="img"
         aria-label={`from 0 to ${inR(sums.at(-1))} over ${points.length} signals, lowest ${inR(bottom)}, highest ${inR(top)}`}
       >
