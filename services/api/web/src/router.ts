@@ -31,6 +31,12 @@ export function go(page: string, id = ""): void {
   location.hash = addressOf(page, id);
 }
 
+// Go to *page* in place of the present one, at once and without a step in the history.
+export function replacePage(page: string): void {
+  history.replaceState(null, "", addressOf(page));
+  hash.value = location.hash;
+}
+
 // Change the present page's query without a step in the history; an empty value removes its name.
 export function setQuery(changes: Record<string, string>): void {
   const { page, id, query } = route.value;

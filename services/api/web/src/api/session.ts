@@ -1,6 +1,7 @@
 // Signing in: with the set-up token of the first start (a cookie is kept), or with a key (for this tab's session).
 
 import { signal } from "@preact/signals";
+import { replacePage } from "../router";
 import { get, KeyNeeded, send, setKey } from "./client";
 import type { Session } from "./types";
 
@@ -34,7 +35,7 @@ export async function takeSecretFromAddress(): Promise<void> {
   const fragment = new URLSearchParams(location.hash.replace(/^#\/?/, ""));
   const secret = fragment.get("token") ?? fragment.get("key");
   if (!secret) return;
-  location.replace("#/board"); // the secret does not stay in the address or the history
+  replacePage("board"); // the secret does not stay in the address or the history
   const stopping = new AbortController();
   signingIn.value = "now";
   const slow = setTimeout(() => {
