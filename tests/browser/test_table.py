@@ -116,3 +116,11 @@ def test_a_search_finds_what_is_out_of_sight(page: Page, table: Locator) -> None
     expect(table).to_have_attribute("aria-rowcount", "601")
     page.locator(".toolbar select").first.select_option("name")
     _in_sight(page, "C000USDT")
+
+
+def test_a_coin_that_was_not_analysed_says_why(page: Page, api: Api) -> None:
+    """In the column of the record, where an analysed one has its own."""
+    unknown = facts.analysis("BADUSDT", LATER, score=0.0, problem="not enough bars: 120 of 300 of 4h")
+    api.send(Stream.DECISIONS, facts.decision("BADUSDT", LATER, analysis=unknown))
+    page.evaluate("location.hash = '#/board?view=table'")
+    expect(_row(page, "BADUSDT")).to_contain_text("not analysed: not enough bars")

@@ -120,6 +120,7 @@ function Gap({ rows }: { rows: number }) {
 const Row = memo(function Row({ cell, place, chosen }: { cell: CoinCell; place: number; chosen: boolean }) {
   const coin = cell.coin.value;
   const { figures, levels, worth } = coin;
+  const words = coin.problem ? `not analysed: ${coin.problem}` : levels?.worth?.record;
   return (
     <tr class={`${coin.passed ? "passed" : ""} ${chosen ? "chosen" : ""}`} data-symbol={coin.symbol} aria-rowindex={place + 2}>
       <th scope="row">
@@ -159,8 +160,8 @@ const Row = memo(function Row({ cell, place, chosen }: { cell: CoinCell; place: 
         {fixed(levels?.reward_to_risk)} {levels?.weak && <span class="tag fair">WEAK</span>}
       </td>
       <td class="number">{levels?.worth ? `${fixed(levels.worth.cost_r)} R` : "–"}</td>
-      <td class="dim worth" title={levels?.worth?.record}>
-        {levels?.worth?.record ?? "–"}
+      <td class="dim worth" title={words}>
+        {words ?? "–"}
       </td>
       <td>
         <GateDots gates={coin.gates} />
