@@ -1,6 +1,6 @@
 """From the last closed frame of a close to the alert at a webhook, and each stage's part of it.
 
-    python -m benchmarks.latency [--symbols 150] [--speed 1] [--closes 12] [--analyzers 1]
+    python -m benchmarks.latency [--symbols 150] [--speed 1] [--closes 12] [--analyzers 1] [--spread 0]
 
 All services on this machine against the simulator, thresholds low enough for alerts at every close.  The times are
 those that the messages carry: the bus stamps each entry as it takes it, rq each job, and the frames and the webhooks
@@ -100,9 +100,9 @@ async def parts(watch: Watch, sink: Sink) -> np.ndarray:
     return np.array(rows)
 
 
-async def measure(symbols: int, speed: float, closes: int, analyzers: int) -> np.ndarray:
+async def measure(symbols: int, speed: float, closes: int, analyzers: int, spread: float) -> np.ndarray:
     """Let *closes* go by; return the parts."""
-    simulator = SimulatorPlan(symbols=symbols, speed=speed)
+    simulator = SimulatorPlan(symbols=symbols, speed=speed, extra=("--close-spread", str(spread)))
     async with whole_stack(simulator, 1, analyzers=analyzers, thresholds=THRESHOLDS) as stack:
         return await watched(stack, closes)
 
@@ -145,8 +145,9 @@ def main() -> None:
     parser.add_argument("--speed", type=float, default=1.0, help="of the exchange's clock: a close every 300 s / this")
     parser.add_argument("--closes", type=int, default=12)
     parser.add_argument("--analyzers", type=int, default=1)
+    parser.add_argument("--spread", type=float, default=0.0, help="seconds over which the closed frames come")
     arguments = parser.parse_args()
-    found = asyncio.run(measure(arguments.symbols, arguments.speed, arguments.closes, arguments.analyzers))
+    found = asyncio.run(measure(**vars(arguments)))
     assert len(found), "no alert came: the measurement says nothing"
     print(f"{arguments.symbols} coins at {arguments.speed:g}×, {len(found)} alerts, load {os.getloadavg()[0]:.1f}, ms:")
     for name, column in (*zip(STAGES, found.T, strict=True), ("frame to webhook", found.sum(axis=1))):

@@ -41,6 +41,9 @@ NoLimits = Annotated[bool, typer.Option("--no-limits", help="Count requests, ref
 SocketHours = Annotated[
     float, typer.Option(min=0.01, help="Age, by the exchange's clock, at which a WebSocket is cut.")
 ]
+CloseSpread = Annotated[
+    float, typer.Option(min=0.0, max=10.0, help="Wall seconds over which a close's closed frames go out, coin by coin.")
+]
 ClockFile = Annotated[
     Path | None, typer.Option(dir_okay=False, help="Where the clock is kept, so that a restart goes on from there.")
 ]
@@ -59,6 +62,7 @@ def simulate(
     replay: Replay = None,
     no_limits: NoLimits = False,
     socket_hours: SocketHours = 24.0,
+    close_spread: CloseSpread = 0.0,
     clock_file: ClockFile = None,
     fault: Fault = None,
 ) -> None:
@@ -79,6 +83,7 @@ def simulate(
         socket_ms=int(socket_hours * HOUR_MS),
         faults=played,
         kept=kept,
+        spread=close_spread,
     )
     uvloop.run(serve(source, options, host, port))
 

@@ -36,12 +36,21 @@ class Conductor:
     """Sends the frames."""
 
     def __init__(
-        self, exchange: SimulatedExchange, hub: Hub, rest: RestEndpoints, kept: KeptClock | None = None
+        self,
+        exchange: SimulatedExchange,
+        hub: Hub,
+        rest: RestEndpoints,
+        kept: KeptClock | None = None,
+        *,
+        spread: float = 0.0,
     ) -> None:
         self.exchange, self.hub, self.rest, self._kept = exchange, hub, rest, kept
         self.clock, self.faults = exchange.clock, exchange.faults
         self.lags: deque[float] = deque(maxlen=4_096)  #: wall seconds from a close to its last frame queued
         self.closes = 0
+        self._spread_ms = (
+            1_000 * spread * self.clock.speed
+        )  #: by the exchange's clock, from a first closed frame to a last
         self._tick_ms = max(1_000, int(self.clock.speed * TICK_WALL_MS))
         self._last_open_frames = 0.0
         self._last_prices: Floats | None = None
@@ -269,8 +278,9 @@ class Conductor:
         frame = encode.kline_frame(contract, interval, number * length, bar, event=event, closed=closed, bare_nan=bare)
         if closed and faults.get("missing-bar", symbol):
             return
-        if closed and faults.get("late-bar", symbol):
-            heapq.heappush(self._late, (event + LATE_MS, stream, frame))
+        late = LATE_MS if faults.get("late-bar", symbol) else self._share(contract)
+        if closed and late:
+            heapq.heappush(self._late, (event + late, stream, frame))
             return
         self.hub.send(stream, frame)
         if closed and faults.get("duplicate-bar", symbol):
@@ -280,6 +290,10 @@ class Conductor:
             self.hub.send(
                 stream, encode.kline_frame(contract, interval, (number - 1) * length, before, event=event, closed=True)
             )
+
+    def _share(self, contract: Contract) -> int:
+        """Return how long after the first coin's closed frame that of *contract* goes out, ms."""
+        return round(self._spread_ms * contract.row / len(self.exchange.listed))
 
     def _altered(self, contract: Contract, number: int, bar: list[float]) -> list[float]:
         matrix = self.exchange.as_column(bar)

@@ -57,6 +57,7 @@ class ServerOptions:
     socket_ms: int = LIFETIME_MS  #: exchange clock: older sockets are cut
     faults: tuple[tuple[str, str | None, float | None], ...] = ()
     kept: KeptClock | None = None  #: the clock across restarts
+    spread: float = 0.0  #: wall seconds over which the closed frames of a close go out; not in lockstep
 
 
 class Simulator:
@@ -68,7 +69,7 @@ class Simulator:
         self.exchange = SimulatedExchange(source, self.clock, self.faults)
         self.rest = RestEndpoints(self.exchange)
         self.hub = Hub(self.clock, self.faults, options.socket_ms)
-        self.conductor = Conductor(self.exchange, self.hub, self.rest, options.kept)
+        self.conductor = Conductor(self.exchange, self.hub, self.rest, options.kept, spread=options.spread)
         self.limits = RequestLimits(enforced=options.limits)
         self._options = options
         self._runner: web.AppRunner | None = None

@@ -510,6 +510,24 @@ async def test_an_exchange_whose_frames_ended_in_an_error_does_not_go_on(monkeyp
         await simulator.close()
 
 
+def test_closed_frames_of_a_close_can_go_out_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first coin's at the close, the others' spread over the seconds after it."""
+    simulator = Simulator(SeededMarket(3, 1, START), ServerOptions(start=START, speed=10.0, spread=0.3))
+    coins = [contract.symbol for contract in simulator.exchange.listed]
+    sent: list[str] = []
+    streams = {f"{symbol.lower()}@kline_5m" for symbol in coins}
+    monkeypatch.setattr(simulator.hub, "streams", lambda: streams)
+    monkeypatch.setattr(simulator.hub, "send", lambda stream, frame: sent.append(stream.partition("@")[0].upper()))
+    close = simulator.conductor.next_close
+    simulator.clock.jump(close)
+    simulator.conductor.close_bar(close)
+    at_each_moment = [list(sent)]
+    for after in (999, 1_000, 1_999, 2_000):
+        simulator.conductor._send_late(close + after)
+        at_each_moment.append(list(sent))
+    assert at_each_moment == [coins[:1], coins[:1], coins[:2], coins[:2], coins]
+
+
 def test_the_program_says_where_it_listens_and_stops(tmp_path: Path) -> None:
     """The command line prints its port as JSON, serves, and ends on SIGTERM without an error."""
     command = [sys.executable, "-m", "services.simulator", "--port", "0", "--symbols", "3", "--lockstep"]
