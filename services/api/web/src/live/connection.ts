@@ -6,12 +6,11 @@
 import { KeyNeeded, open } from "../api/client";
 import { type Beginning, fetchBoard, fetchLists } from "./snapshot";
 import { eventParser } from "./sse";
+import type { ConnectionState } from "./store";
 
 export const WATCHDOG_MS = 30_000; // the server sends a heartbeat every 10 s
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
-
-export type ConnectionState = "connecting" | "live" | "lost" | "key";
 
 export interface Listener {
   event(name: string, data: unknown): void;

@@ -2,7 +2,6 @@
 
 import { type Signal as Cell, signal } from "@preact/signals";
 import type { Alert, Coin, Delivery, Scan, Signal } from "../api/types";
-import type { ConnectionState } from "./connection";
 
 // The fields of a coin that change together share a signal: all of a scan, and what a tick brings.
 export interface CoinCell {
@@ -13,6 +12,8 @@ export interface CoinCell {
   label: Cell<string>; // SL HIT, DANGER, CAUTION, MOVED, TP HIT
   pricedAt: Cell<number>; // wall clock of the price, ms
 }
+
+export type ConnectionState = "connecting" | "live" | "lost" | "key";
 
 export const cells = new Map<string, CoinCell>();
 export const symbols = signal<string[]>([]); // which coins there are: changes with a scan only
