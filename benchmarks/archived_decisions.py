@@ -40,8 +40,9 @@ from services.api.store.pages import Filter
 from services.backtest.recorded.survey import survey
 from services.backtest.run import BacktestPlan, run, span_of
 from services.terminal.local import stores
+from shared.config.environment import MARKET
 from shared.contracts import DAY_MS, SCAN_MS
-from shared.settings import MARKET, RuntimeSettings, Thresholds
+from shared.settings import RuntimeSettings, Thresholds
 from tests.conftest import ROOT, running
 
 ROUNDS: Final = 5

@@ -33,8 +33,9 @@ from services.backtest.walk import Walker
 from services.simulator.market.replay import recordings
 from services.simulator.market.seeded import SeededMarket
 from services.simulator.market.tape import CLOSE, HIGH, LOW, OPEN, VOLUME
+from shared.config.environment import MARKET
 from shared.contracts import DAY_MS, SCAN_MS, Analysis
-from shared.settings import MARKET, RuntimeSettings
+from shared.settings import RuntimeSettings
 
 START: Final = 1_756_684_800_000  #: 2025-09-01
 WARM_UP_DAYS: Final = 50  #: fill a 4h window of 300 bars

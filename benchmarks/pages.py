@@ -26,7 +26,7 @@ from benchmarks.stored_decisions import filled
 from services.api.store import counts, queries
 from services.api.store.database import Database, Row
 from services.api.store.pages import Filter, Page, encode_cursor
-from shared.settings import MARKET
+from shared.config.environment import MARKET
 
 ROUNDS: Final = 3
 LIMIT: Final = 100

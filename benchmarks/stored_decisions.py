@@ -27,8 +27,9 @@ from services.api.store.database import Database, migrate
 from services.api.store.ladder import narrow
 from services.api.store.ladder.record import readable
 from services.terminal.local import listening, stores
+from shared.config.environment import MARKET
 from shared.contracts import DAY_MS, HOUR_MS, SCAN_MS, Decision
-from shared.settings import MARKET, RecordingSettings
+from shared.settings import RecordingSettings
 from tests.conftest import ROOT, running
 
 COINS: Final = 150

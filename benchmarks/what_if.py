@@ -29,8 +29,9 @@ from services.api.store.ladder import narrow
 from services.api.store.ladder.record import readable
 from services.gatekeeper.domain import gates
 from services.terminal.local import stores
+from shared.config.environment import MARKET
 from shared.contracts import SCAN_MS, Analysis, Decision, Verdict
-from shared.settings import MARKET, RuntimeSettings, Thresholds
+from shared.settings import RuntimeSettings, Thresholds
 from tests.conftest import running
 from tests.unit.analyzer.bars import snapshot
 

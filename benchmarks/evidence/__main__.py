@@ -32,7 +32,7 @@ from services.backtest.run import Backtest, BacktestPlan, run
 from services.backtest.trials import TrialLog
 from services.evaluator.domain.record import record
 from services.simulator.market.replay import recordings
-from shared.settings import Environment
+from shared.config.environment import Environment
 
 DOCS: Final = Path(__file__).resolve().parents[2] / "docs"
 COMMAND: Final = "python -m benchmarks.evidence"

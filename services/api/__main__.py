@@ -33,10 +33,10 @@ from services.api.store.ownership import UnusableDatabaseError
 from services.api.store.pages import Filter
 from shared.bus import RedisBus
 from shared.config import config_file, local_secrets, sealing
+from shared.config.environment import Environment
 from shared.contracts import HOUR_MS
 from shared.runtime.process import run
 from shared.runtime.service import Service
-from shared.settings import Environment
 
 MIGRATION_PATIENCE_S = 5.0  #: how long Postgres' overrides are waited for before config.yaml alone is published
 SHORTEST_PAUSE_S: Final = 0.125  #: between two tries to reach Postgres; doubled each time

@@ -28,8 +28,8 @@ from services.backtest.trials import TrialLog
 from services.evaluator.domain.record import record
 from services.simulator.market.tape import NoBarsError
 from shared.config.config_file import ConfigError
+from shared.config.environment import Environment
 from shared.contracts import DAY_MS, SCAN_MS
-from shared.settings import Environment
 
 EXPECTED = (NoBarsError, FundingFileError, RequestError, EmptySpanError, KeptError, ConfigError, OSError)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)

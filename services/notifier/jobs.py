@@ -19,9 +19,9 @@ from services.notifier.delivery import queues
 from services.notifier.delivery.attempt import attempt
 from services.notifier.delivery.context import DeliveryContext
 from services.notifier.delivery.delivery_log import DeliveryLog
+from shared.config.environment import Environment
 from shared.contracts import Alert
 from shared.runtime.tracing import trace_of
-from shared.settings import Environment
 
 LONGEST_S: Final = queues.JOB_SECONDS - 1.0  #: of one attempt; rq's own limit cannot interrupt the wait for it
 ANSWER_S: Final = 5.0  #: for a loop that works to answer, however much it has to do; over before `queues.RQ_SECONDS`

@@ -214,7 +214,7 @@ def trace(
     from services.terminal.output import api_client as client
     from services.terminal.output.answers import print_json
     from services.terminal.output.console import Screen
-    from shared.settings import Environment
+    from shared.config.environment import Environment
 
     try:
         found = traces.fetch(alert_id, Environment().market)
@@ -231,7 +231,7 @@ def doctor(as_json: Json = False) -> None:
     """Check this machine, the stores and the destinations; nothing is sent."""
     from services.terminal.commands import doctor as doctors
     from services.terminal.output.console import Screen
-    from shared.settings import Environment
+    from shared.config.environment import Environment
 
     findings = asyncio.run(doctors.examine(Environment()))
     if as_json:
@@ -249,7 +249,7 @@ def init(
 ) -> None:
     """Write config.yaml, with what each part is for."""
     from services.terminal.commands import init as initial
-    from shared.settings import Environment
+    from shared.config.environment import Environment
 
     path = Environment().config
     if not initial.write(path, force=force):

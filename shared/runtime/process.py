@@ -15,11 +15,11 @@ from redis.exceptions import RedisError
 
 from shared import metrics
 from shared.bus import RedisBus, ServiceReport, wait_for_redis
+from shared.config.environment import Environment
 from shared.runtime.health import serve_health
 from shared.runtime.logging import configure_logging
 from shared.runtime.memory import give_back
 from shared.runtime.service import Service
-from shared.settings import Environment
 from shared.version import version
 
 REPORT_S: Final = 5.0  #: between two reports of how it is going

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from shared.bus import Bus
+from shared.config.environment import Environment
 from shared.runtime.settings_cache import SettingsCache
-from shared.settings import Environment
 
 STUCK_AFTER_S: Final = 60.0  #: without progress a service is unhealthy
 

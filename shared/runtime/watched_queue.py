@@ -9,7 +9,7 @@ from rq import Queue
 from rq.job import Job
 
 from shared.bus.connection import blocking_client
-from shared.settings import Environment
+from shared.config.environment import Environment
 
 MAINTENANCE_S: Final = 15  #: how soon a dead worker's job is looked for
 SILENCE_S: Final = 12  #: a job without a sign of life for so long belongs to a dead worker

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from shared.sending.destination import DestinationBase
 
 if TYPE_CHECKING:
+    from shared.config.environment import Environment
     from shared.contracts import Alert
     from shared.sending.text import Text
-    from shared.settings import Environment, RuntimeSettings
+    from shared.settings import RuntimeSettings
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from shared.settings import MARKET
+from shared.config.environment import MARKET
 from tests.browser.conftest import Api
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]

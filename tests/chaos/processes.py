@@ -26,6 +26,7 @@ from services.terminal.local.stack import LocalStack, Plan, SimulatorPlan, modul
 from services.terminal.local.webhook_sink import Sink
 from shared.bus import RETENTION, RedisBus
 from shared.bus.replies import text
+from shared.config.environment import MARKET
 from shared.contracts import (
     Alert,
     DeliveryReport,
@@ -33,7 +34,7 @@ from shared.contracts import (
     ScanSettled,
     Stream,
 )
-from shared.settings import MARKET, RuntimeSettings
+from shared.settings import RuntimeSettings
 from tests.chaos import accidents, failovers, invariants
 from tests.chaos.accidents import Scene, SlowSink, Strike
 from tests.chaos.buses import Servers, Stores, servers_of

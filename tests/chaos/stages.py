@@ -11,12 +11,12 @@ from services.evaluator.runtime.loop import Follower
 from services.gatekeeper.runtime.loop import Gatekeeper
 from services.notifier.delivery.delivery_log import DeliveryLog, report_of
 from shared.bus import Bus, Commit, Delivery, RedisBus
+from shared.config.environment import Environment
 from shared.contracts import Alert, DeliveryReport, MarketSnapshot, Stream
 from shared.runtime.consumer import consume
 from shared.runtime.leader import lead
 from shared.runtime.service import Service
 from shared.runtime.settings_follower import follow_settings, settings_arrived
-from shared.settings import Environment
 from tests.chaos.faults import Faults, FaultyBus
 from tests.chaos.market import ChaosMarket
 

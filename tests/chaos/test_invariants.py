@@ -11,8 +11,8 @@ import pytest
 from services.gatekeeper import handler
 from services.gatekeeper.domain.state import State
 from services.gatekeeper.handler import JudgingContext
+from shared.config.environment import MARKET
 from shared.contracts import Alert, Bars, Decision, Depth, Derivatives, MarketSnapshot, Points
-from shared.settings import MARKET
 from tests.chaos import invariants
 from tests.chaos.inprocess import expected_alerts
 from tests.chaos.market import SETTINGS, ChaosMarket

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from shared.bus import Lease, RedisBus
+from shared.config.environment import Environment
 from shared.runtime.service import Service
 from shared.runtime.stage.loop import run_leased
-from shared.settings import Environment
 from tests.chaos.faults import Faults, FaultyBus
 
 

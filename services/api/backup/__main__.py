@@ -19,7 +19,7 @@ from services.api.backup import restore, save, upgrade
 from services.api.backup.archive import BackupError, Manifest, full_disk
 from services.api.backup.save import Sources
 from services.api.store.ownership import UnusableDatabaseError
-from shared.settings import Environment
+from shared.config.environment import Environment
 
 PIPE: Final = "-"
 

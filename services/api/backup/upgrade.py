@@ -20,7 +20,8 @@ from services.api.store.archive.months import ArchiveUnreadableError
 from services.api.store.database import Database, DatabaseAwayError, known_migrations, migrate
 from services.api.store.pages import Filter
 from services.api.store.recovery import state as recovery
-from shared.settings import MARKET, RuntimeSettings
+from shared.config.environment import MARKET
+from shared.settings import RuntimeSettings
 from shared.version import version
 
 Say = Callable[[str], None]

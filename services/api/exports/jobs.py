@@ -16,8 +16,8 @@ from rq.exceptions import NoSuchJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from shared.config.environment import Environment
 from shared.runtime.watched_queue import connect
-from shared.settings import Environment
 
 FUNCTION: Final = "services.api.exports.worker.export"
 #: what the API knows of its other markets, and the worker of one need not

@@ -15,8 +15,8 @@ from services.api.routes.signals import filters_of
 from services.api.store import queries
 from services.api.store.database import Database
 from services.api.views.signals_csv import HEAD, lines
+from shared.config.environment import Environment
 from shared.runtime.watched_queue import connect
-from shared.settings import Environment
 
 
 def export(filters: dict[str, str]) -> None:

@@ -19,7 +19,7 @@ from yoyo import get_backend, read_migrations
 
 from services.api.store import ownership
 from shared import metrics
-from shared.settings import MARKET
+from shared.config.environment import MARKET
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
 MIGRATION_LOCK: Final = 7_101_971  #: any fixed number: one migrating process at a time

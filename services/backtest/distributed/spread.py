@@ -24,8 +24,9 @@ from services.backtest.kept import asked_of_analysis
 from services.backtest.recorded.survey import CoinSurvey
 from services.backtest.request import RequestError
 from services.backtest.run import BacktestPlan, Progress, tasks_of
+from shared.config.environment import Environment
 from shared.runtime.watched_queue import WatchedQueue, connect
-from shared.settings import Environment, RuntimeSettings
+from shared.settings import RuntimeSettings
 
 FUNCTION: Final = "services.backtest.distributed.worker.analyse_month"
 RETRIES: Final = 3  #: of a job whose worker was killed

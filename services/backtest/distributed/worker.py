@@ -20,9 +20,10 @@ from rq.serializers import JSONSerializer
 from services.backtest import coin_task
 from services.backtest.coin_work import CoinTask
 from services.backtest.recorded.observed import Settlements
+from shared.config.environment import Environment
 from shared.runtime.logging import configure_logging
 from shared.runtime.watched_queue import MAINTENANCE_S, WORKER_TTL_S, ShortSilence, WatchedQueue, connect
-from shared.settings import Environment, RuntimeSettings
+from shared.settings import RuntimeSettings
 
 MONITORING_S: Final = 3
 

@@ -24,8 +24,8 @@ from services.backtest.tuning.grid import Combination, combinations
 from services.backtest.tuning.search import search
 from services.backtest.tuning.walk_forward import Returns
 from services.evaluator.domain.statistics import day_of
+from shared.config.environment import Environment
 from shared.contracts import HOUR_MS
-from shared.settings import Environment
 
 VERDICT = "one of a search (tune)"
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)

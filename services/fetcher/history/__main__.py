@@ -25,9 +25,9 @@ from services.fetcher.history.history_recorder import HistoryRecorder, record
 from services.fetcher.history.metrics_stamps import SHIFT_MS
 from services.fetcher.history.store import REAL, BadFileError, History, HistoryMonth, write_atomically
 from shared.bus import RedisBus
+from shared.config.environment import Environment
 from shared.contracts import COLUMNS, INTERVALS
 from shared.network.proxies import ProxyError
-from shared.settings import Environment
 
 app = typer.Typer(no_args_is_help=True)
 Folder = Annotated[Path | None, typer.Option()]

@@ -20,8 +20,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from shared.config.environment import MARKET
 from shared.contracts import COLUMNS, INTERVALS, Floats, Interval
-from shared.settings import MARKET
 
 OBSERVED: Final = ("open_interest", "global_ratio", "top_ratio", "funding_rate", "funding_settled", "mark_price")
 FIELDS: Final = (*COLUMNS, *OBSERVED)

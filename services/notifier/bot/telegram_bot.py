@@ -30,10 +30,10 @@ from services.notifier.bot.commands import HELP, Commands, Place, Reply
 from services.notifier.delivery.delivery_log import DeliveryLog
 from shared.bus import Lease, RedisBus
 from shared.channels.telegram import MESSAGE, TelegramDestination, request_of
+from shared.config.environment import Environment
 from shared.network.proxies import ProxyError
 from shared.reports import HeardChat
 from shared.runtime.service import Service
-from shared.settings import Environment
 
 LEASE_MS: Final = 9_000
 TIMEOUT_S: Final = 5.0  #: of a request; a poll waits longer by itself

@@ -21,9 +21,9 @@ from rq.serializers import JSONSerializer
 from services.notifier.delivery import queues
 from services.notifier.delivery.delivery_log import DeliveryLog, now_ms
 from shared.bus import RedisBus
+from shared.config.environment import Environment
 from shared.contracts import Alert, SettingsChanged
 from shared.runtime.watched_queue import connect
-from shared.settings import Environment
 
 EXIT_UNUSABLE = 2
 

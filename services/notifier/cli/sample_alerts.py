@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from shared import ids
+from shared.config.environment import MARKET
 from shared.contracts import (
     Aftermath,
     Alert,
@@ -41,7 +42,6 @@ from shared.contracts import (
     Worth,
     pack,
 )
-from shared.settings import MARKET
 
 SCAN: Final = 1_767_268_800_000  #: 1 January 2026, 12:00 UTC
 BARS: Final = 96

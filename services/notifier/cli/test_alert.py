@@ -19,9 +19,9 @@ from services.notifier.cli import sample_alerts as samples
 from services.notifier.delivery.queues import Outbox
 from shared import ids
 from shared.bus import RedisBus
+from shared.config.environment import Environment
 from shared.contracts import Alert, DeliveryReport, SettingsChanged, Stream
 from shared.runtime.watched_queue import connect
-from shared.settings import Environment
 
 WAIT_S = 60.0
 EXIT_UNUSABLE = 2

@@ -13,8 +13,8 @@ from rq.serializers import JSONSerializer
 
 from services.notifier.deliverer.orphaned_jobs import OrphanedJobs
 from services.notifier.delivery.queues import is_whole, queue_name
+from shared.config.environment import Environment
 from shared.runtime.watched_queue import connect
-from shared.settings import Environment
 
 log = structlog.get_logger()
 

@@ -22,8 +22,8 @@ from rq.worker import WorkerStatus
 
 from services.notifier.delivery.queues import ARRIVED, queue_name
 from services.notifier.jobs import NOT_MISSED
+from shared.config.environment import Environment
 from shared.runtime.watched_queue import MAINTENANCE_S, SILENCE_S, WORKER_TTL_S, ShortSilence, WatchedQueue, connect
-from shared.settings import Environment
 
 RESTART_S: Final = 3.0  #: until a worker that lost the bus begins again
 

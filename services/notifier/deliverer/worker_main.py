@@ -18,9 +18,9 @@ from typing import Final
 from redis.exceptions import RedisError
 
 from services.notifier.deliverer.worker import DestinationThread, wake
+from shared.config.environment import Environment
 from shared.runtime.logging import configure_logging
 from shared.runtime.watched_queue import connect
-from shared.settings import Environment
 
 STOP_S: Final = 9.0  #: for jobs to be finished; the pool kills soon after
 WAKE_S: Final = 0.1

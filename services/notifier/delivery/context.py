@@ -8,11 +8,12 @@ from services.notifier.delivery import queues
 from services.notifier.delivery.delivery_log import DeliveryLog
 from services.notifier.delivery.rate_limits import RateLimiter
 from shared.bus import RedisBus
+from shared.config.environment import Environment
 from shared.config.sealing import settings_from
 from shared.contracts import SettingsChanged
 from shared.runtime.watched_queue import connect
 from shared.sending.channel import SendContext
-from shared.settings import Environment, RuntimeSettings
+from shared.settings import RuntimeSettings
 
 
 @dataclass

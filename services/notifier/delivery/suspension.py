@@ -7,9 +7,9 @@ import hashlib
 import msgspec
 
 from shared import ids
+from shared.config.environment import Environment
 from shared.contracts import Alert, SystemBody
 from shared.sending.destination import DestinationBase
-from shared.settings import Environment
 
 
 class Suspension(msgspec.Struct, frozen=True):

@@ -15,10 +15,10 @@ from shared.channels.discord import DiscordDestination
 from shared.channels.email import EmailDestination
 from shared.channels.telegram import TelegramDestination
 from shared.channels.webhook import WebhookDestination
+from shared.config.environment import Environment
 from shared.network import addresses
 from shared.network.proxies import ProxyError
 from shared.sending.destination import DestinationBase
-from shared.settings import Environment
 
 PATIENCE_SECONDS: Final = 10.0
 

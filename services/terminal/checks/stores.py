@@ -10,8 +10,8 @@ import redis
 
 from services.terminal.local.stores import StoreError
 from shared.bus.connection import blocking_client
+from shared.config.environment import MARKET, Environment
 from shared.network.redis_address import RedisAddress
-from shared.settings import MARKET, Environment
 
 OLDEST_REDIS: Final = (6, 2)
 OLDEST_POSTGRES: Final = 130_000  #: as `server_version` gives it: 13.0

@@ -50,7 +50,7 @@ def _run(purpose: str, arguments: list[str], *, alone: bool) -> None:
     """Run the program and leave with its exit status."""
     from services.terminal.commands import database
     from services.terminal.local import data_folder, stores
-    from shared.settings import Environment
+    from shared.config.environment import Environment
 
     command = [sys.executable, "-m", *PROGRAM, *arguments]
     try:

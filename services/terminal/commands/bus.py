@@ -75,7 +75,7 @@ def local_bus() -> RedisBus:
     """Return the bus that was named, or the one of the stack that runs here."""
     from services.terminal.local.data_folder import NO_BUS, known_redis
     from shared.bus import RedisBus
-    from shared.settings import Environment
+    from shared.config.environment import Environment
 
     url = known_redis()
     if not url:

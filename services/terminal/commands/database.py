@@ -11,7 +11,7 @@ from typing import Final
 
 from services.terminal.local import data_folder, stores
 from services.terminal.local.processes.linux import die_with_parent
-from shared.settings import Environment
+from shared.config.environment import Environment
 
 STOP_SECONDS: Final = 30.0
 

@@ -17,8 +17,9 @@ from services.terminal.commands import status
 from services.terminal.local import data_folder, listening, stores
 from services.terminal.output import api_client, overrides
 from shared.config import config_file
+from shared.config.environment import Environment
 from shared.kernels import build
-from shared.settings import Environment, RuntimeSettings
+from shared.settings import RuntimeSettings
 
 Verdict = Literal["ok", "warning", "problem"]
 DISK_BYTES: Final = 2_000_000_000

@@ -28,8 +28,9 @@ from services.terminal.output.alert_feed import AlertFeed
 from services.terminal.output.console import Screen
 from shared.bus import Bus, RedisBus
 from shared.config import config_file, local_secrets
+from shared.config.environment import Environment
 from shared.contracts import ScanSettled, Stream
-from shared.settings import Environment, RuntimeSettings
+from shared.settings import RuntimeSettings
 
 
 @dataclass

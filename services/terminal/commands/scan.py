@@ -24,6 +24,7 @@ from services.terminal.local.stack import LocalStack, LocalStackError, Plan, Sim
 from services.terminal.output.console import Screen
 from shared.bus import Bus, RedisBus
 from shared.config import config_file
+from shared.config.environment import Environment
 from shared.contracts import (
     Decision,
     MutesChanged,
@@ -35,7 +36,7 @@ from shared.contracts import (
     Stream,
     Verdict,
 )
-from shared.settings import Environment, RuntimeSettings
+from shared.settings import RuntimeSettings
 
 PATIENCE_SECONDS: Final = 600.0  #: loading the windows, with `--next` up to five minutes to the close, and the scan
 SPEED: Final = 60.0  #: of the simulated exchange, so that its next close comes within seconds

@@ -18,7 +18,7 @@ from typing import Final
 import yaml
 
 from shared.config import lasting_file, local_secrets, sealing
-from shared.settings import Environment
+from shared.config.environment import Environment
 
 SECRETS: Final = Path("/run/sevengate")
 PRIVATE: Final = Path("/run/sevengate-private")  #: only for the services that need the settings' secrets

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
-from shared.settings import Environment
+from shared.config.environment import Environment
 
 NO_BUS: Final = "nothing runs here (start ./sevengate demo or up), and SEVENGATE_REDIS_URL is not set"
 BUS_ADDRESS: Final = "redis-url"

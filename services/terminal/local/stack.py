@@ -21,7 +21,7 @@ import httpx
 
 from services.terminal.local import data_folder, listening, stores
 from services.terminal.local.processes.supervisor import Supervisor
-from shared.settings import reachable
+from shared.config.environment import reachable
 
 WORKERS: Final = ("fetcher", "gatekeeper", "evaluator", "notifier", "notifier.deliverer")
 LAST: Final = ("simulator", "valkey", "postgres")  #: these end after the services

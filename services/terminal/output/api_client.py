@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 
 from services.terminal.local.data_folder import running_api
+from shared.config.environment import Environment
 from shared.network.proxies import ProxyError, proxy_for
-from shared.settings import Environment
 
 
 class ApiError(Exception):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from services.terminal.local import stores
-from shared.settings import MARKET
+from shared.config.environment import MARKET
 from tests.chaos.buses.sentinel import AHEAD_SECONDS, Loss, hang
 from tests.chaos.proxy import Proxy
 from tests.clusters import Cluster, address_of, clustered, command

@@ -8,8 +8,8 @@ from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
 from services.notifier.delivery import queues
+from shared.config.environment import Environment
 from shared.runtime.watched_queue import connect
-from shared.settings import Environment
 from tests.conftest import SecuredRedis
 
 

@@ -18,9 +18,9 @@ from services.notifier.delivery import queues
 from services.terminal.checks.stores import check_redis
 from services.terminal.local.stores import StoreError
 from shared.bus import RedisBus
+from shared.config.environment import Environment
 from shared.contracts import MutesChanged, Stream
 from shared.runtime.watched_queue import connect
-from shared.settings import Environment
 from tests.component.bus.load import assert_each_once, persistent, read_until, version_of, written
 from tests.sentinels import PASSWORD, Watched, until, watched
 

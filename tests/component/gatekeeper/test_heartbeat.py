@@ -15,8 +15,9 @@ from structlog.testing import capture_logs
 
 from services.gatekeeper import heartbeat
 from services.terminal.local.listening import free_port
+from shared.config.environment import Environment
 from shared.runtime.service import Service
-from shared.settings import Environment, RuntimeSettings
+from shared.settings import RuntimeSettings
 from tests.memory_bus import MemoryBus
 from tests.patience import until
 

@@ -10,6 +10,7 @@ import pytest
 from services.gatekeeper.runtime.loop import NAME, Gatekeeper
 from services.gatekeeper.runtime.reader import STREAMS
 from shared.bus import Commit, Lease, RedisBus, StateChange
+from shared.config.environment import Environment
 from shared.contracts import (
     Alert,
     Decision,
@@ -23,7 +24,7 @@ from shared.contracts import (
 )
 from shared.runtime.service import Service
 from shared.runtime.stage.reader import CONSUMER
-from shared.settings import Environment, RuntimeSettings, ScanSettings, Thresholds
+from shared.settings import RuntimeSettings, ScanSettings, Thresholds
 from tests.chaos import inprocess
 from tests.component.gatekeeper.running import address, begin, everything, gatekeeper, publish, settled
 from tests.patience import until

@@ -18,8 +18,9 @@ from services.api.store.archive.closing import MarketArchive, close_month
 from services.api.store.archive.columns import COLUMNS, OF_JUDGEMENT, rows_of
 from services.api.store.archive.duck import opened
 from services.api.store.database import Database
+from shared.config.environment import MARKET
 from shared.contracts import DAY_MS, SCAN_MS, Decision, Fmqs, Message, VolumeFigures
-from shared.settings import MARKET, RecordingSettings
+from shared.settings import RecordingSettings
 from tests.integration.api import facts
 
 COINS = ("AAAUSDT", "BBBUSDT", "1000CUSDT")

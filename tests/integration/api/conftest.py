@@ -18,8 +18,8 @@ from services.api.context import Context
 from services.terminal.local import listening, stores
 from shared.bus import RedisBus
 from shared.config import local_secrets
+from shared.config.environment import Environment
 from shared.runtime.service import Service
-from shared.settings import Environment
 
 
 @asynccontextmanager

@@ -25,7 +25,7 @@ from services.api.recorder import Statements
 from services.api.store import ownership
 from services.api.store.archive.closing import MarketArchive, close_month
 from services.api.store.database import Database
-from shared.settings import MARKET
+from shared.config.environment import MARKET
 from tests.conftest import ROOT
 from tests.integration.api import facts
 

@@ -7,7 +7,7 @@ import pytest
 
 from services.api.context import Context
 from services.api.store import counts
-from shared.settings import MARKET
+from shared.config.environment import MARKET
 
 SCANS = """
     INSERT INTO scans (market, scan_id, opened_at, symbols, settled_at, analysed, seconds)

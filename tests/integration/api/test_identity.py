@@ -14,7 +14,7 @@ import pytest
 from services.api.store import identity, ownership
 from services.api.store.database import Database, migrate
 from services.api.store.ownership import NewerSchemaError, OtherInstanceError, OtherSourceError
-from shared.settings import Environment
+from shared.config.environment import Environment
 from tests.conftest import ROOT
 from tests.patience import PATIENCE_S
 

@@ -16,9 +16,10 @@ from services.api.live.follow import update
 from services.api.recorder import CONSUMER, GROUP, STREAMS
 from services.api.store.ladder.retention import retain
 from shared.bus import RedisBus
+from shared.config.environment import MARKET, Environment
 from shared.contracts import Alert, Decision, MutesChanged, PriceTick, ScanOpened, ScanSettled, Stream
 from shared.runtime.service import Service
-from shared.settings import MARKET, Environment, RecordingSettings
+from shared.settings import RecordingSettings
 from tests.integration.api import facts
 from tests.integration.api.conftest import owner
 

@@ -19,8 +19,8 @@ from services.terminal.checks.stores import check_markets
 from services.terminal.local import stores
 from services.terminal.local.stores import StoreError
 from shared.bus import RedisBus
+from shared.config.environment import MARKET, Environment
 from shared.contracts import SettingsChanged, Stream
-from shared.settings import MARKET, Environment
 from tests.conftest import running
 from tests.integration.api import facts
 from tests.integration.api.test_markets import COIN, OTHER, happen, signed_in, started

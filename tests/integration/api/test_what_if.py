@@ -17,6 +17,7 @@ from services.api.store.archive.closing import MarketArchive, close_month
 from services.api.store.database import month_of
 from services.gatekeeper.domain.settle import settle
 from services.gatekeeper.domain.state import State
+from shared.config.environment import MARKET
 from shared.contracts import (
     SCAN_MS,
     Analysis,
@@ -29,7 +30,7 @@ from shared.contracts import (
     Stream,
     VolumeFigures,
 )
-from shared.settings import MARKET, RuntimeSettings, SymbolThresholds, Thresholds
+from shared.settings import RuntimeSettings, SymbolThresholds, Thresholds
 from tests.unit.evaluator import facts as evaluator
 from tests.unit.gatekeeper import facts
 

@@ -19,8 +19,9 @@ from services.terminal.local import lockstep
 from services.terminal.local.processes.supervisor import Supervisor
 from services.terminal.local.stack import LocalStack, Plan, SimulatorPlan
 from shared.bus import RedisBus
+from shared.config.environment import MARKET
 from shared.contracts import Alert, Decision, LifecycleBody, Outcome, ScanSettled, Stream
-from shared.settings import MARKET, RuntimeSettings
+from shared.settings import RuntimeSettings
 
 READ = (Stream.DECISIONS, Stream.DECISIONS_PASSED, Stream.ALERTS, Stream.OUTCOMES, Stream.SCANS)
 ENDS = ("target", "stop", "invalidated", "expired")

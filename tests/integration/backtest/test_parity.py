@@ -11,8 +11,9 @@ from services.backtest.coin_work import CoinWork
 from services.backtest.kept import slim
 from services.backtest.run import BacktestPlan, look_over, run, tasks_of
 from services.backtest.scans.reduce import Reducer
+from shared.config.environment import MARKET
 from shared.contracts import SCAN_MS, Decision, LifecycleBody, Outcome
-from shared.settings import MARKET, RuntimeSettings
+from shared.settings import RuntimeSettings
 from tests.integration.backtest.lockstep import LockstepRun, alike, record
 from tests.unit.backtest.bars import frames, write
 

@@ -21,8 +21,9 @@ from rq.registry import StartedJobRegistry
 from services.backtest.distributed.spread import NoWorkersError, spread
 from services.backtest.distributed.worker import queue_of
 from services.backtest.run import Backtest, BacktestPlan, look_over, run
+from shared.config.environment import MARKET, Environment
 from shared.contracts import DAY_MS
-from shared.settings import MARKET, Environment, RuntimeSettings
+from shared.settings import RuntimeSettings
 from tests.conftest import ROOT
 from tests.unit.backtest.bars import START, frames, write
 

@@ -15,9 +15,9 @@ from services.fetcher.exchange import FeedListener
 from services.fetcher.feed.clock import ExchangeClock
 from services.gatekeeper.__main__ import main as gatekeeper
 from shared.bus import Bus, Lease, RedisBus
+from shared.config.environment import Environment
 from shared.contracts import FULL_BARS, Alert, MarketSnapshot, SettingsChanged, StateRestored, Stream
 from shared.runtime.service import Service
-from shared.settings import Environment
 
 from .fake_exchange import SYMBOLS, FakeExchange, FakeFeed
 

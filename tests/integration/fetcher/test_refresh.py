@@ -15,11 +15,11 @@ import pytest
 from services.fetcher.app import Fetcher
 from services.fetcher.exchange import FeedKind, FeedListener, Points
 from shared.bus import Bus, Lease, RedisBus
+from shared.config.environment import Environment
 from shared.contracts import SCAN_MS, RefreshRequested, SettingsChanged
 from shared.reports import FETCHER, REFRESHED, WEIGHT, RefreshDone, WeightUsed
 from shared.runtime.service import Service
 from shared.runtime.settings_follower import follow_settings
-from shared.settings import Environment
 
 from .conftest import Feed
 from .fake_exchange import SYMBOLS, FakeExchange, FakeFeed

@@ -18,9 +18,9 @@ from services.fetcher.scan.packer import SnapshotPacker
 from services.fetcher.scan.publisher import PUBLISHED_AT_ONCE, ScanPublisher
 from services.fetcher.scan.sent_scans import SentScans
 from shared.bus import Commit, CommitResult, Lease, RedisBus
+from shared.config.environment import Environment
 from shared.contracts import FULL_BARS, SCAN_MS, MarketSnapshot, Message, ScanOpened, Stream
 from shared.runtime.service import Service
-from shared.settings import Environment
 from tests.going_back import GoingBack, going_back
 
 from .fake_exchange import FakeExchange, market

@@ -11,9 +11,9 @@ from typing import Any
 
 from aiohttp import web
 
+from shared.config.environment import Environment
 from shared.sending.channel import Outgoing, RateLimits, SendContext
 from shared.sending.destination import DestinationBase
-from shared.settings import Environment
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

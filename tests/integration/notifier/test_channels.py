@@ -19,12 +19,13 @@ from shared.channels.discord import DiscordDestination
 from shared.channels.email import EmailDestination
 from shared.channels.telegram import TelegramDestination
 from shared.channels.webhook import WebhookDestination
+from shared.config.environment import Environment
 from shared.contracts import Alert
 from shared.network.proxies import ProxyError
 from shared.sending import http, requests_guard
 from shared.sending.channel import Outgoing
 from shared.sending.results import Later, Rejected, Suspended
-from shared.settings import Environment, RuntimeSettings, explain
+from shared.settings import RuntimeSettings, explain
 from tests.integration.notifier.conftest import LOCAL, TOKEN, Stage, now_ms
 from tests.integration.notifier.sinks import BotApi, Sink, deliver, refuse, status
 

@@ -222,7 +222,7 @@ DOOMED = """
 import os, signal, sys
 from services.notifier.deliverer import worker
 from services.notifier.delivery import attempt, delivery_log
-from shared.settings import Environment
+from shared.config.environment import Environment
 owners = {"worker": worker.DestinationWorker, "delivery_log": delivery_log.DeliveryLog, "attempt": attempt}
 owner, function = sys.argv[2].split(".")
 setattr(owners[owner], function, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))

@@ -22,10 +22,11 @@ from services.terminal.local.listening import free_port
 from shared.bus import RedisBus
 from shared.channels import discord, email
 from shared.channels import telegram as telegram_channel
+from shared.config.environment import Environment
 from shared.contracts import DeliveryReport, SettingsChanged, Stream
 from shared.destinations import CHANNELS
 from shared.sending import http
-from shared.settings import Environment, RuntimeSettings
+from shared.settings import RuntimeSettings
 from tests.integration.notifier.conftest import LOCAL, TOKEN, now_ms
 from tests.integration.notifier.sinks import BotApi, Sink
 

@@ -9,9 +9,9 @@ import msgspec
 
 from services.notifier.__main__ import answer_chats
 from shared.bus import RedisBus
+from shared.config.environment import Environment
 from shared.reports import BOT, REPORT, BotReport
 from shared.runtime.service import Service
-from shared.settings import Environment
 
 IMPORTED = "import sys, services.notifier.__main__; print(*sorted({'telegram', 'PIL'} & sys.modules.keys()))"
 

@@ -12,7 +12,7 @@ import pytest
 
 from services.terminal.commands import doctor
 from services.terminal.local import listening, stores
-from shared.settings import Environment
+from shared.config.environment import Environment
 from tests.conftest import running
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "doctor.md"

@@ -14,7 +14,7 @@ from services.terminal.checks.destinations import DestinationError
 from services.terminal.local.listening import free_port
 from shared.channels.email import EmailDestination
 from shared.channels.telegram import TelegramDestination
-from shared.settings import Environment
+from shared.config.environment import Environment
 
 TOKEN = "123:right"
 

@@ -11,7 +11,7 @@ import pytest
 
 from services.api.store.database import migrate
 from services.terminal.commands import doctor
-from shared.settings import Environment
+from shared.config.environment import Environment
 
 
 def test_the_database_is_named_as_what_it_is(

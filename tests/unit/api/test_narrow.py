@@ -13,10 +13,11 @@ from services.analyzer.handler import analyse
 from services.api.store import inserts
 from services.api.store.ladder import narrow
 from services.gatekeeper.domain import gates
+from shared.config.environment import MARKET
 from shared.contracts import SCAN_MS, Analysis, Decision, Verdict
 from shared.gate import Appearance
 from shared.gates import GATES
-from shared.settings import MARKET, RuntimeSettings, Thresholds
+from shared.settings import RuntimeSettings, Thresholds
 from tests.integration.api import facts as made_up
 from tests.unit.analyzer.bars import snapshot
 from tests.unit.gatekeeper import facts

@@ -15,8 +15,9 @@ from services.backtest.recorded.recording import CoinHistory, load
 from services.backtest.run import BacktestPlan, look_over, run
 from services.backtest.volume_gate import can_pass
 from services.backtest.walk import Walker, without_holes
+from shared.config.environment import MARKET
 from shared.contracts import INTERVALS, SCAN_MS
-from shared.settings import MARKET, RuntimeSettings
+from shared.settings import RuntimeSettings
 from tests.unit.backtest.bars import START, frames, write
 
 DAY = 288

@@ -23,10 +23,11 @@ from services.backtest.run import look_over
 from services.backtest.scans.candidates import candidates
 from services.backtest.scans.reduce import Reducer
 from services.backtest.scans.settling import clear_scans
+from shared.config.environment import MARKET
 from shared.contracts import DAY_MS, SCAN_MS, Analysis, LifecycleBody, Outcome
 from shared.gate import Appearance
 from shared.gates import GATES
-from shared.settings import MARKET, RuntimeSettings
+from shared.settings import RuntimeSettings
 from tests.unit.backtest.bars import START, frames, write
 
 SYMBOL = "SOLUSDT"

@@ -13,9 +13,10 @@ from services.backtest.coin_work import CoinTask, CoinWork
 from services.backtest.recorded.recording import load
 from services.backtest.run import BacktestPlan, look_over, run
 from services.backtest.volume_gate import can_pass
+from shared.config.environment import MARKET
 from shared.contracts import SCAN_MS, Analysis, Side
 from shared.gates import GATES
-from shared.settings import MARKET, RuntimeSettings
+from shared.settings import RuntimeSettings
 from tests.unit.backtest.bars import frames, write
 
 SETTINGS = RuntimeSettings.model_validate(

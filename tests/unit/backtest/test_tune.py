@@ -19,8 +19,9 @@ from services.backtest.tuning import command, report
 from services.backtest.tuning.grid import Combination, combinations
 from services.backtest.tuning.search import search
 from services.backtest.tuning.walk_forward import Returns, walk_forward
+from shared.config.environment import MARKET
 from shared.contracts import DAY_MS, Analysis
-from shared.settings import MARKET, RuntimeSettings
+from shared.settings import RuntimeSettings
 from tests.unit.backtest import asking
 from tests.unit.backtest.asking import LOW, SET
 from tests.unit.backtest.bars import START, frames, write

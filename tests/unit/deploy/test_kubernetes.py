@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from shared.config import sealing
-from shared.settings import Environment
+from shared.config.environment import Environment
 from tests.conftest import ROOT
 
 FOLDER = ROOT / "deploy" / "kubernetes"

@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 
 from services.evaluator.domain.first_touch import TouchProgress, begin
+from shared.config.environment import MARKET
 from shared.contracts import SCAN_MS, Decision, Floats, Outcome, Side, Verdict
 from shared.ids import signal_id
-from shared.settings import MARKET
 from tests.unit.gatekeeper import facts as gatekeeper
 
 SCAN = 1_760_011_200_000 + 300_000  #: five minutes past noon, UTC

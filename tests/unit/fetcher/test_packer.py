@@ -16,9 +16,9 @@ from services.fetcher.domain.universe import Selection
 from services.fetcher.feed.clock import ExchangeClock
 from services.fetcher.feed.fear_greed import FearAndGreed
 from services.fetcher.scan.packer import SnapshotPacker
+from shared.config.environment import Environment
 from shared.contracts import FULL_BARS, SCAN_MS, Depth, Floats, MarketSnapshot, Sentiment, SettingsChanged
 from shared.runtime.service import Service
-from shared.settings import Environment
 from tests.integration.fetcher.fake_exchange import SYMBOLS, FakeExchange, market
 from tests.memory_bus import MemoryBus
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from shared import ids
+from shared.config.environment import MARKET
 from shared.contracts import (
     Analysis,
     AnomalyFigures,
@@ -20,7 +21,6 @@ from shared.contracts import (
     TradeLevels,
     VolumeFigures,
 )
-from shared.settings import MARKET
 
 SCAN = 1_760_000_100_000  #: a five-minute close
 STEP = 300_000

@@ -16,8 +16,9 @@ from services.gatekeeper.domain import state as states
 from services.gatekeeper.domain.state import State, Tracked
 from services.gatekeeper.handler import JudgingContext
 from shared import ids as ids_module
+from shared.config.environment import MARKET
 from shared.contracts import Alert, LifecycleBody, PriceTick, Side
-from shared.settings import MARKET, LifecycleSettings, RuntimeSettings, Thresholds
+from shared.settings import LifecycleSettings, RuntimeSettings, Thresholds
 from tests.unit.gatekeeper.facts import SCAN, STEP, analysis, opened, signal
 
 LATER = SCAN + STEP

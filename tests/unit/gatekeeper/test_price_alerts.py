@@ -14,8 +14,9 @@ from services.gatekeeper.domain import recovery as restoring
 from services.gatekeeper.domain import state as states
 from services.gatekeeper.domain.state import State
 from services.gatekeeper.handler import Handled, JudgingContext
+from shared.config.environment import MARKET
 from shared.contracts import Alert, PriceAlert, PriceCondition, PriceTick, StateRestored
-from shared.settings import MARKET, RuntimeSettings
+from shared.settings import RuntimeSettings
 from tests.unit.gatekeeper.facts import SCAN, STEP, analysis, opened
 
 

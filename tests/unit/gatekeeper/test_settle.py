@@ -19,6 +19,7 @@ from services.gatekeeper.handler import Handled, JudgingContext
 from services.gatekeeper.runtime.pending_scans import AnalysisInbox
 from shared import ids
 from shared.bus import Delivery, Token
+from shared.config.environment import MARKET
 from shared.contracts import (
     Alert,
     Analysis,
@@ -38,7 +39,7 @@ from shared.contracts import (
     Worth,
 )
 from shared.gate import Appearance
-from shared.settings import MARKET, AnomalySettings, LifecycleSettings, RuntimeSettings, SymbolThresholds, Thresholds
+from shared.settings import AnomalySettings, LifecycleSettings, RuntimeSettings, SymbolThresholds, Thresholds
 from tests.chaos.market import SETTINGS, ChaosMarket
 from tests.unit.gatekeeper.facts import SCAN, STEP, analysis, levels, opened
 

@@ -12,9 +12,10 @@ from services.gatekeeper.domain import inhibition
 from services.gatekeeper.domain import muting as silence
 from services.gatekeeper.domain.state import State
 from services.gatekeeper.handler import Handled, JudgingContext
+from shared.config.environment import MARKET
 from shared.config.sections import QuietHours
 from shared.contracts import Alert, Mute, SystemBody
-from shared.settings import MARKET, RuntimeSettings
+from shared.settings import RuntimeSettings
 from tests.unit.gatekeeper.facts import SCAN, STEP, opened
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.config import config_file
-from shared.settings import Environment
+from shared.config.environment import Environment
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from shared.settings import Environment, RuntimeSettings, explain
+from shared.config.environment import Environment
+from shared.settings import RuntimeSettings, explain
 
 WEBHOOK = {"channel": "webhook", "url": "https://example.org/hush-url", "secret": "whsec_hush"}
 

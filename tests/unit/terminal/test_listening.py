@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from services.terminal.local import listening
-from shared.settings import reachable
+from shared.config.environment import reachable
 
 
 @pytest.mark.parametrize(

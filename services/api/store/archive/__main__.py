@@ -14,7 +14,7 @@ import psycopg
 from services.api.store.archive.closing import BusyError, MarketArchive, close_month
 from services.api.store.archive.files import WrongFileError
 from services.api.store.database import first_line
-from shared.settings import Environment
+from shared.config.environment import Environment
 
 NICE: Final = 5
 
