@@ -58,7 +58,8 @@ class SnapshotPacker:
         self._service, self._market, self._clock = service, market, clock
         self._capabilities = exchange.capabilities
         self._sentiment = sentiment
-        self._packed: dict[str, tuple[Inputs, PackedSnapshot]] = {}
+        self._scan_id = 0
+        self._packed: dict[str, tuple[Inputs, PackedSnapshot]] = {}  #: of that scan
 
     def pack_ahead(self) -> bool:
         """Pack one coin whose bar of the next close is in, while others are awaited; return whether there was one.
@@ -68,21 +69,16 @@ class SnapshotPacker:
         awaited, close = self._market.awaited(), self._market.next_close
         if not awaited or self._capabilities.bitcoin in awaited:
             return False
-        for symbol in self._market.selection.symbols:
-            if symbol not in awaited and not self._is_packed(symbol, close) and self._is_in(symbol, close):
+        self._turn_to(close)
+        for symbol in set(self._market.selection.symbols) - awaited - self._packed.keys():
+            if not handler.why_missing(self._market.coins.get(symbol), close):
                 self.pack(symbol, close)
                 return True
         return False
 
-    def _is_packed(self, symbol: str, scan_id: int) -> bool:
-        held = self._packed.get(symbol)
-        return held is not None and held[0].scan_id == scan_id
-
-    def _is_in(self, symbol: str, close: int) -> bool:
-        return not handler.why_missing(self._market.coins.get(symbol), close)
-
     def pack(self, symbol: str, scan_id: int) -> PackedSnapshot:
         """Return the snapshot of *symbol*, as it was packed before if its inputs are still the same."""
+        self._turn_to(scan_id)
         coin = self._market.coins[symbol]
         inputs, held = self._inputs(coin, scan_id), self._packed.get(symbol)
         if held is not None and held[0] == inputs:
@@ -100,6 +96,12 @@ class SnapshotPacker:
         made = packed(snapshot)
         self._packed[symbol] = inputs, made
         return made
+
+    def _turn_to(self, scan_id: int) -> None:
+        """Drop what was packed of another scan."""
+        if scan_id != self._scan_id:
+            self._scan_id = scan_id
+            self._packed.clear()
 
     def _inputs(self, coin: Coin, scan_id: int) -> Inputs:
         """Return what the snapshot of *coin* is made of now."""

@@ -108,6 +108,22 @@ def test_what_was_packed_ahead_is_published() -> None:
     assert fetching.packer.pack(COIN, fetching.close) is not packed
 
 
+def test_what_was_packed_of_a_close_that_was_left_out_is_dropped() -> None:
+    """The next one's coins are packed, each of them."""
+    fetching = Fetching()
+    fetching.closed(BITCOIN, COIN)
+    assert fetching.packer.pack_ahead()
+    assert fetching.packer.pack_ahead()
+    fetching.closed(LAST)
+    fetching.market.aim(fetching.close + SCAN_MS)
+    for symbol in (BITCOIN, COIN):
+        bar = fetching.bar(symbol).copy()
+        bar[0] += SCAN_MS
+        fetching.market.offer(symbol, bar)
+    assert [fetching.packer.pack_ahead() for _ in range(3)] == [True, True, False]
+    assert fetching.packer.pack(COIN, fetching.close + SCAN_MS).read().scan_id == fetching.close + SCAN_MS
+
+
 def revise(symbol: str) -> Callable[[Fetching], None]:
     """Return what makes the exchange revise the newest bar of *symbol*."""
 
