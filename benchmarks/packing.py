@@ -21,9 +21,9 @@ from services.fetcher.feed.clock import ExchangeClock
 from services.fetcher.feed.fear_greed import FearAndGreed
 from services.fetcher.scan.packer import SnapshotPacker
 from shared.bus import RedisBus
+from shared.config.environment import Environment
 from shared.contracts import FULL_BARS, INTERVALS, SCAN_MS, Floats
 from shared.runtime.service import Service
-from shared.settings import Environment
 
 CLOSES = 7
 
