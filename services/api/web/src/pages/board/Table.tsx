@@ -18,8 +18,8 @@ import { placesOf, ROW_HEIGHT, revealing, type Sight, useSight } from "./sight";
 const COLUMNS: [name: string, width?: number][] = [
   ["Coin"],
   ["Side", 64],
-  ["Price", 84],
-  ["24 h", 82],
+  ["Price", 90],
+  ["24 h", 76],
   ["Score", 42],
   ["Conf / needs", 82],
   ["FMQS", 44],
@@ -161,7 +161,7 @@ const Row = memo(function Row({ cell, place, chosen }: { cell: CoinCell; place: 
       </td>
       <td class="number">{levels?.worth ? `${fixed(levels.worth.cost_r)} R` : "–"}</td>
       <td class="dim worth" title={words}>
-        {words ?? "–"}
+        {words?.replace("like this: ", "") ?? "–"}
       </td>
       <td>
         <GateDots gates={coin.gates} />
