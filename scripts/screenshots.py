@@ -82,7 +82,7 @@ def wait_for_events(address: str, minutes: float) -> None:
 
 def overlay(browser: Browser, address: str, to: Path) -> None:
     """Write the overlay over a picture's grey, with the signals that there are."""
-    page = browser.new_page(viewport={"width": 480, "height": 420})
+    page = browser.new_page(viewport={"width": 480, "height": 460})
     page.goto(f"{address}/stream#seconds=86400")
     page.locator("[data-signal]").first.wait_for()
     page.evaluate("document.body.style.background = 'linear-gradient(#3b4a63, #1d2735)'")
