@@ -29,18 +29,25 @@ export function Radar() {
         <p class="dim">Higher: more volume than usual. Near 0: the coin does not follow BTC. Coins in the shaded area are anomalies.</p>
       </div>
       {!data ? error ? <Failed error={error} again={again} /> : <Loading shape="chart" /> : <Found data={data} />}
-      <Followed />
     </section>
   );
 }
 
 function Found({ data }: { data: Anomalies }) {
   if (!data.coins.some((coin) => coin.figures.volume_z !== null)) {
-    return <Empty title="No figures yet">They come with the first scan, once a coin has enough history.</Empty>;
+    return (
+      <>
+        <Empty title="No figures yet">They come with the first scan, once a coin has enough history.</Empty>
+        <Followed />
+      </>
+    );
   }
   return (
     <div class="split wide">
-      <Scatter data={data} />
+      <div>
+        <Scatter data={data} />
+        <Followed />
+      </div>
       <aside class="panel">
         <h2>Reported</h2>
         {data.items.length ? (
