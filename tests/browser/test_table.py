@@ -108,6 +108,7 @@ def test_a_search_finds_what_is_out_of_sight(page: Page, table: Locator) -> None
     page.keyboard.press("End")
     _in_sight(page, "C599USDT")
     page.keyboard.press("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
     page.keyboard.type("C30")
     expect(table).to_have_attribute("aria-rowcount", "11")
     expect(table.locator("[data-symbol]")).to_have_count(10)
