@@ -19,7 +19,7 @@ const COLUMNS: [name: string, width?: number][] = [
   ["Coin"],
   ["Side", 64],
   ["Price", 90],
-  ["24 h", 76],
+  ["24 h", 82],
   ["Score", 42],
   ["Conf / needs", 82],
   ["FMQS", 44],
