@@ -17,7 +17,7 @@ import msgspec
 from redis.asyncio.client import Pipeline
 
 from services.notifier.delivery.queues import job_id
-from services.notifier.delivery.recent_reports import RecentReports
+from services.notifier.delivery.recent_reports import RecentReport, RecentReports
 from services.notifier.delivery.suspension import Suspension
 from shared.bus import RedisBus
 from shared.contracts import Alert, DeliveryReport, DeliveryStatus, Message, Stream
@@ -80,9 +80,8 @@ class DeliveryLog:
         """
         state, suspension = await self._load(alert_id, destination)
         recent = self._recent.of(alert_id, destination)
-        if recent is None or not recent.is_missing(state.attempt, is_open=state.open):
+        if recent is None or not await self._again(recent, state):
             return state, suspension
-        await self.close(recent.report, *recent.alerts, taken=recent.taken)
         return await self._load(alert_id, destination)
 
     async def _load(self, alert_id: str, destination: str) -> tuple[DeliveryState, Suspension | None]:
@@ -137,11 +136,16 @@ class DeliveryLog:
             return 0
         for recent in self._recent.all():
             state = await self.state_of(recent.report.alert_id, recent.report.destination)
-            if recent.is_missing(state.attempt, is_open=state.open):
-                await self.close(recent.report, *recent.alerts, taken=recent.taken)
-                count += 1
+            count += await self._again(recent, state)
         self._server = server
         return count
+
+    async def _again(self, recent: RecentReport, state: DeliveryState) -> bool:
+        """Publish *recent* again if *state*, which the bus holds, lacks it; return whether it did."""
+        if not recent.is_missing(state.attempt, is_open=state.open):
+            return False
+        await self.close(recent.report, *recent.alerts, taken=recent.taken)
+        return True
 
     async def forget(self, alert_id: str, destination: str) -> None:
         """Delete the outcome, so that the alert can be sent again; attempts keep their numbers."""
