@@ -48,9 +48,8 @@ class Conductor:
         self.clock, self.faults = exchange.clock, exchange.faults
         self.lags: deque[float] = deque(maxlen=4_096)  #: wall seconds from a close to its last frame queued
         self.closes = 0
-        self._spread_ms = (
-            1_000 * spread * self.clock.speed
-        )  #: by the exchange's clock, from a first closed frame to a last
+        #: by the exchange's clock, from a first closed frame to a last
+        self._spread_ms = 1_000 * spread * self.clock.speed
         self._tick_ms = max(1_000, int(self.clock.speed * TICK_WALL_MS))
         self._last_open_frames = 0.0
         self._last_prices: Floats | None = None
