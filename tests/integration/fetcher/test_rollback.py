@@ -76,14 +76,20 @@ class Sender:
         return scans, Counter(scan_id for scan_id, _ in coins)
 
 
-async def test_scans_that_were_taken_back_are_sent_again_in_order(server: GoingBack) -> None:
-    """Two whole scans are lost: they come again when the fetcher looks, once."""
+async def second_scan_to_lose(server: GoingBack) -> tuple[Sender, tuple[int, int, int]]:
+    """Return a leading sender that has sent two of three scans, the second after the moment to go back to."""
     sender = Sender(server.url)
     one, two, three = (sender.newest - ago * SCAN_MS for ago in (2, 1, 0))
     await sender.lead()
     await sender.publisher.open(one)
     server.remember()
     await sender.publisher.open(two)
+    return sender, (one, two, three)
+
+
+async def test_scans_that_were_taken_back_are_sent_again_in_order(server: GoingBack) -> None:
+    """Two whole scans are lost: they come again when the fetcher looks, once."""
+    sender, (one, two, three) = await second_scan_to_lose(server)
     await sender.publisher.open(three)
     server.go_back()
     assert (await sender.sent())[0] == [one]
@@ -95,12 +101,7 @@ async def test_scans_that_were_taken_back_are_sent_again_in_order(server: GoingB
 
 async def test_a_lost_scan_comes_before_the_next_one(server: GoingBack) -> None:
     """The next close comes before the fetcher has looked: what was lost is opened first."""
-    sender = Sender(server.url)
-    one, two, three = (sender.newest - ago * SCAN_MS for ago in (2, 1, 0))
-    await sender.lead()
-    await sender.publisher.open(one)
-    server.remember()
-    await sender.publisher.open(two)
+    sender, (one, two, three) = await second_scan_to_lose(server)
     server.go_back()
     await sender.publisher.open(three)
     assert await sender.sent() == ([one, two, three], Counter(dict.fromkeys((one, two, three), len(SYMBOLS))))
@@ -111,8 +112,7 @@ async def test_a_bus_that_goes_back_during_an_opening_gets_what_it_lost_first(
     server: GoingBack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The fetcher has looked and is about to open the next scan: its commit finds an older state."""
-    sender = Sender(server.url)
-    one, two, three = (sender.newest - ago * SCAN_MS for ago in (2, 1, 0))
+    sender, (one, two, three) = await second_scan_to_lose(server)
     commit = sender.bus.commit
 
     async def after_going_back(wanted: Commit) -> CommitResult:
@@ -120,10 +120,6 @@ async def test_a_bus_that_goes_back_during_an_opening_gets_what_it_lost_first(
         server.go_back()
         return await commit(wanted)
 
-    await sender.lead()
-    await sender.publisher.open(one)
-    server.remember()
-    await sender.publisher.open(two)
     await sender.publisher.put_back()  # has seen this server
     monkeypatch.setattr(sender.bus, "commit", after_going_back)
     await sender.publisher.open(three)
