@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.crc import key_slot
@@ -21,7 +19,7 @@ from redis.retry import Retry
 from services.terminal.local import listening, stores
 from shared.bus.replies import text
 from tests import certificates
-from tests.conftest import running
+from tests.conftest import running, system_redis
 from tests.sentinels import PASSWORD, random_port, until
 
 SLOTS = 16_384
@@ -114,9 +112,7 @@ def node_id(node: redis.Redis) -> str:
 @contextmanager
 def clustered(folder: Path, *, tls: bool = False) -> Iterator[Cluster]:
     """Run a cluster while the block runs; with *tls* its nodes speak nothing else, with the system's Redis."""
-    program = shutil.which("redis-server") if tls else str(stores.valkey_server())
-    if program is None:
-        pytest.skip("redis-server is not installed (apt-get install redis-server)")
+    program = system_redis() if tls else str(stores.valkey_server())
     if tls:
         certificates.issue(folder)
     trust = {"ssl": True, "ssl_ca_certs": str(folder / "ca.pem")} if tls else {}

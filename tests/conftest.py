@@ -83,12 +83,18 @@ def fresh_valkey(valkey_url: str) -> str:
     return valkey_url
 
 
-@pytest.fixture(scope="session")
-def redis7_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the system's own Redis server, run by the test."""
+def system_redis() -> str:
+    """Return the program of the system's own Redis server, which speaks TLS; skip the test where there is none."""
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("redis-server is not installed (apt-get install redis-server)")
+    return program
+
+
+@pytest.fixture(scope="session")
+def redis7_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the system's own Redis server, run by the test."""
+    program = system_redis()
     port = listening.free_port()
     url = f"redis://127.0.0.1:{port}/0"
     folder = str(tmp_path_factory.mktemp("redis"))
@@ -115,9 +121,7 @@ def granted_user() -> str:
 @pytest.fixture(scope="session")
 def secured_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredRedis]:
     """The system's own Redis server with a certificate of the test's authority, and the user of docs/growing.md."""
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("redis-server is not installed (apt-get install redis-server)")
+    program = system_redis()
     folder = tmp_path_factory.mktemp("redis-tls")
     certificates.issue(folder)
     (folder / "users.acl").write_text(f"user default on >root-secret ~* &* +@all\n{granted_user()}\n")

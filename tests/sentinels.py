@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,12 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pytest
 import redis
 
 from services.terminal.local import listening, stores
 from tests import certificates
-from tests.conftest import running
+from tests.conftest import running, system_redis
 
 SERVICE = "bus"
 PASSWORD = "server-secret"
@@ -70,9 +68,7 @@ def until(found: Callable[[], object], seconds: float = 60.0) -> None:
 @contextmanager
 def watched(folder: Path, *options: str, tls: bool = False) -> Iterator[Watched]:
     """Run the servers, with *options*, and the sentinels while the block runs; with *tls* they speak nothing else."""
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("redis-server is not installed (apt-get install redis-server)")
+    program = system_redis()
     first, second, *sentinels = listening.free_ports(random_port(), 5)
     if tls:
         certificates.issue(folder)
